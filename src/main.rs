@@ -1,0 +1,2 @@
+//! devrun
+fn main() {}
