@@ -1,0 +1,393 @@
+//! What a Stackfile means, once it is valid: plain data, every value filled in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+/// Where in which file something was declared; both numbers count from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
+pub struct Location {
+    /// The file as it was named on the command line or found, for people to read.
+    pub file: String,
+    /// The line of the node.
+    pub line: usize,
+    /// The column of the node.
+    pub column: usize,
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A whole, valid stack.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Stack {
+    /// The name in effect: `-p` if given, else the one that the file declares.
+    pub name: String,
+    /// The Stackfile, absolute.
+    pub file: PathBuf,
+    /// The folder of the Stackfile: what relative paths start from.
+    pub root: PathBuf,
+    /// The private network on the engine, `STACK-network`.
+    pub network: String,
+    /// The entry point as a browser says it (`http://localhost`), if a proxy publishes a port.
+    pub url: Option<String>,
+    /// Declared variables with the value in effect, in order of declaration.
+    pub variables: Vec<Variable>,
+    /// Declared volumes, in order of declaration.
+    pub volumes: Vec<Volume>,
+    /// Services and proxies, in order of declaration.
+    pub services: Vec<Service>,
+    /// What `ci` runs once everything is ready.
+    pub checks: Vec<Check>,
+    /// Files that were read to get here (Stackfile, env files, `.env`), absolute; those that
+    /// were looked for and are absent stand here too, so that their appearance is noticed.
+    pub reads: Vec<PathBuf>,
+    /// Values never to be printed.
+    pub secrets: Vec<String>,
+}
+
+impl Stack {
+    /// The service of that name.
+    #[must_use]
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name == name)
+    }
+}
+
+/// A declared variable and the value in effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// The value in effect.
+    pub value: String,
+    /// Where that value comes from: `shell`, `--env-file FILE`, `.env`, `Stackfile.kdl:9`.
+    pub origin: String,
+    /// Never printed.
+    pub secret: bool,
+}
+
+/// A named volume.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Volume {
+    /// Name in the Stackfile.
+    pub name: String,
+    /// Name on the engine: `STACK-NAME` unless told otherwise.
+    pub engine_name: String,
+    /// Made by somebody else; must exist, is never removed.
+    pub external: bool,
+    /// What it holds, for people.
+    pub doc: Option<String>,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+/// A service, or a proxy, which is a service that also serves the routes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Service {
+    /// Name in the Stackfile and on the private network.
+    pub name: String,
+    /// Name of its container on the engine, `STACK-NAME` unless told otherwise.
+    pub container_name: String,
+    /// Where the image comes from.
+    pub source: Source,
+    /// Set on the one that serves routes.
+    pub proxy: Option<Proxy>,
+    /// Replaces the image's command.
+    pub command: Option<Command>,
+    /// Env files merged with `environment`, values filled in.
+    pub environment: BTreeMap<String, String>,
+    /// Published ports.
+    pub ports: Vec<Port>,
+    /// Volumes and host directories, in order of declaration.
+    pub mounts: Vec<Mount>,
+    /// Whom it waits for.
+    pub depends_on: Vec<DependsOn>,
+    /// How it is told that it is healthy.
+    pub healthcheck: Option<Healthcheck>,
+    /// Upper bounds.
+    pub limits: Resources,
+    /// What it is promised.
+    pub reservations: Resources,
+    /// What the engine does when it ends.
+    pub restart: Restart,
+    /// Where its output goes.
+    pub logging: Option<Logging>,
+    /// Started only if one of these is chosen; empty means always.
+    pub profiles: Vec<String>,
+    /// Whether an init runs as PID 1; resolved: on for built images, off for others, unless told.
+    pub init: bool,
+    /// One-shot: must end with 0.
+    pub task: bool,
+    /// Paths that the proxy passes to it.
+    pub routes: Vec<Route>,
+    /// Trees that are kept in step with the host.
+    pub sync: Vec<Sync>,
+    /// Triggers relative to the Stackfile's folder.
+    pub on: Vec<On>,
+    /// How long until it must be ready after its start; default 5 minutes.
+    pub ready_timeout: Duration,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+/// Where an image comes from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Source {
+    /// A reference, `postgres:17`.
+    Image(String),
+    /// A Dockerfile and its context.
+    Build(Build),
+}
+
+/// How an image is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Build {
+    /// The context, absolute.
+    pub context: PathBuf,
+    /// The Dockerfile, absolute; `CONTEXT/Dockerfile` unless told.
+    pub dockerfile: PathBuf,
+    /// The stage to stop at.
+    pub target: Option<String>,
+    /// Build arguments.
+    pub args: BTreeMap<String, String>,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+/// What only a proxy has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Proxy {
+    /// The person's nginx configuration with the marker `include devrun-routes;`, absolute.
+    pub config: PathBuf,
+    /// A path that nginx answers by itself.
+    pub health: Option<String>,
+}
+
+/// One string is a shell line, several are an argv.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Command {
+    /// Run by `sh -c`.
+    Shell(String),
+    /// Run as it stands.
+    Argv(Vec<String>),
+}
+
+impl Command {
+    /// The argument vector that runs it.
+    #[must_use]
+    pub fn argv(&self) -> Vec<String> {
+        match self {
+            Command::Shell(line) => vec!["sh".into(), "-c".into(), line.clone()],
+            Command::Argv(words) => words.clone(),
+        }
+    }
+}
+
+/// A published port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Port {
+    /// Addresses on the host; `127.0.0.1` and `::1` unless told otherwise.
+    pub bind: Vec<String>,
+    /// Port on the host.
+    pub host: u16,
+    /// Port in the container.
+    pub container: u16,
+    /// `tcp` or `udp`.
+    pub protocol: String,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+/// Something mounted into the container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mount {
+    /// What is mounted.
+    pub source: MountSource,
+    /// Where, absolute, inside.
+    pub target: String,
+    /// Cannot be written.
+    pub read_only: bool,
+}
+
+/// What is mounted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MountSource {
+    /// A volume, by its name on the engine.
+    Volume(String),
+    /// A file or folder of the host, absolute.
+    Bind(PathBuf),
+}
+
+/// A dependency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DependsOn {
+    /// The service waited for.
+    pub service: String,
+    /// Until when.
+    pub condition: Condition,
+    /// Restart me when it was replaced or restarted.
+    pub follow: bool,
+}
+
+/// Until when a dependent waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Condition {
+    /// Its process runs.
+    Started,
+    /// It is ready.
+    Healthy,
+    /// It ended with 0.
+    Completed,
+}
+
+/// How health is told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Healthcheck {
+    /// What is asked.
+    pub test: Probe,
+    /// Pause between probes.
+    pub interval: Duration,
+    /// How long one may take.
+    pub timeout: Duration,
+    /// Failures in a row that make it unhealthy.
+    pub retries: u32,
+    /// Failures within this time after the start do not count.
+    pub start_period: Duration,
+}
+
+/// A question whose answer is ready or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probe {
+    /// Ends with 0.
+    Command(Command),
+    /// `http://HOST:PORT/PATH`, asked from inside, answers 2xx or 3xx.
+    Http(String),
+    /// Takes a connection on that port, from inside.
+    Tcp(u16),
+}
+
+/// Amounts; `None` is no bound.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+pub struct Resources {
+    /// CPUs, fractions allowed.
+    pub cpus: Option<f64>,
+    /// Bytes.
+    pub memory: Option<u64>,
+}
+
+/// What the engine does when a container ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Restart {
+    /// Nothing.
+    No,
+    /// Starts it again, always.
+    Always,
+    /// Starts it again after a failure, this many times at most.
+    OnFailure(Option<u32>),
+    /// Starts it again unless somebody stopped it.
+    UnlessStopped,
+}
+
+/// Where output goes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Logging {
+    /// The engine's driver.
+    pub driver: String,
+    /// Its options, under the engine's names.
+    pub options: BTreeMap<String, String>,
+}
+
+/// A path that the proxy passes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// Ends in `*` for a prefix, else exact.
+    pub pattern: String,
+    /// Port inside.
+    pub port: u16,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+/// A tree kept in step with the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Sync {
+    /// Outside: a folder, absolute; the build context unless told.
+    pub from: PathBuf,
+    /// Inside: a folder, absolute.
+    pub to: String,
+    /// Patterns (as in `.gitignore`, relative to `from`) that are left alone.
+    pub ignore: Vec<String>,
+    /// What else happens when some of it changes, relative to `from`.
+    pub on: Vec<On>,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+/// A trigger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct On {
+    /// Globs (`*` does not cross `/`, `**` does).
+    pub patterns: Vec<String>,
+    /// What happens, in order of declaration.
+    pub actions: Vec<Action>,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+/// What a trigger does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// A command in the running container.
+    Exec(Command),
+    /// A signal to the process, `HUP`.
+    Signal(String),
+    /// Restart of the same container.
+    Restart,
+    /// A new container from the same image.
+    Recreate,
+    /// A new image and a new container.
+    Rebuild,
+}
+
+/// A check of `ci`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// Its name.
+    pub name: String,
+    /// What is asked.
+    pub test: CheckTest,
+    /// How long it may take; default 1 minute.
+    pub timeout: Duration,
+    /// A report to collect from the container, relative to its working directory.
+    pub junit: Option<String>,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+/// What a check asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckTest {
+    /// A path at the entry point, or a whole URL, answers 2xx.
+    Http(String),
+    /// A command in a service's container ends with 0.
+    Exec {
+        /// Where it runs.
+        service: String,
+        /// What runs.
+        command: Command,
+    },
+}

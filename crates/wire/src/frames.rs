@@ -1,0 +1,155 @@
+//! Host to agent and back: length-prefixed frames over a byte stream.
+//!
+//! A frame is `u32` length (little endian, of what follows, at most [`MAX_FRAME`]), `u8` kind,
+//! `u32` request number, then the kind's fields: integers little endian, text and bytes with a
+//! `u32` length before them, lists with a `u32` count, options with one byte 0 or 1.
+//! Paths of files are relative to a `root` that is absolute inside the container.
+
+/// Version of this format; the agent refuses any other.
+pub const VERSION: u32 = 1;
+
+/// The largest frame, in bytes; larger files travel in several [`Request::Write`] frames.
+pub const MAX_FRAME: usize = 4 << 20;
+
+/// What the host asks. Several may be under way; answers carry the number of the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// The first frame; answered by [`Response::Hello`].
+    Hello {
+        /// [`VERSION`] of the host.
+        version: u32,
+    },
+    /// What lies at these paths below `root`? Answered by [`Response::Entries`], same order.
+    Inspect {
+        /// Absolute folder.
+        root: String,
+        /// Relative paths.
+        paths: Vec<Vec<u8>>,
+    },
+    /// A file, or a piece of one: frames of the same request number are joined until `last`,
+    /// then the whole is renamed into place. Answered once, by [`Response::Done`] or `Refused`.
+    Write {
+        /// Absolute folder; nothing outside it is written, no symlink out of it is followed.
+        root: String,
+        /// Relative path; missing parents are made.
+        path: Vec<u8>,
+        /// Permission bits.
+        mode: u32,
+        /// This piece.
+        data: Vec<u8>,
+        /// The file is whole with this piece.
+        last: bool,
+    },
+    /// Removes a file, a symlink or a whole folder; a path that is not there is fine.
+    Remove {
+        /// Absolute folder.
+        root: String,
+        /// Relative path.
+        path: Vec<u8>,
+    },
+    /// Makes a folder with its parents.
+    Mkdir {
+        /// Absolute folder.
+        root: String,
+        /// Relative path.
+        path: Vec<u8>,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// Makes or replaces a symlink, atomically.
+    Symlink {
+        /// Absolute folder.
+        root: String,
+        /// Relative path.
+        path: Vec<u8>,
+        /// What it points to, unchanged.
+        target: Vec<u8>,
+    },
+    /// Runs a command (no shell of its own), output joined and cut to the last 64 KiB.
+    /// Answered by [`Response::Exited`].
+    Run {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// Killed, with its process group, after so many milliseconds.
+        timeout_ms: u64,
+    },
+    /// `GET` of an `http://` URL; answered by [`Response::Exited`]: 0 for 2xx and 3xx.
+    Http {
+        /// The URL.
+        url: String,
+        /// End of patience, milliseconds.
+        timeout_ms: u64,
+    },
+    /// Does this port take a connection on 127.0.0.1 or ::1? Answered by [`Response::Exited`].
+    Tcp {
+        /// The port.
+        port: u16,
+        /// End of patience, milliseconds.
+        timeout_ms: u64,
+    },
+    /// A signal to a process of the container.
+    Signal {
+        /// Its number, inside.
+        pid: u32,
+        /// The signal's number.
+        signal: i32,
+    },
+}
+
+/// What the agent answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Response {
+    /// Who answers.
+    Hello {
+        /// [`VERSION`] of the agent.
+        version: u32,
+        /// The user it runs as.
+        uid: u32,
+        /// Signals that PID 1 catches, `SigCgt` of `/proc/1/status`; 0 if it cannot be read.
+        pid1_catches: u64,
+        /// Whether PID 1 is an init that passes signals on (`docker-init`, `tini`).
+        pid1_is_init: bool,
+    },
+    /// One for each path asked, in order.
+    Entries(Vec<Entry>),
+    /// It is done.
+    Done,
+    /// This one could not be done; the others are not affected.
+    Refused {
+        /// True where another user might be allowed to.
+        permission: bool,
+        /// Why, for people.
+        message: String,
+    },
+    /// A command or a question ended.
+    Exited {
+        /// Exit code; 128 + signal; 124 where time ran out; 127 where it is not there.
+        code: i32,
+        /// What it printed, or what the server answered.
+        output: Vec<u8>,
+        /// How long it took, microseconds.
+        took_us: u64,
+    },
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Entry {
+    /// Nothing.
+    Absent,
+    /// A regular file.
+    File {
+        /// Hash of its content, [`crate::hash`].
+        hash: u128,
+        /// Permission bits.
+        mode: u32,
+        /// Bytes.
+        size: u64,
+    },
+    /// A folder.
+    Folder,
+    /// A symlink and what it points to.
+    Symlink(Vec<u8>),
+    /// Something else, or unreadable.
+    Other,
+}
