@@ -1,3 +1,10 @@
 //! The deciding machine: events in, effects out, no clock, no files, no engine.
 
+pub mod effect;
+pub mod event;
+pub mod notice;
+pub mod observed;
+pub mod plan;
+pub mod routes;
+pub mod session;
 pub mod spec;

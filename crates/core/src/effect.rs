@@ -1,0 +1,226 @@
+//! What the shell is asked to do: plain data, so that tests compare lists.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use devrun_stack::{Build, Command, Probe, Volume};
+
+use crate::event::Op;
+use crate::notice::Notice;
+use crate::plan::Rules;
+use crate::spec::ContainerSpec;
+
+/// What is to be done. Each effect with an [`Op`] ends in exactly one `Done` for it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Make network and volumes where they are missing.
+    Prepare {
+        /// Which; its service is empty.
+        op: Op,
+        /// The network's name on the engine.
+        network: String,
+        /// The volumes.
+        volumes: Vec<Volume>,
+    },
+    /// Have this image, by pulling if it is missing.
+    Pull {
+        /// Which.
+        op: Op,
+        /// The reference.
+        image: String,
+    },
+    /// Have an image of these inputs, by building if none is there.
+    Build {
+        /// Which.
+        op: Op,
+        /// What it is built from.
+        build: Build,
+        /// Name on the engine, without the tag: `app-backend`.
+        name: String,
+        /// Build even if one is there.
+        force: bool,
+    },
+    /// Make a container and start it.
+    Create {
+        /// Which.
+        op: Op,
+        /// What it is made of.
+        spec: Box<ContainerSpec>,
+        /// Stopped and removed first.
+        replaces: Option<Old>,
+        /// Written into the container before it starts.
+        files: Vec<PutFile>,
+    },
+    /// Start a container that exists. What is synced is brought over first.
+    Start {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// Written into the container before it starts.
+        files: Vec<PutFile>,
+    },
+    /// Restart the same container.
+    Restart {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// How long it may take to end; zero kills at once.
+        grace: Duration,
+    },
+    /// Start the agent in it and bring over what differs.
+    Attach {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+    },
+    /// Ask until it is ready.
+    Probe {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// What is asked.
+        probe: Probe,
+        /// How long one answer may take.
+        timeout: Duration,
+        /// When to give up, counted from now.
+        give_up: Duration,
+    },
+    /// Bring these saves over.
+    Sync {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// It runs; if not, the engine's archive call is the only way.
+        running: bool,
+        /// Absolute paths on the host, all covered by the service's rules.
+        paths: Vec<PathBuf>,
+    },
+    /// Run a command of an `on` rule in it.
+    Exec {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// What runs.
+        command: Command,
+    },
+    /// Send a signal to its process.
+    Signal {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// `HUP`.
+        signal: String,
+    },
+    /// Give the running proxy another configuration: tested, applied, read back.
+    ProxyApply {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// The whole `nginx.conf`.
+        config: String,
+        /// The number that it answers with.
+        generation: u64,
+    },
+    /// Tell the running proxy which services are ready, and why others are not. Has no `Done`.
+    ProxyStates {
+        /// The proxy's container.
+        container: String,
+        /// Of all services with routes.
+        states: Vec<RouteState>,
+    },
+    /// Stop it; it is kept.
+    Stop {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// How long it may take to end; zero kills at once.
+        grace: Duration,
+    },
+    /// Whatever still runs for that operation is to be given up; its `Done` will be dropped.
+    Cancel {
+        /// Which.
+        op: Op,
+    },
+    /// Watch these trees from now on.
+    Watch {
+        /// The rules say what lies in them that matters.
+        rules: Arc<Rules>,
+    },
+    /// Tell the world.
+    Notice(Notice),
+    /// End the program.
+    Exit(Exit),
+}
+
+/// A container that makes room for its successor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Old {
+    /// Its id.
+    pub container: String,
+    /// How long it may take to end; zero kills at once.
+    pub grace: Duration,
+}
+
+/// A file that devrun itself makes in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PutFile {
+    /// Absolute, inside.
+    pub path: String,
+    /// Its content.
+    pub content: String,
+}
+
+/// What the proxy has to know of a service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteState {
+    /// Its name.
+    pub service: String,
+    /// It gets requests.
+    pub ready: bool,
+    /// `starting`, `building`, … as `status` says it.
+    pub state: &'static str,
+    /// Why it is not ready, for the page.
+    pub reason: String,
+}
+
+/// The only way to an exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// 0: done.
+    Done,
+    /// 1: a service, task or check failed.
+    Failed,
+    /// 2: usage, or the Stackfile is wrong.
+    Usage,
+    /// 3: no engine answers.
+    NoEngine,
+    /// 4: a wait ran out of time.
+    TimedOut,
+    /// 130: interrupted before it was ready.
+    Interrupted,
+}
+
+impl Exit {
+    /// The code that the shell sees.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Failed => 1,
+            Exit::Usage => 2,
+            Exit::NoEngine => 3,
+            Exit::TimedOut => 4,
+            Exit::Interrupted => 130,
+        }
+    }
+}

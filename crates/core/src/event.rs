@@ -1,0 +1,262 @@
+//! Everything that can happen to a session. Closed: a new kind of input is a new variant.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use devrun_stack::Stack;
+
+use crate::observed::Observed;
+use crate::plan::Rules;
+use crate::spec::Image;
+
+/// One operation on one service; an answer whose number is not the current one is dropped.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Op {
+    /// The service it works on.
+    pub service: String,
+    /// Which of its operations.
+    pub number: u64,
+}
+
+/// What can happen.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The Stackfile was read, at the start or because it, or a file that it names, changed.
+    Stackfile(Stackfile),
+    /// From the watched trees.
+    Watch(WatchEvent),
+    /// From the engine.
+    Engine(Observed),
+    /// The connection to a container's agent ended.
+    AgentGone {
+        /// The container that it worked in.
+        container: String,
+    },
+    /// An effect came to its one end.
+    Done {
+        /// Which.
+        op: Op,
+        /// How.
+        outcome: Outcome,
+    },
+    /// Something on the way of an effect, for people; changes no state.
+    Progress {
+        /// Which effect.
+        op: Op,
+        /// What.
+        progress: Progress,
+    },
+    /// From the command line or the socket.
+    Request(Request),
+    /// Ctrl-C or a termination signal; the second one ends at once.
+    Signal,
+    /// The time that [`crate::session::Session::next_deadline`] asked for has come.
+    Deadline,
+}
+
+/// A Stackfile, or why there is none.
+#[derive(Debug, Clone)]
+pub enum Stackfile {
+    /// It is valid.
+    Loaded {
+        /// What it says.
+        stack: Arc<Stack>,
+        /// Its rules for files, compiled.
+        rules: Arc<Rules>,
+        /// The text of each proxy's own configuration, by service.
+        proxy_configs: Vec<(String, String)>,
+        /// Things worth saying, once.
+        warnings: Vec<String>,
+    },
+    /// It is not; what runs goes on as it is.
+    Rejected {
+        /// The diagnostics as printed.
+        message: String,
+    },
+}
+
+/// From the watched trees.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchEvent {
+    /// All watches are armed.
+    Ready {
+        /// Files below them.
+        files: usize,
+    },
+    /// These paths (absolute) were made, changed or removed: look at them.
+    Changed {
+        /// Each once.
+        paths: Vec<PathBuf>,
+    },
+    /// Events were lost: everything has to be compared again.
+    Overflow,
+    /// A tree can no longer be watched.
+    Lost {
+        /// Which.
+        root: PathBuf,
+        /// Why, and what to do.
+        message: String,
+    },
+}
+
+/// How an effect ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// Network, volumes and the agent's volume are there.
+    Prepared {
+        /// Volumes that were there before and have now been taken into use.
+        existing: Vec<String>,
+    },
+    /// The image is there.
+    Image {
+        /// Which.
+        image: Image,
+        /// False where an equal one was there already.
+        made: bool,
+    },
+    /// The container runs.
+    Started {
+        /// Its id.
+        container: String,
+        /// When its process started, by the engine's clock, nanoseconds since 1970.
+        started_ns: i128,
+        /// Things that the engine was told otherwise than declared (a limit above the machine's).
+        warnings: Vec<String>,
+    },
+    /// The agent answers (or cannot run here) and the trees are in step.
+    Attached {
+        /// How changes travel.
+        transport: Transport,
+        /// Paths (absolute, on the host) that had to be brought over.
+        changed: Vec<PathBuf>,
+        /// What could not be brought over.
+        problems: Vec<Problem>,
+        /// Whether PID 1 can receive a TERM; `None` if that cannot be told.
+        catches_term: Option<bool>,
+    },
+    /// The trees are in step with these saves.
+    Synced(Synced),
+    /// A command of an `on` rule ended with 0.
+    Executed,
+    /// It was delivered.
+    Signalled,
+    /// The probe was answered well.
+    Ready,
+    /// A one-shot service ended.
+    Completed {
+        /// Its exit code.
+        code: i64,
+    },
+    /// It is not ready and its time is over.
+    NotReady {
+        /// The last answer of the probe.
+        output: String,
+    },
+    /// The proxy works with this configuration.
+    ProxyApplied {
+        /// Its number, read back from nginx.
+        generation: u64,
+    },
+    /// It does not run any more.
+    Stopped,
+    /// It is not there any more.
+    Removed,
+    /// It did not work.
+    Failed(Failure),
+}
+
+/// Why an effect did not work.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Failure {
+    /// What happened, one line.
+    pub message: String,
+    /// More lines: output of the program, the Dockerfile's line.
+    pub details: Vec<String>,
+    /// What to do next.
+    pub hint: Option<String>,
+    /// The container that it was about is not there any more.
+    pub container_gone: bool,
+}
+
+/// What a sync did.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Synced {
+    /// Paths written or removed.
+    pub files: usize,
+    /// Bytes sent.
+    pub bytes: u64,
+    /// Paths that were equal already.
+    pub unchanged: usize,
+    /// Of the paths asked for, those that really differed (absolute, on the host).
+    pub changed: Vec<PathBuf>,
+    /// What was refused.
+    pub problems: Vec<Problem>,
+}
+
+/// A path that could not be brought over; the others were.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// Which, on the host.
+    pub path: PathBuf,
+    /// Why.
+    pub message: String,
+}
+
+/// How changes travel into a container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transport {
+    /// Through the agent.
+    Agent,
+    /// Through the engine's archive and exec calls.
+    Archive,
+}
+
+/// On the way of an effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// A step of a build.
+    Step {
+        /// `[dev 3/7] RUN pip install …`.
+        name: String,
+        /// It was in the cache.
+        cached: bool,
+        /// Milliseconds, once it is over.
+        took_ms: Option<u64>,
+    },
+    /// A pull.
+    Pull {
+        /// What the engine says.
+        status: String,
+    },
+    /// A probe that was not answered well.
+    ProbeFailed {
+        /// Its answer.
+        output: String,
+    },
+}
+
+/// From the command line or the socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// Start these, with what they depend on; empty means all that are not off.
+    Up {
+        /// Their names.
+        services: Vec<String>,
+        /// Profiles chosen.
+        profiles: Vec<String>,
+        /// Build images even if equal ones are there.
+        build: bool,
+        /// Make containers anew even if they are equal.
+        recreate: bool,
+    },
+    /// Stop these, in reverse order, and keep them stopped; empty means all.
+    Stop {
+        /// Their names.
+        services: Vec<String>,
+    },
+    /// End the session.
+    End {
+        /// Whether the services are stopped first.
+        stop: bool,
+    },
+}

@@ -1,0 +1,135 @@
+//! The outward stream: one line for people, one object for programs.
+
+use serde::{Deserialize, Serialize};
+
+/// Something that happened, with its number and what led to it. The shell adds the time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Notice {
+    /// Counts up from 1 within a session.
+    pub seq: u64,
+    /// The `seq` of what led to it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cause: Option<u64>,
+    /// What.
+    #[serde(flatten)]
+    pub event: NoticeEvent,
+    /// Of which service.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub service: Option<String>,
+    /// How long it took, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub took_ms: Option<f64>,
+}
+
+/// What happened; the fields of each kind are part of the contract with scripts.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum NoticeEvent {
+    /// A session begins.
+    SessionStarted {
+        /// The stack.
+        stack: String,
+        /// Its file.
+        file: String,
+        /// How many services will be started.
+        services: usize,
+    },
+    /// A service went from one state to another.
+    ServiceState {
+        /// Before.
+        from: String,
+        /// Now.
+        to: String,
+        /// Why.
+        reason: Option<String>,
+        /// More for people: last log lines, the probe's answer.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        details: Vec<String>,
+    },
+    /// All that was asked for is ready, or will not become so.
+    Settled {
+        /// All is ready.
+        ready: bool,
+        /// Files that are watched.
+        watching: usize,
+    },
+    /// Files were saved.
+    FilesChanged {
+        /// How many.
+        count: usize,
+        /// The first of them, relative to the Stackfile.
+        paths: Vec<String>,
+    },
+    /// What will be done about it.
+    UpdatePlanned {
+        /// `sync`, `sync+restart`, `rebuild`, …
+        action: String,
+        /// Why: path and rule.
+        reason: String,
+    },
+    /// Files are live.
+    Synced {
+        /// How many were written or removed.
+        files: usize,
+        /// Bytes sent.
+        bytes: u64,
+    },
+    /// An update is over.
+    UpdateDone {
+        /// `ok` or `failed`.
+        outcome: String,
+        /// What was done: `synced, restarted`.
+        action: String,
+        /// The paths that led to it, shortened for people.
+        paths: String,
+        /// Why it failed.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        details: Vec<String>,
+    },
+    /// An image is being built.
+    BuildStarted {
+        /// Why.
+        reason: String,
+    },
+    /// A step of it.
+    BuildStep {
+        /// Its name.
+        name: String,
+        /// It was in the cache.
+        cached: bool,
+    },
+    /// An image is there.
+    BuildDone {
+        /// `ok`, `unchanged` or `failed`.
+        outcome: String,
+        /// The image.
+        image: String,
+    },
+    /// A probe was not answered well.
+    ProbeFailed {
+        /// Its answer.
+        output: String,
+    },
+    /// The proxy works with another configuration.
+    RoutesApplied {
+        /// Its number.
+        generation: u64,
+    },
+    /// A line of a service's log.
+    Log {
+        /// `stdout` or `stderr`.
+        stream: String,
+        /// The line.
+        text: String,
+    },
+    /// Something a person should know.
+    Warning {
+        /// What.
+        message: String,
+    },
+    /// A session ends.
+    SessionEnded {
+        /// With this exit code.
+        code: u8,
+    },
+}

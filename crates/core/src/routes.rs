@@ -1,0 +1,1 @@
+//! Routes of a stack to nginx text.

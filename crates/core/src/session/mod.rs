@@ -1,0 +1,4 @@
+//! The session.
+/// The deciding machine of one stack.
+#[derive(Debug)]
+pub struct Session {}
