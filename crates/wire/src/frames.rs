@@ -28,6 +28,7 @@ pub enum Request {
     },
     /// A file, or a piece of one: frames of the same request number are joined until `last`,
     /// then the whole is renamed into place. Answered once, by [`Response::Done`] or `Refused`.
+    /// A last piece whose path is empty takes all former ones back; nothing was changed then.
     Write {
         /// Absolute folder; nothing outside it is written, no symlink out of it is followed.
         root: String,
@@ -40,7 +41,9 @@ pub enum Request {
         /// The file is whole with this piece.
         last: bool,
     },
-    /// Removes a file, a symlink or a whole folder; a path that is not there is fine.
+    /// Removes a file, a symlink, or a folder in which nothing is left (what the container made
+    /// in it stays, and so does the folder); a path that is not there is fine. Goes through no
+    /// symlink.
     Remove {
         /// Absolute folder.
         root: String,

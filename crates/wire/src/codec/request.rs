@@ -1,0 +1,118 @@
+//! The fields of each request.
+
+use super::{Frame, FrameError, FrameReader, FrameWriter, Request};
+
+impl Frame for Request {
+    fn put(&self, out: &mut FrameWriter) {
+        match self {
+            Request::Hello { version } => out.kind(1).u32(*version),
+            Request::Inspect { root, paths } => {
+                let fields = out.kind(2);
+                fields.bytes(root.as_bytes());
+                fields.list(paths, |fields, path| fields.bytes(path));
+            }
+            Request::Write {
+                root,
+                path,
+                mode,
+                data,
+                last,
+            } => {
+                let fields = out.kind(3);
+                fields.bytes(root.as_bytes());
+                fields.bytes(path);
+                fields.u32(*mode);
+                fields.bytes(data);
+                fields.flag(*last);
+            }
+            Request::Remove { root, path } => {
+                let fields = out.kind(4);
+                fields.bytes(root.as_bytes());
+                fields.bytes(path);
+            }
+            Request::Mkdir { root, path, mode } => {
+                let fields = out.kind(5);
+                fields.bytes(root.as_bytes());
+                fields.bytes(path);
+                fields.u32(*mode);
+            }
+            Request::Symlink { root, path, target } => {
+                let fields = out.kind(6);
+                fields.bytes(root.as_bytes());
+                fields.bytes(path);
+                fields.bytes(target);
+            }
+            Request::Run { argv, timeout_ms } => {
+                let fields = out.kind(7);
+                fields.list(argv, |fields, word| fields.bytes(word.as_bytes()));
+                fields.u64(*timeout_ms);
+            }
+            Request::Http { url, timeout_ms } => {
+                let fields = out.kind(8);
+                fields.bytes(url.as_bytes());
+                fields.u64(*timeout_ms);
+            }
+            Request::Tcp { port, timeout_ms } => {
+                let fields = out.kind(9);
+                fields.u16(*port);
+                fields.u64(*timeout_ms);
+            }
+            Request::Signal { pid, signal } => {
+                let fields = out.kind(10);
+                fields.u32(*pid);
+                fields.i32(*signal);
+            }
+        }
+    }
+
+    fn get(kind: u8, number: u32, fields: &mut FrameReader<'_>) -> Result<Self, FrameError> {
+        let fields = &mut fields.0;
+        Ok(match kind {
+            1 => Request::Hello {
+                version: fields.u32()?,
+            },
+            2 => Request::Inspect {
+                root: fields.text()?,
+                paths: fields.list(|f| f.bytes())?,
+            },
+            3 => Request::Write {
+                root: fields.text()?,
+                path: fields.bytes()?,
+                mode: fields.u32()?,
+                data: fields.bytes()?,
+                last: fields.flag()?,
+            },
+            4 => Request::Remove {
+                root: fields.text()?,
+                path: fields.bytes()?,
+            },
+            5 => Request::Mkdir {
+                root: fields.text()?,
+                path: fields.bytes()?,
+                mode: fields.u32()?,
+            },
+            6 => Request::Symlink {
+                root: fields.text()?,
+                path: fields.bytes()?,
+                target: fields.bytes()?,
+            },
+            7 => Request::Run {
+                argv: fields.list(|f| f.text())?,
+                timeout_ms: fields.u64()?,
+            },
+            8 => Request::Http {
+                url: fields.text()?,
+                timeout_ms: fields.u64()?,
+            },
+            9 => Request::Tcp {
+                port: fields.u16()?,
+                timeout_ms: fields.u64()?,
+            },
+            10 => Request::Signal {
+                pid: fields.u32()?,
+                signal: fields.i32()?,
+            },
+            _ => return Err(FrameError::Unknown { number, kind }),
+        })
+    }
+}
