@@ -13,7 +13,10 @@ from .tasks import count_items
 # Tests leave neither files in the media folder nor keys in the stack's Redis.
 isolated = override_settings(
     CACHES={"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
-    STORAGES={"default": {"BACKEND": "django.core.files.storage.InMemoryStorage"}},
+    STORAGES={
+        "default": {"BACKEND": "django.core.files.storage.InMemoryStorage"},
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    },
 )
 
 
