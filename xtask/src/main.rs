@@ -1,2 +1,87 @@
-//! xtask
-fn main() {}
+//! Development commands: what a fresh clone needs is one `cargo xtask` away.
+
+mod debian;
+mod engine;
+mod images;
+mod run;
+mod test;
+mod tidy;
+mod up;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo xtask up [ARGS…]        engine and base images made ready, then `devrun up ARGS…`
+cargo xtask test [FILTER…]    engine and base images made ready, then the whole test suite
+cargo xtask images            base images made ready
+cargo xtask images --remove   stand-ins removed; pulled images stay
+cargo xtask tidy              sizes, imports, dependencies";
+
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Engine(#[from] engine::Error),
+    #[error(transparent)]
+    Images(#[from] images::Error),
+    #[error(transparent)]
+    Run(#[from] run::Error),
+    #[error(transparent)]
+    Tidy(#[from] tidy::Error),
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Engine(_) => 3,
+            Self::Run(run::Error::Ended {
+                code: Some(code), ..
+            }) => u8::try_from(*code).unwrap_or(1),
+            _ => 1,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["up", rest @ ..] => up::up(rest),
+        ["test", rest @ ..] => test::test(rest),
+        ["images"] => ready(),
+        ["images", "--remove"] => remove_stand_ins(),
+        ["tidy"] => tidy::tidy().map_err(Failure::from),
+        [] | ["help" | "--help" | "-h"] => {
+            run::say(USAGE);
+            Ok(())
+        }
+        _ => {
+            run::say(&format!(
+                "no such command: cargo xtask {}\n\n{USAGE}",
+                arguments.join(" ")
+            ));
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            run::say(&format!("xtask: {failure}"));
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// An engine that answers, and every base image on it.
+fn ready() -> Result<(), Failure> {
+    let _one_at_a_time = run::lock()?;
+    engine::ensure()?;
+    images::ensure()?;
+    Ok(())
+}
+
+fn remove_stand_ins() -> Result<(), Failure> {
+    let _one_at_a_time = run::lock()?;
+    engine::ensure()?;
+    images::remove()?;
+    Ok(())
+}

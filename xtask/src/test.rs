@@ -1,0 +1,49 @@
+//! `cargo xtask test`: every test, with all that they need.
+
+use std::process::Command;
+
+use crate::up::cargo;
+use crate::{Failure, debian, ready, run};
+
+/// Makes all ready and runs the tests whose names contain one of the filters, or all.
+pub(crate) fn test(filters: &[&str]) -> Result<(), Failure> {
+    ready()?;
+    browser()?;
+    let nextest = run::answer(cargo().args(["nextest", "--version"]))?.is_some();
+    let mut command = runner(nextest);
+    command.args(filters);
+    Ok(run::shown(&mut command)?)
+}
+
+fn runner(nextest: bool) -> Command {
+    let mut command = cargo();
+    if nextest {
+        command.args(["nextest", "run", "--workspace"]);
+    } else {
+        // One at a time: the tests on the engine share two cores with what they start.
+        command
+            .args(["test", "--workspace", "--"])
+            .env("RUST_TEST_THREADS", "1");
+    }
+    command
+}
+
+/// The tests that look at pages need a real browser and its driver.
+fn browser() -> Result<(), Failure> {
+    let missing: Vec<&str> = [
+        ("chromium", "chromium"),
+        ("chromedriver", "chromium-driver"),
+    ]
+    .into_iter()
+    .filter(|(program, _)| run::which(program).is_none())
+    .map(|(_, package)| package)
+    .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if debian::is_debian() && debian::can_install() {
+        return Ok(debian::install(&missing)?);
+    }
+    run::say("chromium or its driver is missing: the browser tests will fail; install both");
+    Ok(())
+}
