@@ -1,0 +1,102 @@
+//! What lies at paths.
+
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use devrun_wire::Hasher;
+use devrun_wire::frames::Entry;
+
+use crate::place::{self, Way};
+use crate::refusal::Refusal;
+
+/// What lies at these paths, in the same order.
+pub(crate) fn inspect(root: &str, paths: &[Vec<u8>]) -> Result<Vec<Entry>, Refusal> {
+    let Some(root) = place::root(root)? else {
+        return Ok(vec![Entry::Absent; paths.len()]);
+    };
+    let mut looker = Looker {
+        root,
+        last: None,
+        buffer: vec![0; 64 << 10],
+    };
+    paths.iter().map(|path| looker.look(path)).collect()
+}
+
+/// Looks at one path after the other; neighbours mostly lie in the same folder.
+struct Looker {
+    root: PathBuf,
+    last: Option<(Vec<u8>, Way)>,
+    buffer: Vec<u8>,
+}
+
+impl Looker {
+    fn look(&mut self, path: &[u8]) -> Result<Entry, Refusal> {
+        let (folders, name) = place::split(path)?;
+        let way = self.way(&folders);
+        Ok(match way {
+            Way::Nothing => Entry::Absent,
+            // What is seen through a symlink is not at this path.
+            Way::Symlink => Entry::Other,
+            Way::Folder(folder) => self.entry(&folder.join(name)),
+        })
+    }
+
+    fn way(&mut self, folders: &[&OsStr]) -> Way {
+        let key = folders
+            .iter()
+            .map(|part| part.as_bytes())
+            .collect::<Vec<_>>()
+            .join(&b'/');
+        match &self.last {
+            Some((known, way)) if *known == key => way.clone(),
+            _ => {
+                // A folder that cannot be entered is found out when something is put there.
+                let way = place::to_look(&self.root, folders).unwrap_or(Way::Symlink);
+                self.last = Some((key, way.clone()));
+                way
+            }
+        }
+    }
+
+    fn entry(&mut self, path: &Path) -> Entry {
+        match fs::symlink_metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Entry::Absent,
+            Err(_) => Entry::Other,
+            Ok(found) if found.is_dir() => Entry::Folder,
+            Ok(found) if found.is_symlink() => match fs::read_link(path) {
+                Ok(target) => Entry::Symlink(target.as_os_str().as_bytes().to_vec()),
+                Err(_) => Entry::Other,
+            },
+            Ok(found) if found.is_file() => match self.hash(path) {
+                Ok((hash, size)) => Entry::File {
+                    hash,
+                    mode: found.permissions().mode() & 0o777,
+                    size,
+                },
+                Err(_) => Entry::Other,
+            },
+            Ok(_) => Entry::Other,
+        }
+    }
+
+    fn hash(&mut self, path: &Path) -> io::Result<(u128, u64)> {
+        let mut file = File::open(path)?;
+        let mut hasher = Hasher::default();
+        let mut size = 0;
+        loop {
+            match file.read(&mut self.buffer) {
+                Ok(0) => return Ok((hasher.finish(), size)),
+                Ok(count) => {
+                    hasher.update(self.buffer.get(..count).unwrap_or_default());
+                    size += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The loop: file operations in order, on this thread; commands and questions on their own.
+
+use std::io::{Read, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Instant;
+
+use devrun_wire::codec::{self, FrameError};
+use devrun_wire::frames::{Request, Response, VERSION};
+
+use crate::clock;
+use crate::hello;
+use crate::http;
+use crate::inspect;
+use crate::kill;
+use crate::net;
+use crate::refusal::{Refusal, done, refused};
+use crate::run::{self, Groups};
+use crate::tree;
+use crate::write::{Piece, Writes};
+
+/// Commands and questions at a time.
+const MOST: usize = 64;
+
+/// Answers until the input ends; then all that still runs is killed, and files that did not
+/// arrive whole are gone.
+pub(crate) fn serve(
+    mut input: impl Read,
+    output: impl Write + Send + 'static,
+) -> Result<(), FrameError> {
+    let mut server = Server {
+        answers: Answers(Arc::new(Mutex::new(output))),
+        writes: Writes::default(),
+        groups: Groups::default(),
+        busy: Arc::new(AtomicUsize::new(0)),
+    };
+    let result = server.conversation(&mut input);
+    server.groups.close();
+    result
+}
+
+struct Server<W> {
+    answers: Answers<W>,
+    writes: Writes,
+    groups: Groups,
+    busy: Arc<AtomicUsize>,
+}
+
+impl<W: Write + Send + 'static> Server<W> {
+    fn conversation(&mut self, input: &mut impl Read) -> Result<(), FrameError> {
+        match codec::read(input)? {
+            None => return Ok(()),
+            Some((number, Request::Hello { version: VERSION })) => {
+                self.answers.send(number, &hello::hello())?;
+            }
+            Some((number, Request::Hello { version })) => {
+                let message = format!("the agent speaks version {VERSION}, the host {version}");
+                return self.answers.send(number, &refused(message));
+            }
+            Some((number, _)) => {
+                return self
+                    .answers
+                    .send(number, &refused("the first frame must be a hello"));
+            }
+        }
+        loop {
+            match codec::read(input) {
+                Ok(None) => return Ok(()),
+                Ok(Some((number, request))) => {
+                    if let Some(answer) = self.handle(number, request) {
+                        self.answers.send(number, &answer)?;
+                    }
+                }
+                Err(error @ FrameError::Unknown { number, .. }) => {
+                    self.answers.send(number, &refused(error))?;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn handle(&mut self, number: u32, request: Request) -> Option<Response> {
+        Some(match request {
+            Request::Hello { .. } => hello::hello(),
+            Request::Inspect { root, paths } => {
+                inspect::inspect(&root, &paths).map_or_else(Response::from, Response::Entries)
+            }
+            Request::Write {
+                root,
+                path,
+                mode,
+                data,
+                last,
+            } => {
+                let piece = Piece {
+                    root: &root,
+                    path: &path,
+                    mode,
+                    data: &data,
+                    last,
+                };
+                return self.writes.piece(number, &piece);
+            }
+            Request::Remove { root, path } => done(tree::remove(&root, &path)),
+            Request::Mkdir { root, path, mode } => done(tree::mkdir(&root, &path, mode)),
+            Request::Symlink { root, path, target } => done(tree::symlink(&root, &path, &target)),
+            Request::Run { argv, timeout_ms } => {
+                let groups = self.groups.clone();
+                let deadline = clock::deadline(timeout_ms);
+                return self.aside(number, move || run::run(&groups, &argv, deadline));
+            }
+            Request::Http { url, timeout_ms } => {
+                let deadline = clock::deadline(timeout_ms);
+                return self.aside(number, move || http::get(&url, deadline));
+            }
+            Request::Tcp { port, timeout_ms } => {
+                let deadline = clock::deadline(timeout_ms);
+                return self.aside(number, move || net::tcp(port, deadline));
+            }
+            Request::Signal { pid, signal } => done(
+                kill::process(pid, signal).map_err(|error| Refusal::signal(pid, signal, &error)),
+            ),
+        })
+    }
+
+    /// Works on a thread of its own, which sends the answer; one that cannot be had is refused.
+    fn aside(
+        &self,
+        number: u32,
+        work: impl FnOnce() -> net::Answer + Send + 'static,
+    ) -> Option<Response> {
+        let busy = Arc::clone(&self.busy);
+        if busy.fetch_add(1, Ordering::Relaxed) >= MOST {
+            busy.fetch_sub(1, Ordering::Relaxed);
+            return Some(refused(format!(
+                "more than {MOST} commands and probes at a time"
+            )));
+        }
+        let answers = self.answers.clone();
+        let ended = Arc::clone(&busy);
+        let start = Instant::now();
+        let work = move || {
+            let answer = work();
+            let took_us = clock::micros_since(start);
+            let exited = Response::Exited {
+                code: answer.code,
+                output: answer.output,
+                took_us,
+            };
+            ended.fetch_sub(1, Ordering::Relaxed);
+            // The main thread notices the end of the connection by itself.
+            let _ = answers.send(number, &exited);
+        };
+        match thread::Builder::new().spawn(work) {
+            Ok(_) => None,
+            Err(error) => {
+                busy.fetch_sub(1, Ordering::Relaxed);
+                Some(refused(format!(
+                    "no more threads in this container: {error}"
+                )))
+            }
+        }
+    }
+}
+
+/// The way back, shared by all threads; one frame at a time.
+struct Answers<W>(Arc<Mutex<W>>);
+
+impl<W> Clone for Answers<W> {
+    fn clone(&self) -> Self {
+        Answers(Arc::clone(&self.0))
+    }
+}
+
+impl<W: Write> Answers<W> {
+    fn send(&self, number: u32, answer: &Response) -> Result<(), FrameError> {
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match codec::write(&mut *out, number, answer) {
+            Err(error @ FrameError::TooLarge(_)) => {
+                codec::write(&mut *out, number, &refused(error))?;
+            }
+            result => result?,
+        }
+        out.flush()?;
+        Ok(())
+    }
+}

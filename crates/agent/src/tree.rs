@@ -1,0 +1,122 @@
+//! Folders, symlinks and removal.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::io::ErrorKind::{DirectoryNotEmpty, IsADirectory, NotFound};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{PermissionsExt as _, symlink as make_symlink};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::mounts;
+use crate::place::{self, Way};
+use crate::refusal::{At as _, Refusal};
+
+/// Removes what is there; a folder only when nothing is left in it.
+pub(crate) fn remove(root: &str, path: &[u8]) -> Result<(), Refusal> {
+    let (folders, name) = place::split(path)?;
+    let Some(real) = place::root(root)? else {
+        return Ok(());
+    };
+    let Way::Folder(folder) = place::to_look(&real, &folders)? else {
+        return Ok(());
+    };
+    let path = folder.join(name);
+    let result = match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_dir() => fs::remove_dir(&path),
+        Ok(_) => fs::remove_file(&path),
+        Err(error) => Err(error),
+    };
+    match result {
+        Err(error) if !matches!(error.kind(), NotFound | DirectoryNotEmpty) => {
+            Err(Refusal::io(&path, &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes a folder; one that is there keeps its mode.
+pub(crate) fn mkdir(root: &str, path: &[u8], mode: u32) -> Result<(), Refusal> {
+    let place = place::to_put(root, path)?;
+    let path = place.path();
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_dir() => return Ok(()),
+        Ok(found) if found.is_symlink() => {
+            place::folder_behind(&place.root, &path)?;
+            fs::remove_file(&path).at(&path)?;
+        }
+        Ok(_) => fs::remove_file(&path).at(&path)?,
+        Err(error) if error.kind() == NotFound => {}
+        Err(error) => return Err(Refusal::io(&path, &error)),
+    }
+    fs::create_dir(&path).at(&path)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o777)).at(&path)
+}
+
+/// Makes or replaces a symlink.
+pub(crate) fn symlink(root: &str, path: &[u8], target: &[u8]) -> Result<(), Refusal> {
+    let place = place::to_put(root, path)?;
+    let path = place.path();
+    let target = OsStr::from_bytes(target);
+    if fs::read_link(&path).is_ok_and(|there| there == target) {
+        return Ok(());
+    }
+    let ((), temporary) = beside(&place.folder, |name| make_symlink(target, name)).at(&path)?;
+    into_place(&temporary.0, &path)
+}
+
+/// A name that goes away with this value, unless it was renamed.
+#[derive(Debug)]
+pub(crate) struct Temporary(pub(crate) PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // Usually it was renamed into place and nothing is left under this name.
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Makes something under a name in `folder` that nobody has, to be renamed into place.
+pub(crate) fn beside<T>(
+    folder: &Path,
+    make: impl Fn(&Path) -> io::Result<T>,
+) -> io::Result<(T, Temporary)> {
+    loop {
+        let name = unused_name(folder);
+        match make(&name) {
+            Ok(made) => return Ok((made, Temporary(name))),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn unused_name(folder: &Path) -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    folder.join(format!(".devrun-{}-{count}", std::process::id()))
+}
+
+/// Renames `temporary` to `path`. A folder that is there is first renamed away, so that the
+/// path is absent only for a moment; if the new one cannot take its place, it comes back.
+pub(crate) fn into_place(temporary: &Path, path: &Path) -> Result<(), Refusal> {
+    match fs::rename(temporary, path) {
+        Err(error) if error.kind() == IsADirectory => {}
+        result => return result.at(path),
+    }
+    if let Some(point) = mounts::below(path) {
+        return Err(Refusal::new(format!(
+            "{}: a folder is in the way, and {} is mounted in it",
+            path.display(),
+            point.display()
+        )));
+    }
+    let aside = unused_name(path.parent().unwrap_or(path));
+    fs::rename(path, &aside).at(path)?;
+    if let Err(error) = fs::rename(temporary, path) {
+        fs::rename(&aside, path).at(path)?;
+        return Err(Refusal::io(path, &error));
+    }
+    fs::remove_dir_all(&aside).at(&aside)
+}
