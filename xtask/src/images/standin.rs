@@ -139,9 +139,7 @@ fn import(root: &Path) -> Result<(), Error> {
 
 /// The classic builder is in every `docker` command; the other one may lack its plug-in.
 fn build(image: Image) -> Result<(), Error> {
-    let mut id_of = Command::new("docker");
-    id_of.args(["image", "inspect", "--format", "{{.Id}}", image.name]);
-    let older = run::answer(&mut id_of)?;
+    let older = id(image)?;
     let mut command = Command::new("docker");
     command
         .env("DOCKER_BUILDKIT", "0")
@@ -155,10 +153,18 @@ fn build(image: Image) -> Result<(), Error> {
         command.args(["--build-arg", proxy]);
     }
     command.arg(recipe::folder(image));
-    Ok(run::quiet(
-        &format!("standin-{}", image.folder),
-        &mut command,
-    )?)
+    run::quiet(&format!("standin-{}", image.folder), &mut command)?;
+    if let Some(older) = older.filter(|older| id(image).ok().flatten().as_ref() != Some(older)) {
+        // Refused where something was built on it, which may well be.
+        run::answer(Command::new("docker").args(["image", "rm", &older]))?;
+    }
+    Ok(())
+}
+
+fn id(image: Image) -> Result<Option<String>, Error> {
+    let mut command = Command::new("docker");
+    command.args(["image", "inspect", "--format", "{{.Id}}", image.name]);
+    Ok(run::answer(&mut command)?)
 }
 
 /// The mirror that this machine installs Debian from, if it is a Debian.
