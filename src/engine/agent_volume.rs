@@ -1,0 +1,140 @@
+//! The volume that carries the agent into every container.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions};
+use bollard::query_parameters::CreateContainerOptions;
+use devrun_core::spec::label;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
+
+use super::archive::PathStat;
+use super::translate::AGENT_FOLDER;
+use super::{Engine, EngineError, PATIENT, pause, within};
+
+/// Its name in the volume.
+const AGENT: &str = "agent";
+const MODE: u32 = 0o755;
+
+/// How long another session may take to fill the volume before it is taken for dead.
+const FILLING: Duration = Duration::from_secs(20);
+
+impl Engine {
+    /// The volume with this agent in it, made and filled if need be. `image` is any image that is
+    /// on this machine: the files go in through a container of it that is never started.
+    pub(crate) async fn ensure_agent_volume(
+        &self,
+        binary: &[u8],
+        image: &str,
+    ) -> Result<String, EngineError> {
+        let hash: String = Sha256::digest(binary)
+            .iter()
+            .take(6)
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        let volume = format!("devrun-agent-{hash}");
+        let labels = BTreeMap::from([(label::AGENT.to_owned(), hash)]);
+        self.ensure_volume(&volume, &labels).await?;
+        let container = self.filler(&volume, &labels, image).await?;
+        let filled = self.fill(&container, binary).await;
+        // A left-over is in nobody's way: the next session takes it over.
+        let removed = self.discard(&container).await;
+        filled.and(removed)?;
+        Ok(volume)
+    }
+
+    /// The container through which the volume is seen. Its name is the lock: the engine gives it
+    /// to one session at a time, and what another one left behind is taken over.
+    async fn filler(
+        &self,
+        volume: &str,
+        labels: &BTreeMap<String, String>,
+        image: &str,
+    ) -> Result<String, EngineError> {
+        let mut end = Instant::now() + FILLING;
+        loop {
+            match self.create_filler(volume, labels, image).await {
+                Err(EngineError::NameTaken { .. }) if Instant::now() < end => {
+                    pause(Duration::from_millis(50)).await;
+                }
+                Err(EngineError::NameTaken { .. }) => {
+                    self.discard(volume).await?;
+                    end = Instant::now() + FILLING;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn create_filler(
+        &self,
+        volume: &str,
+        labels: &BTreeMap<String, String>,
+        image: &str,
+    ) -> Result<String, EngineError> {
+        let mount = Mount {
+            typ: Some(MountType::VOLUME),
+            source: Some(volume.to_owned()),
+            target: Some(AGENT_FOLDER.into()),
+            volume_options: Some(MountVolumeOptions {
+                no_copy: Some(true),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let body = ContainerCreateBody {
+            image: Some(image.to_owned()),
+            // Never run, but the engine insists on a command.
+            cmd: Some(vec![AGENT.into()]),
+            labels: Some(super::to_hash_map(labels)),
+            network_disabled: Some(true),
+            host_config: Some(HostConfig {
+                mounts: Some(vec![mount]),
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let options = CreateContainerOptions {
+            name: Some(volume.to_owned()),
+            ..Default::default()
+        };
+        let call = self.docker.create_container(Some(options), body);
+        Ok(within("preparing the agent", PATIENT, call).await?.id)
+    }
+
+    async fn fill(&self, container: &str, binary: &[u8]) -> Result<(), EngineError> {
+        let whole = PathStat {
+            size: binary.len() as u64,
+            mode: MODE,
+        };
+        let path = format!("{AGENT_FOLDER}/{AGENT}");
+        // A session that was killed while it filled the volume left a shorter file, or none.
+        if self.stat(container, &path).await?.as_ref() == Some(&whole) {
+            return Ok(());
+        }
+        let doing = || "packing the agent".to_owned();
+        let tar = tar(binary).map_err(|error| EngineError::Local {
+            doing: doing(),
+            detail: error.to_string(),
+        })?;
+        self.upload_tar_bytes(container, AGENT_FOLDER, tar).await?;
+        match self.stat(container, &path).await? {
+            Some(stat) if stat == whole => Ok(()),
+            other => Err(EngineError::Other {
+                doing: "preparing the agent".into(),
+                detail: format!("the engine stored it as {other:?}"),
+            }),
+        }
+    }
+}
+
+fn tar(binary: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::with_capacity(binary.len() + 4096));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(binary.len() as u64);
+    header.set_mode(MODE);
+    header.set_mtime(0);
+    builder.append_data(&mut header, AGENT, binary)?;
+    builder.into_inner()
+}

@@ -1,0 +1,273 @@
+//! Containers: what there is, and the verbs on them.
+
+use std::time::Duration;
+
+use bollard::query_parameters::{
+    CreateContainerOptions, InspectContainerOptions, KillContainerOptions, ListContainersOptions,
+    RemoveContainerOptions, RestartContainerOptions, StopContainerOptions, WaitContainerOptions,
+};
+use devrun_core::spec::{Container, ContainerSpec, label};
+use futures_util::StreamExt;
+
+use super::error::classify;
+use super::translate::{self, Machine};
+use super::{Engine, EngineError, PATIENT, PROMPT, describe, filters, optional, pause, within};
+
+/// A container that was just made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Created {
+    /// The engine's id.
+    pub(crate) id: String,
+    /// What of its specification had to give way, for people.
+    pub(crate) warnings: Vec<String>,
+}
+
+/// Questions to the engine at once while a snapshot is taken.
+const SIDE_BY_SIDE: usize = 8;
+
+impl Engine {
+    /// All containers of the stack, stopped ones too, ordered by name.
+    pub(crate) async fn snapshot(&self, stack: &str) -> Result<Vec<Container>, EngineError> {
+        self.containers_labelled(&format!("{}={stack}", label::STACK))
+            .await
+    }
+
+    /// All containers with that label (`NAME` or `NAME=VALUE`), stopped ones too, ordered by name.
+    pub(crate) async fn containers_labelled(
+        &self,
+        label: &str,
+    ) -> Result<Vec<Container>, EngineError> {
+        let options = ListContainersOptions {
+            all: true,
+            filters: filters(&[("label", &[label])]),
+            ..Default::default()
+        };
+        let list = within(
+            "listing containers",
+            PROMPT,
+            self.docker.list_containers(Some(options)),
+        )
+        .await?;
+        let ids: Vec<String> = list.into_iter().filter_map(|summary| summary.id).collect();
+        let mut answers = futures_util::stream::iter(ids)
+            .map(|id| async move { self.inspect(&id).await })
+            .buffer_unordered(SIDE_BY_SIDE);
+        let mut containers = Vec::new();
+        while let Some(answer) = answers.next().await {
+            // One that went away meanwhile is not part of the picture any more.
+            containers.extend(answer?);
+        }
+        containers.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(containers)
+    }
+
+    /// The container of exactly that name, whoever made it.
+    pub(crate) async fn find_by_name(&self, name: &str) -> Result<Option<Container>, EngineError> {
+        // The engine also takes the beginning of an id for a name.
+        Ok(self
+            .inspect(name)
+            .await?
+            .filter(|container| container.name == name))
+    }
+
+    /// What the engine knows of a container; `None` if there is none.
+    pub(crate) async fn inspect(&self, id: &str) -> Result<Option<Container>, EngineError> {
+        let call = self
+            .docker
+            .inspect_container(id, None::<InspectContainerOptions>);
+        let found = optional(within(&format!("inspecting {}", short(id)), PROMPT, call).await)?;
+        Ok(found.map(describe::container))
+    }
+
+    /// Makes a container; it is not started.
+    pub(crate) async fn create(
+        &self,
+        spec: &ContainerSpec,
+        agent_volume: Option<&str>,
+    ) -> Result<Created, EngineError> {
+        let machine = Machine {
+            cpus: self.version().await?.cpus,
+            ipv6: self.has_ipv6(),
+        };
+        let (body, mut warnings) = translate::container(spec, agent_volume, machine);
+        let options = CreateContainerOptions {
+            name: Some(spec.name.clone()),
+            ..Default::default()
+        };
+        let doing = format!("creating {}", spec.name);
+        let answer = within(
+            &doing,
+            PATIENT,
+            self.docker.create_container(Some(options), body),
+        )
+        .await;
+        let created = answer.map_err(|error| match error {
+            // The engine says the id; people know the tag.
+            EngineError::ImageMissing { .. } => EngineError::ImageMissing {
+                image: spec.image.clone(),
+            },
+            other => other,
+        })?;
+        warnings.extend(
+            created
+                .warnings
+                .iter()
+                .map(|warning| format!("{}: {warning}", spec.name)),
+        );
+        Ok(Created {
+            id: created.id,
+            warnings,
+        })
+    }
+
+    /// Whether this machine has `::1`; the machine of an engine elsewhere is believed to.
+    fn has_ipv6(&self) -> bool {
+        match self.endpoint {
+            super::Endpoint::Unix(_) => std::net::TcpListener::bind("[::1]:0").is_ok(),
+            super::Endpoint::Tcp(_) => true,
+        }
+    }
+
+    /// Starts a container; one that runs already is fine.
+    pub(crate) async fn start(&self, id: &str) -> Result<(), EngineError> {
+        within(
+            &format!("starting {}", short(id)),
+            PATIENT,
+            self.docker.start_container(id, None),
+        )
+        .await
+    }
+
+    /// Asks it to end and kills it after `grace`; one that is stopped already is fine.
+    pub(crate) async fn stop(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
+        let options = StopContainerOptions {
+            t: Some(whole_seconds(grace)),
+            ..Default::default()
+        };
+        let call = self.docker.stop_container(id, Some(options));
+        within(&format!("stopping {}", short(id)), grace + PATIENT, call).await
+    }
+
+    /// Sends a signal (`KILL`, `HUP`) to its process.
+    pub(crate) async fn kill(&self, id: &str, signal: &str) -> Result<(), EngineError> {
+        let options = KillContainerOptions {
+            signal: signal.to_owned(),
+        };
+        let doing = format!("sending {signal} to {}", short(id));
+        within(
+            &doing,
+            PROMPT,
+            self.docker.kill_container(id, Some(options)),
+        )
+        .await
+    }
+
+    /// Stops it as [`Engine::stop`] does and starts it again.
+    pub(crate) async fn restart(&self, id: &str, grace: Duration) -> Result<(), EngineError> {
+        let options = RestartContainerOptions {
+            t: Some(whole_seconds(grace)),
+            ..Default::default()
+        };
+        let call = self.docker.restart_container(id, Some(options));
+        within(&format!("restarting {}", short(id)), grace + PATIENT, call).await
+    }
+
+    /// Removes a container, a running one only with `force`. Its anonymous volumes stay:
+    /// they may hold data.
+    pub(crate) async fn remove(&self, id: &str, force: bool) -> Result<(), EngineError> {
+        self.remove_with(
+            id,
+            RemoveContainerOptions {
+                force,
+                ..Default::default()
+            },
+        )
+        .await
+    }
+
+    /// Removes a throw-away container with its anonymous volumes, running or not.
+    pub(crate) async fn discard(&self, id: &str) -> Result<(), EngineError> {
+        self.remove_with(
+            id,
+            RemoveContainerOptions {
+                force: true,
+                v: true,
+                ..Default::default()
+            },
+        )
+        .await
+    }
+
+    async fn remove_with(
+        &self,
+        id: &str,
+        options: RemoveContainerOptions,
+    ) -> Result<(), EngineError> {
+        let doing = format!("removing {}", short(id));
+        match within(
+            &doing,
+            PATIENT,
+            self.docker.remove_container(id, Some(options)),
+        )
+        .await
+        {
+            Err(error) if error.is_absent() => Ok(()),
+            Err(EngineError::Other { detail, .. }) if detail.contains("already in progress") => {
+                self.until_removed(id, &doing).await
+            }
+            other => other,
+        }
+    }
+
+    async fn until_removed(&self, id: &str, doing: &str) -> Result<(), EngineError> {
+        let gone = async {
+            while self.inspect(id).await?.is_some() {
+                pause(Duration::from_millis(50)).await;
+            }
+            Ok(())
+        };
+        let timed_out = |_| EngineError::TimedOut {
+            doing: doing.to_owned(),
+            limit: PATIENT,
+        };
+        tokio::time::timeout(PATIENT, gone)
+            .await
+            .map_err(timed_out)?
+    }
+
+    /// Waits until it does not run (any more); the exit code. Without an end of its own.
+    pub(crate) async fn wait(&self, id: &str) -> Result<i64, EngineError> {
+        let doing = format!("waiting for {}", short(id));
+        let options = WaitContainerOptions {
+            condition: "not-running".into(),
+        };
+        let mut answers = self.docker.wait_container(id, Some(options));
+        match answers.next().await {
+            Some(Ok(answer)) => Ok(answer.status_code),
+            // The client calls every code but 0 an error.
+            Some(Err(bollard::errors::Error::DockerContainerWaitError { code, error }))
+                if error.is_empty() =>
+            {
+                Ok(code)
+            }
+            Some(Err(error)) => Err(classify(&doing, error)),
+            None => Err(EngineError::Lost {
+                doing,
+                detail: "it ended without an answer".into(),
+            }),
+        }
+    }
+}
+
+/// The engine counts in seconds, and half a second of grace must not become none.
+fn whole_seconds(grace: Duration) -> i32 {
+    i32::try_from(grace.as_secs() + u64::from(grace.subsec_nanos() > 0)).unwrap_or(i32::MAX)
+}
+
+/// An id as `docker ps` shows it; a name as it is.
+pub(super) fn short(id: &str) -> &str {
+    match id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => &id[..12],
+        false => id,
+    }
+}

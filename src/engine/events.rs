@@ -1,0 +1,158 @@
+//! What happens to a stack's containers, without gaps: after each break a whole picture.
+
+use std::time::Duration;
+
+use bollard::models::EventMessage;
+use bollard::query_parameters::EventsOptions;
+use devrun_core::observed::{Happened, Observed};
+use devrun_core::spec::{Health, label};
+use futures_util::{Stream, StreamExt};
+use tokio::sync::mpsc;
+
+use super::error::classify;
+use super::logs::nanoseconds;
+use super::{Engine, EngineError, PROMPT, filters, pause, within};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const DOING: &str = "listening to the engine";
+
+/// The others, those of `exec` above all, come in hundreds and say nothing to us.
+const KINDS: &[&str] = &["start", "die", "oom", "health_status", "destroy"];
+
+impl Engine {
+    /// Follows the stack until the receiver is dropped. First comes `Connected`; after a break
+    /// `Disconnected` once, then `Connected` again. An event may tell what the picture before it
+    /// already shows.
+    pub(crate) fn events(&self, stack: &str) -> mpsc::Receiver<Observed> {
+        let (sender, receiver) = mpsc::channel(64);
+        let (engine, stack) = (self.clone(), stack.to_owned());
+        tokio::spawn(async move {
+            tokio::select! {
+                () = sender.closed() => {}
+                () = engine.follow(&stack, &sender) => {}
+            }
+        });
+        receiver
+    }
+
+    async fn follow(&self, stack: &str, sender: &mpsc::Sender<Observed>) {
+        let mut wait = FIRST_PAUSE;
+        let mut connected = true;
+        loop {
+            let error = self
+                .follow_once(stack, sender, &mut connected, &mut wait)
+                .await;
+            if std::mem::take(&mut connected) {
+                let message = error.to_string();
+                if sender
+                    .send(Observed::Disconnected { message })
+                    .await
+                    .is_err()
+                {
+                    return;
+                }
+            }
+            pause(wait).await;
+            wait = (wait * 2).min(LONGEST_PAUSE);
+        }
+    }
+
+    /// One connection, from its picture to its end.
+    async fn follow_once(
+        &self,
+        stack: &str,
+        sender: &mpsc::Sender<Observed>,
+        connected: &mut bool,
+        wait: &mut Duration,
+    ) -> EngineError {
+        let lost = |detail: &str| EngineError::Lost {
+            doing: DOING.into(),
+            detail: detail.into(),
+        };
+        // The engine keeps its latest events: asked from a moment before the picture is taken,
+        // it leaves no gap between the picture and the first event, however late it subscribes.
+        let (since, containers) = match self.picture(stack).await {
+            Ok(picture) => picture,
+            Err(error) => return error,
+        };
+        let mut events = Box::pin(self.subscribe(stack, &since));
+        *connected = true;
+        *wait = FIRST_PAUSE;
+        if sender
+            .send(Observed::Connected { containers })
+            .await
+            .is_err()
+        {
+            return lost("nobody listens");
+        }
+        while let Some(event) = events.next().await {
+            let event = match event {
+                Ok(event) => event,
+                Err(error) => return classify(DOING, error),
+            };
+            if let Some(observed) = observed(event)
+                && sender.send(observed).await.is_err()
+            {
+                return lost("nobody listens");
+            }
+        }
+        lost("it ended")
+    }
+
+    async fn picture(
+        &self,
+        stack: &str,
+    ) -> Result<(String, Vec<devrun_core::spec::Container>), EngineError> {
+        let info = within(DOING, PROMPT, self.docker.info()).await?;
+        let since = info
+            .system_time
+            .as_deref()
+            .and_then(nanoseconds)
+            .unwrap_or(0);
+        let since = format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
+        Ok((since, self.snapshot(stack).await?))
+    }
+
+    fn subscribe(
+        &self,
+        stack: &str,
+        since: &str,
+    ) -> impl Stream<Item = Result<EventMessage, bollard::errors::Error>> + Send + use<> {
+        let of_stack = format!("{}={stack}", label::STACK);
+        self.docker.events(Some(EventsOptions {
+            since: Some(since.to_owned()),
+            filters: filters(&[
+                ("type", &["container"]),
+                ("label", &[&of_stack]),
+                ("event", KINDS),
+            ]),
+            ..Default::default()
+        }))
+    }
+}
+
+fn observed(event: EventMessage) -> Option<Observed> {
+    let actor = event.actor?;
+    let attributes = actor.attributes.unwrap_or_default();
+    let what = match event.action?.as_str() {
+        "start" => Happened::Started,
+        "die" => Happened::Exited {
+            code: attributes
+                .get("exitCode")
+                .and_then(|code| code.parse().ok())
+                .unwrap_or(-1),
+        },
+        "oom" => Happened::OutOfMemory,
+        "destroy" => Happened::Removed,
+        "health_status: healthy" => Happened::Health(Health::Healthy),
+        "health_status: unhealthy" => Happened::Health(Health::Unhealthy),
+        _ => return None,
+    };
+    Some(Observed::Container {
+        id: actor.id?,
+        service: attributes.get(label::SERVICE).cloned().unwrap_or_default(),
+        what,
+        time_ns: event.time_nano.unwrap_or(0).into(),
+    })
+}

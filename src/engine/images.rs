@@ -1,0 +1,184 @@
+//! Images: what is known of them, and pulling.
+
+use std::time::Duration;
+
+use bollard::models::CreateImageInfo;
+use bollard::query_parameters::{CreateImageOptions, ListImagesOptions, RemoveImageOptions};
+use devrun_core::spec::Image;
+use futures_util::StreamExt;
+
+use super::error::classify;
+use super::{Engine, EngineError, PATIENT, PROMPT, filters, optional, registry, within};
+
+/// A step of a pull.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct PullProgress {
+    /// The layer; empty where it is about the whole.
+    pub(crate) layer: String,
+    /// What the engine says: `Downloading`, `Extracting`, `Pull complete`.
+    pub(crate) status: String,
+    /// Bytes done and in all, while there are any.
+    pub(crate) bytes: Option<(u64, u64)>,
+}
+
+/// How long a registry may be silent.
+const SILENCE: Duration = Duration::from_secs(120);
+
+impl Engine {
+    /// What is known of an image, by name or id; `None` if it is not on this machine.
+    pub(crate) async fn inspect_image(
+        &self,
+        reference: &str,
+    ) -> Result<Option<Image>, EngineError> {
+        let doing = format!("inspecting {reference}");
+        let Some(image) =
+            optional(within(&doing, PROMPT, self.docker.inspect_image(reference)).await)?
+        else {
+            return Ok(None);
+        };
+        let config = image.config.unwrap_or_default();
+        let tcp = |port: &String| port.strip_suffix("/tcp").unwrap_or(port).parse().ok();
+        let health = config
+            .healthcheck
+            .and_then(|health| health.test)
+            .unwrap_or_default();
+        let tag = image.repo_tags.unwrap_or_default().into_iter().next();
+        Ok(Some(Image {
+            id: image.id.unwrap_or_default(),
+            name: match reference.starts_with("sha256:") {
+                true => tag.unwrap_or_else(|| reference.to_owned()),
+                false => reference.to_owned(),
+            },
+            user: config.user.unwrap_or_default(),
+            working_dir: config.working_dir.unwrap_or_default(),
+            exposed: config
+                .exposed_ports
+                .unwrap_or_default()
+                .iter()
+                .filter_map(tcp)
+                .collect(),
+            has_healthcheck: health.first().is_some_and(|first| first != "NONE"),
+            labels: config.labels.unwrap_or_default().into_iter().collect(),
+        }))
+    }
+
+    /// Pulls an image with the credentials that `docker login` left, telling each step.
+    pub(crate) async fn pull(
+        &self,
+        reference: &str,
+        mut progress: impl FnMut(PullProgress),
+    ) -> Result<Image, EngineError> {
+        let doing = format!("pulling {reference}");
+        let (name, tag) = registry::split(reference);
+        let credentials = self.credentials(reference).await?;
+        let options = CreateImageOptions {
+            from_image: Some(name.to_owned()),
+            tag: Some(tag.to_owned()),
+            ..Default::default()
+        };
+        let mut steps = self.docker.create_image(Some(options), None, credentials);
+        loop {
+            let step = tokio::time::timeout(SILENCE, steps.next()).await;
+            let step = step.map_err(|_| EngineError::RegistryUnreachable {
+                image: reference.to_owned(),
+                detail: format!("silent for {} s", SILENCE.as_secs()),
+            })?;
+            match step {
+                None => break,
+                Some(Ok(CreateImageInfo {
+                    error_detail: Some(error),
+                    ..
+                })) => {
+                    return Err(registry::refused(
+                        reference,
+                        &error.message.unwrap_or_default(),
+                    ));
+                }
+                Some(Ok(info)) => progress(step_of(info)),
+                Some(Err(error)) => return Err(pull_error(&doing, reference, error)),
+            }
+        }
+        let pulled = self.inspect_image(reference).await?;
+        pulled.ok_or_else(|| EngineError::ImageMissing {
+            image: reference.to_owned(),
+        })
+    }
+
+    async fn credentials(
+        &self,
+        reference: &str,
+    ) -> Result<Option<bollard::auth::DockerCredentials>, EngineError> {
+        let server = match registry::host(reference) {
+            Some(host) => host.to_owned(),
+            // What the engine asks where a reference names no registry, it knows itself.
+            None => {
+                let info = within(
+                    "asking the engine for its registry",
+                    PROMPT,
+                    self.docker.info(),
+                )
+                .await?;
+                info.index_server_address.unwrap_or_default()
+            }
+        };
+        let variable = |name: &str| std::env::var(name).ok();
+        let path = super::locate::config_folder(&variable).map(|folder| folder.join("config.json"));
+        let text = match path {
+            Some(path) => tokio::fs::read_to_string(path).await.unwrap_or_default(),
+            None => String::new(),
+        };
+        Ok(registry::credentials(&text, &server))
+    }
+
+    /// Names (`NAME:TAG`) and labels of the images with that label (`NAME` or `NAME=VALUE`).
+    pub(crate) async fn images_labelled(&self, label: &str) -> Result<Vec<Image>, EngineError> {
+        let options = ListImagesOptions {
+            filters: filters(&[("label", &[label])]),
+            ..Default::default()
+        };
+        let list = within(
+            "listing images",
+            PROMPT,
+            self.docker.list_images(Some(options)),
+        )
+        .await?;
+        let images = list.into_iter().map(|image| Image {
+            name: image
+                .repo_tags
+                .into_iter()
+                .next()
+                .unwrap_or_else(|| image.id.clone()),
+            id: image.id,
+            labels: image.labels.into_iter().collect(),
+            ..Default::default()
+        });
+        Ok(images.collect())
+    }
+
+    /// Removes an image, or one of its names; one that is not there is fine.
+    pub(crate) async fn remove_image(&self, reference: &str) -> Result<(), EngineError> {
+        let call = self
+            .docker
+            .remove_image(reference, None::<RemoveImageOptions>, None);
+        optional(within(&format!("removing {reference}"), PATIENT, call).await).map(|_| ())
+    }
+}
+
+fn step_of(info: CreateImageInfo) -> PullProgress {
+    let detail = info.progress_detail.unwrap_or_default();
+    let size = |bytes: Option<i64>| bytes.and_then(|bytes| u64::try_from(bytes).ok());
+    PullProgress {
+        layer: info.id.unwrap_or_default(),
+        status: info.status.unwrap_or_default(),
+        bytes: size(detail.current).zip(size(detail.total)),
+    }
+}
+
+fn pull_error(doing: &str, reference: &str, error: bollard::errors::Error) -> EngineError {
+    use bollard::errors::Error;
+    match error {
+        Error::DockerResponseServerError { message, .. } => registry::refused(reference, &message),
+        Error::DockerStreamError { error } => registry::refused(reference, &error),
+        other => classify(doing, other),
+    }
+}

@@ -1,0 +1,189 @@
+//! All that knows the engine's client: nobody else names its types.
+
+mod agent_volume;
+mod archive;
+mod containers;
+mod demux;
+mod describe;
+mod error;
+mod events;
+mod exec;
+mod hijack;
+mod images;
+mod locate;
+mod logs;
+mod networks;
+mod ports;
+mod registry;
+mod terminal;
+mod translate;
+mod volumes;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use tokio::sync::OnceCell;
+use tokio::time::Instant;
+
+pub(crate) use archive::PathStat;
+pub(crate) use containers::Created;
+pub(crate) use error::EngineError;
+pub(crate) use exec::{ExecExit, ExecOutcome, ExecStream};
+pub(crate) use images::PullProgress;
+pub(crate) use locate::Endpoint;
+pub(crate) use logs::{LogLine, LogOptions, LogStream};
+pub(crate) use networks::Found;
+pub(crate) use ports::PortHolder;
+pub(crate) use volumes::VolumeUser;
+
+/// How long an engine may take for what it answers out of its head.
+const PROMPT: Duration = Duration::from_secs(30);
+/// How long it may take to make, start or remove something on a busy machine.
+const PATIENT: Duration = Duration::from_secs(120);
+/// The client's own limit; ours, which know what is being done, end earlier.
+const CLIENT_LIMIT_SECS: u64 = 24 * 3600;
+
+/// A connection to the engine; clones share it.
+#[derive(Debug, Clone)]
+pub(crate) struct Engine {
+    docker: Docker,
+    endpoint: Endpoint,
+    version: Arc<OnceCell<EngineVersion>>,
+}
+
+/// What the engine says about itself and its machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EngineVersion {
+    /// The engine's version.
+    pub(crate) version: String,
+    /// The version of its API that is spoken.
+    pub(crate) api: String,
+    /// CPUs of its machine.
+    pub(crate) cpus: u32,
+    /// Bytes of memory of its machine.
+    pub(crate) memory: u64,
+    /// `x86_64`, `aarch64`.
+    pub(crate) arch: String,
+    /// `linux`.
+    pub(crate) os: String,
+}
+
+impl Engine {
+    /// Finds the engine as `docker` does and makes sure that it answers.
+    pub(crate) async fn connect() -> Result<Self, EngineError> {
+        let variable = |name: &str| std::env::var(name).ok();
+        let read = |path: &std::path::Path| std::fs::read_to_string(path).ok();
+        let located = locate::locate(&variable, &read)?;
+        let unreachable = |detail: String| EngineError::Unreachable {
+            endpoint: located.endpoint.to_string(),
+            origin: located.origin.clone(),
+            detail,
+        };
+        let client = match &located.endpoint {
+            Endpoint::Unix(path) => Docker::connect_with_unix(
+                &path.display().to_string(),
+                CLIENT_LIMIT_SECS,
+                bollard::API_DEFAULT_VERSION,
+            ),
+            Endpoint::Tcp(address) => {
+                Docker::connect_with_http(address, CLIENT_LIMIT_SECS, bollard::API_DEFAULT_VERSION)
+            }
+        };
+        let client = client.map_err(|error| unreachable(error.to_string()))?;
+        let docker = tokio::time::timeout(PROMPT, client.negotiate_version())
+            .await
+            .map_err(|_| unreachable(format!("no answer within {} s", PROMPT.as_secs())))?
+            .map_err(|error| unreachable(error::chain(&error)))?;
+        Ok(Self {
+            docker,
+            endpoint: located.endpoint,
+            version: Arc::default(),
+        })
+    }
+
+    /// Where it listens, for those who speak to it over connections of their own.
+    pub(crate) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// What it says about itself; asked once.
+    pub(crate) async fn version(&self) -> Result<EngineVersion, EngineError> {
+        self.version
+            .get_or_try_init(|| self.ask_version())
+            .await
+            .cloned()
+    }
+
+    async fn ask_version(&self) -> Result<EngineVersion, EngineError> {
+        let doing = "asking the engine for its version";
+        let version = within(doing, PROMPT, self.docker.version()).await?;
+        let info = within(doing, PROMPT, self.docker.info()).await?;
+        Ok(EngineVersion {
+            version: version.version.unwrap_or_default(),
+            api: self.docker.client_version().to_string(),
+            cpus: info
+                .ncpu
+                .and_then(|cpus| u32::try_from(cpus).ok())
+                .unwrap_or(1)
+                .max(1),
+            memory: info
+                .mem_total
+                .and_then(|bytes| u64::try_from(bytes).ok())
+                .unwrap_or(0),
+            arch: info.architecture.unwrap_or_default(),
+            os: info.os_type.unwrap_or_default(),
+        })
+    }
+}
+
+/// A call with an end: an engine that hangs must not take devrun with it.
+async fn within<T>(
+    doing: &str,
+    limit: Duration,
+    call: impl Future<Output = Result<T, bollard::errors::Error>>,
+) -> Result<T, EngineError> {
+    match tokio::time::timeout(limit, call).await {
+        Ok(answer) => answer.map_err(|error| error::classify(doing, error)),
+        Err(_) => Err(EngineError::TimedOut {
+            doing: doing.to_owned(),
+            limit,
+        }),
+    }
+}
+
+/// Lets time pass where the engine offers no event to wait for.
+async fn pause(length: Duration) {
+    tokio::time::sleep_until(Instant::now() + length).await;
+}
+
+/// Absence as an answer.
+fn optional<T>(result: Result<T, EngineError>) -> Result<Option<T>, EngineError> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_absent() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The engine's form of filters.
+fn filters(list: &[(&str, &[&str])]) -> Option<HashMap<String, Vec<String>>> {
+    let owned = |values: &[&str]| values.iter().map(|value| (*value).to_owned()).collect();
+    Some(
+        list.iter()
+            .map(|(key, values)| ((*key).to_owned(), owned(values)))
+            .collect(),
+    )
+}
+
+fn to_hash_map(labels: &BTreeMap<String, String>) -> HashMap<String, String> {
+    labels
+        .iter()
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect()
+}

@@ -1,0 +1,555 @@
+//! On the real engine. Each test has a stack of its own, named after its process, and an image
+//! made of a static busybox; all of it goes away with [`kit::Stage`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use devrun_core::observed::{Happened, Observed};
+use devrun_core::spec::{ContainerState, PortSpec};
+use devrun_stack::{Mount, MountSource};
+use futures_util::StreamExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+use super::*;
+use kit::{Stage, argv};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_container_lives_and_dies_as_declared() {
+    let stage = Stage::set("life").await;
+    let engine = &stage.engine;
+    let mut spec = stage.spec("web", "trap 'exit 7' TERM; while :; do sleep 0.05; done");
+    spec.environment.insert("GREETING".into(), "hello".into());
+    spec.limits.memory = Some(64 << 20);
+    spec.aliases = vec!["web".into()];
+    let created = engine.create(&spec, None).await.unwrap();
+    let before = engine.inspect(&created.id).await.unwrap().unwrap();
+    assert_eq!(
+        (before.state, before.exit_code),
+        (ContainerState::Created, None)
+    );
+
+    engine.start(&created.id).await.unwrap();
+    let seen = engine.snapshot(&stage.stack).await.unwrap();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(
+        (seen[0].state, seen[0].service()),
+        (ContainerState::Running, "web")
+    );
+
+    let said = engine
+        .exec_run(&created.id, &argv("sh -c", "echo $GREETING; exit 3"), LIMIT)
+        .await
+        .unwrap();
+    assert_eq!((said.code, said.output.as_str()), (3, "hello"));
+
+    engine
+        .stop(&created.id, Duration::from_secs(10))
+        .await
+        .unwrap();
+    let after = engine.inspect(&created.id).await.unwrap().unwrap();
+    assert_eq!(
+        (after.state, after.exit_code),
+        (ContainerState::Exited, Some(7))
+    );
+    engine.remove(&created.id, false).await.unwrap();
+    engine.remove(&created.id, false).await.unwrap();
+    assert_eq!(engine.inspect(&created.id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_goes_in_comes_out_and_errors_stay_apart() {
+    let stage = Stage::set("exec").await;
+    let id = stage.running("web").await;
+    let mut exec = stage
+        .engine
+        .exec_stream(&id, &argv("sh -c", "echo oops >&2; cat; exit 5"), None)
+        .await
+        .unwrap();
+    let sent: Vec<u8> = (0..3_000_000_u32).map(|number| number as u8).collect();
+    let writing = async {
+        exec.stdin.write_all(&sent).await.unwrap();
+        exec.stdin.shutdown().await.unwrap();
+    };
+    let mut received = Vec::new();
+    let reading = async { exec.stdout.read_to_end(&mut received).await.unwrap() };
+    tokio::join!(writing, reading);
+    assert!(
+        received == sent,
+        "{} of {} bytes came back",
+        received.len(),
+        sent.len()
+    );
+    assert_eq!(
+        (exec.exit.code().await.unwrap(), exec.stderr.text().as_str()),
+        (5, "oops")
+    );
+}
+
+#[tokio::test]
+async fn a_command_that_is_not_there_ends_as_a_shell_says_it() {
+    let stage = Stage::set("absent").await;
+    let id = stage.running("web").await;
+    let outcome = stage
+        .engine
+        .exec_run(&id, &["no-such-program".into()], LIMIT)
+        .await
+        .unwrap();
+    assert!([126, 127].contains(&outcome.code), "{outcome:?}");
+    let late = stage
+        .engine
+        .exec_run(&id, &argv("sleep", "100"), Duration::from_millis(200))
+        .await
+        .unwrap();
+    assert!(late.timed_out);
+}
+
+#[tokio::test]
+async fn files_go_in_before_the_start_and_come_out_again() {
+    let stage = Stage::set("archive").await;
+    let id = stage
+        .engine
+        .create(&stage.spec("web", "cat /tmp/note"), None)
+        .await
+        .unwrap()
+        .id;
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(5);
+    header.set_mode(0o640);
+    tar.append_data(&mut header, "note", &b"hello"[..]).unwrap();
+    stage
+        .engine
+        .upload_tar_bytes(&id, "/tmp", tar.into_inner().unwrap())
+        .await
+        .unwrap();
+    let stat = stage.engine.stat(&id, "/tmp/note").await.unwrap();
+    assert_eq!(
+        stat,
+        Some(PathStat {
+            size: 5,
+            mode: 0o640
+        })
+    );
+    assert_eq!(stage.engine.stat(&id, "/tmp/other").await.unwrap(), None);
+
+    stage.engine.start(&id).await.unwrap();
+    assert_eq!(stage.engine.wait(&id).await.unwrap(), 0);
+    let pieces: Vec<_> = stage.engine.download_tar(&id, "/tmp/note").collect().await;
+    let bytes: Vec<u8> = pieces
+        .into_iter()
+        .flat_map(|piece| piece.unwrap())
+        .collect();
+    let mut archive = tar::Archive::new(bytes.as_slice());
+    let mut text = String::new();
+    std::io::Read::read_to_string(
+        &mut archive.entries().unwrap().next().unwrap().unwrap(),
+        &mut text,
+    )
+    .unwrap();
+    assert_eq!(text, "hello");
+}
+
+#[tokio::test]
+async fn events_follow_the_picture_without_a_gap() {
+    let stage = Stage::set("events").await;
+    let mut events = stage.engine.events(&stage.stack);
+    assert_eq!(
+        events.recv().await,
+        Some(Observed::Connected {
+            containers: Vec::new()
+        })
+    );
+    let id = stage.running("web").await;
+    stage.engine.kill(&id, "KILL").await.unwrap();
+    stage.engine.wait(&id).await.unwrap();
+    stage.engine.discard(&id).await.unwrap();
+    let mut seen = Vec::new();
+    while seen.last() != Some(&Happened::Removed) {
+        match tokio::time::timeout(LIMIT, events.recv()).await.unwrap() {
+            Some(Observed::Container {
+                id: of,
+                service,
+                what,
+                time_ns,
+            }) => {
+                assert_eq!((of.as_str(), service.as_str()), (id.as_str(), "web"));
+                assert!(time_ns > 0);
+                seen.push(what);
+            }
+            other => panic!("{other:?} after {seen:?}"),
+        }
+    }
+    assert_eq!(
+        seen,
+        [
+            Happened::Started,
+            Happened::Exited { code: 137 },
+            Happened::Removed
+        ]
+    );
+}
+
+#[tokio::test]
+async fn lines_come_with_their_time_their_output_and_whole() {
+    let stage = Stage::set("logs").await;
+    let line = "echo one; sleep 0.1; echo two >&2; sleep 0.1; head -c 40000 /dev/zero | tr '\\0' x; echo; echo end";
+    let id = stage
+        .engine
+        .create(&stage.spec("web", line), None)
+        .await
+        .unwrap()
+        .id;
+    stage.engine.start(&id).await.unwrap();
+    let follow = LogOptions {
+        follow: true,
+        ..Default::default()
+    };
+    let lines: Vec<LogLine> = stage
+        .engine
+        .logs(&id, follow)
+        .map(|line| line.unwrap())
+        .collect()
+        .await;
+    let texts: Vec<_> = lines
+        .iter()
+        .map(|line| (line.stream, line.text.len(), line.text.get(..3)))
+        .collect();
+    assert_eq!(
+        texts,
+        [
+            (LogStream::Stdout, 3, Some("one")),
+            (LogStream::Stderr, 3, Some("two")),
+            (LogStream::Stdout, 40000, Some("xxx")),
+            (LogStream::Stdout, 3, Some("end")),
+        ]
+    );
+    assert!(lines.is_sorted_by_key(|line| line.time));
+    let since = LogOptions {
+        since: Some(lines[1].time),
+        ..Default::default()
+    };
+    assert_eq!(stage.engine.logs(&id, since).count().await, 3);
+}
+
+#[tokio::test]
+async fn a_taken_port_is_named_with_its_holder() {
+    let stage = Stage::set("port").await;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let mut spec = stage.spec("web", "sleep 100");
+    spec.ports = vec![PortSpec {
+        bind: "127.0.0.1".into(),
+        host: port,
+        container: 80,
+        protocol: "tcp".into(),
+    }];
+    let id = stage.engine.create(&spec, None).await.unwrap().id;
+    assert_eq!(
+        stage.engine.start(&id).await,
+        Err(EngineError::PortTaken { port })
+    );
+    let holder = stage.engine.port_holder(port).await.unwrap();
+    assert!(
+        matches!(holder, Some(PortHolder::Process { pid, .. }) if pid == std::process::id()),
+        "{holder:?}"
+    );
+
+    drop(listener);
+    stage.engine.start(&id).await.unwrap();
+    let holder = stage.engine.port_holder(port).await.unwrap().unwrap();
+    assert_eq!(
+        holder.to_string(),
+        format!("the container {} of the stack {}", spec.name, stage.stack)
+    );
+    assert_eq!(
+        stage.engine.inspect(&id).await.unwrap().unwrap().ports,
+        spec.ports
+    );
+}
+
+#[tokio::test]
+async fn what_is_in_the_way_is_named() {
+    let stage = Stage::set("errors").await;
+    let id = stage.running("web").await;
+    let again = stage
+        .engine
+        .create(&stage.spec("web", "sleep 100"), None)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(again, EngineError::NameTaken { name, .. } if name == format!("{}-web", stage.stack))
+    );
+    let mut spec = stage.spec("other", "sleep 100");
+    spec.image = "devrun-enginetest-absent:1".into();
+    spec.image_id = String::new();
+    let missing = stage.engine.create(&spec, None).await.unwrap_err();
+    assert_eq!(missing, EngineError::ImageMissing { image: spec.image });
+    let network = stage
+        .engine
+        .ensure_network(&stage.stack, &stage.labels(""))
+        .await
+        .unwrap();
+    assert!(matches!(network, Found::Existing(labels) if labels == stage.labels("")));
+
+    stage.engine.stop(&id, Duration::ZERO).await.unwrap();
+    let refused = stage
+        .engine
+        .exec_run(&id, &argv("echo", "hi"), LIMIT)
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(refused, EngineError::NotRunning { .. }),
+        "{refused:?}"
+    );
+    assert!(
+        stage
+            .engine
+            .start("no-such-container")
+            .await
+            .unwrap_err()
+            .is_absent()
+    );
+}
+
+#[tokio::test]
+async fn who_writes_a_volume_is_known_and_it_is_not_removed_under_them() {
+    let stage = Stage::set("volume").await;
+    let volume = format!("{}-data", stage.stack);
+    assert_eq!(
+        stage
+            .engine
+            .ensure_volume(&volume, &stage.labels(""))
+            .await
+            .unwrap(),
+        Found::Made
+    );
+    let mut spec = stage.spec("web", "sleep 100");
+    spec.mounts = vec![Mount {
+        source: MountSource::Volume(volume.clone()),
+        target: "/data".into(),
+        read_only: false,
+    }];
+    let id = stage.engine.create(&spec, None).await.unwrap().id;
+    assert_eq!(stage.engine.volume_users(&volume).await.unwrap(), []);
+    stage.engine.start(&id).await.unwrap();
+    let user = VolumeUser {
+        container: spec.name.clone(),
+        stack: stage.stack.clone(),
+        writable: true,
+    };
+    assert_eq!(stage.engine.volume_users(&volume).await.unwrap(), [user]);
+    let error = stage.engine.remove_volume(&volume).await.unwrap_err();
+    assert!(matches!(error, EngineError::InUse { users, .. } if users == [spec.name]));
+    stage.engine.discard(&id).await.unwrap();
+    stage.engine.remove_volume(&volume).await.unwrap();
+    stage.engine.remove_volume(&volume).await.unwrap();
+}
+
+#[tokio::test]
+async fn two_sessions_at_once_fill_the_agent_s_volume_once() {
+    let stage = Stage::set("agent").await;
+    let binary = format!("#!/bin/sh\necho {}\n", stage.stack);
+    let ensure = || {
+        stage
+            .engine
+            .ensure_agent_volume(binary.as_bytes(), &stage.image)
+    };
+    let (one, two) = tokio::join!(ensure(), ensure());
+    let volume = one.unwrap();
+    stage.also_remove(&volume);
+    assert_eq!(two.unwrap(), volume);
+    let id = stage
+        .engine
+        .create(&stage.spec("web", "sleep 100"), Some(&volume))
+        .await
+        .unwrap()
+        .id;
+    stage.engine.start(&id).await.unwrap();
+    let said = stage
+        .engine
+        .exec_run(&id, &["/.devrun/agent".into()], LIMIT)
+        .await
+        .unwrap();
+    assert_eq!((said.code, said.output), (0, stage.stack.clone()));
+    let refused = stage
+        .engine
+        .exec_run(&id, &argv("sh -c", "echo > /.devrun/agent"), LIMIT)
+        .await
+        .unwrap();
+    assert_ne!(refused.code, 0);
+}
+
+/// What the tests stand on.
+pub(super) mod kit {
+    use std::process::Command;
+    use std::sync::Mutex;
+
+    use bollard::query_parameters::CreateImageOptions;
+    use devrun_core::spec::{ContainerSpec, label};
+    use devrun_stack::{Resources, Restart};
+
+    use super::*;
+
+    /// A container that says little about itself.
+    pub(in crate::engine) fn spec(name: &str, service: &str) -> ContainerSpec {
+        ContainerSpec {
+            name: name.into(),
+            service: service.into(),
+            image: "image".into(),
+            image_id: String::new(),
+            command: None,
+            environment: BTreeMap::new(),
+            labels: BTreeMap::new(),
+            network: "network".into(),
+            aliases: Vec::new(),
+            ports: Vec::new(),
+            mounts: Vec::new(),
+            healthcheck: None,
+            init: false,
+            restart: Restart::No,
+            logging: None,
+            limits: Resources::default(),
+            reservations: Resources::default(),
+        }
+    }
+
+    pub(super) fn argv(words: &str, last: &str) -> Vec<String> {
+        words.split(' ').chain([last]).map(str::to_owned).collect()
+    }
+
+    /// An engine, an image and an empty stack; removes whatever came of it.
+    pub(super) struct Stage {
+        pub(super) engine: Engine,
+        pub(super) stack: String,
+        pub(super) image: String,
+        volumes: Mutex<Vec<String>>,
+    }
+
+    impl Stage {
+        pub(super) async fn set(name: &str) -> Self {
+            let stack = format!("devrun-enginetest-{}-{name}", std::process::id());
+            let image = format!("{stack}:1");
+            let engine = Engine::connect().await.unwrap();
+            let volumes = Mutex::new(vec![format!("{stack}-data")]);
+            let stage = Self {
+                engine,
+                stack,
+                image,
+                volumes,
+            };
+            let options = CreateImageOptions {
+                from_src: Some("-".into()),
+                repo: Some(stage.stack.clone()),
+                tag: Some("1".into()),
+                ..Default::default()
+            };
+            let body = bollard::body_full(root().into());
+            let steps: Vec<_> = stage
+                .engine
+                .docker
+                .create_image(Some(options), Some(body), None)
+                .collect()
+                .await;
+            assert!(steps.iter().all(Result::is_ok), "{steps:?}");
+            stage
+                .engine
+                .ensure_network(&stage.stack, &stage.labels(""))
+                .await
+                .unwrap();
+            stage
+        }
+
+        pub(super) fn labels(&self, service: &str) -> BTreeMap<String, String> {
+            let labels = [
+                (label::STACK, self.stack.as_str()),
+                (label::SERVICE, service),
+            ];
+            labels
+                .into_iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect()
+        }
+
+        pub(super) fn spec(&self, service: &str, line: &str) -> ContainerSpec {
+            ContainerSpec {
+                image: self.image.clone(),
+                image_id: self.image.clone(),
+                command: Some(argv("/bin/sh -c", line)),
+                labels: self.labels(service),
+                network: self.stack.clone(),
+                ..spec(&format!("{}-{service}", self.stack), service)
+            }
+        }
+
+        pub(super) async fn running(&self, service: &str) -> String {
+            let id = self
+                .engine
+                .create(&self.spec(service, "sleep 100"), None)
+                .await
+                .unwrap()
+                .id;
+            self.engine.start(&id).await.unwrap();
+            id
+        }
+
+        pub(super) fn also_remove(&self, volume: &str) {
+            self.volumes.lock().unwrap().push(volume.to_owned());
+        }
+    }
+
+    impl Drop for Stage {
+        fn drop(&mut self) {
+            let docker = |arguments: &[&str]| {
+                Command::new("docker")
+                    .args(arguments)
+                    .output()
+                    .map(|done| done.stdout)
+            };
+            let of_stack = format!("label={}={}", label::STACK, self.stack);
+            let ids = docker(&["ps", "-aq", "--filter", &of_stack]).unwrap_or_default();
+            for id in String::from_utf8_lossy(&ids).split_whitespace() {
+                let _ = docker(&["rm", "-fv", id]);
+            }
+            let _ = docker(&["network", "rm", &self.stack]);
+            for volume in self.volumes.lock().unwrap().iter() {
+                let _ = docker(&["volume", "rm", "-f", volume]);
+            }
+            let _ = docker(&["rmi", "-f", &self.image]);
+        }
+    }
+
+    /// A root of one program under several names.
+    fn root() -> Vec<u8> {
+        let busybox = ["/bin/busybox", "/usr/bin/busybox"]
+            .iter()
+            .find_map(|path| std::fs::read(path).ok());
+        let busybox =
+            busybox.expect("these tests need a static busybox: apt-get install busybox-static");
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut entry = |name: &str, kind: tar::EntryType, data: &[u8], link: &str| {
+            let mut header = tar::Header::new_gnu();
+            header.set_entry_type(kind);
+            header.set_mode(0o755);
+            header.set_size(data.len() as u64);
+            match link {
+                "" => tar.append_data(&mut header, name, data).unwrap(),
+                link => tar.append_link(&mut header, name, link).unwrap(),
+            }
+        };
+        for folder in ["bin", "tmp", "data"] {
+            entry(folder, tar::EntryType::Directory, &[], "");
+        }
+        entry("bin/busybox", tar::EntryType::Regular, &busybox, "");
+        for name in ["sh", "cat", "echo", "sleep", "head", "tr", "stty"] {
+            entry(
+                &format!("bin/{name}"),
+                tar::EntryType::Symlink,
+                &[],
+                "busybox",
+            );
+        }
+        tar.into_inner().unwrap()
+    }
+}

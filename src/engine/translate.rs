@@ -1,0 +1,287 @@
+//! From what a container is made of to the engine's words for it.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use bollard::models::{
+    ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig, Mount,
+    MountType, MountVolumeOptions, NetworkingConfig, PortBinding, PortMap, RestartPolicy,
+    RestartPolicyNameEnum,
+};
+use devrun_core::spec::{ContainerSpec, HealthSpec, PortSpec};
+use devrun_stack::{MountSource, Restart};
+
+use super::to_hash_map;
+
+/// Where the agent's volume is mounted.
+pub(super) const AGENT_FOLDER: &str = "/.devrun";
+
+/// What of the engine's machine the translation depends on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Machine {
+    pub(super) cpus: u32,
+    pub(super) ipv6: bool,
+}
+
+/// The engine's form, and what had to give way.
+pub(super) fn container(
+    spec: &ContainerSpec,
+    agent_volume: Option<&str>,
+    machine: Machine,
+) -> (ContainerCreateBody, Vec<String>) {
+    let mut warnings = Vec::new();
+    let ports = usable(&spec.ports, machine.ipv6);
+    let mut mounts: Vec<Mount> = spec.mounts.iter().map(mount).collect();
+    mounts.extend(agent_volume.map(agent_mount));
+    let host_config = HostConfig {
+        init: Some(spec.init),
+        nano_cpus: spec
+            .limits
+            .cpus
+            .map(|cpus| nano_cpus(cpus, machine.cpus, &spec.name, &mut warnings)),
+        memory: spec.limits.memory.map(signed),
+        memory_reservation: spec.reservations.memory.map(signed),
+        // The engine knows no reservation of CPUs; shares give the same proportions under load.
+        cpu_shares: spec
+            .reservations
+            .cpus
+            .map(|cpus| ((cpus * 1024.0).round() as i64).max(2)),
+        restart_policy: Some(restart(spec.restart)),
+        log_config: spec.logging.as_ref().map(|logging| HostConfigLogConfig {
+            typ: Some(logging.driver.clone()),
+            config: Some(to_hash_map(&logging.options)),
+        }),
+        network_mode: Some(spec.network.clone()),
+        port_bindings: Some(bindings(&ports)),
+        mounts: Some(mounts),
+        ..Default::default()
+    };
+    let endpoint = EndpointSettings {
+        aliases: Some(spec.aliases.clone()),
+        ..Default::default()
+    };
+    let mut exposed: Vec<String> = ports.iter().map(|port| key(port)).collect();
+    exposed.dedup();
+    let body = ContainerCreateBody {
+        image: Some(if spec.image_id.is_empty() {
+            spec.image.clone()
+        } else {
+            spec.image_id.clone()
+        }),
+        cmd: spec.command.clone(),
+        env: Some(
+            spec.environment
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect(),
+        ),
+        labels: Some(to_hash_map(&spec.labels)),
+        exposed_ports: Some(exposed),
+        healthcheck: spec.healthcheck.as_ref().map(healthcheck),
+        host_config: Some(host_config),
+        networking_config: Some(NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(spec.network.clone(), endpoint)])),
+        }),
+        ..Default::default()
+    };
+    (body, warnings)
+}
+
+fn nano_cpus(wanted: f64, machine: u32, name: &str, warnings: &mut Vec<String>) -> i64 {
+    let most = f64::from(machine);
+    if wanted > most {
+        warnings.push(format!(
+            "{name}: its limit of {wanted} CPUs is cut to the {machine} of this machine"
+        ));
+    }
+    (wanted.min(most) * 1e9).round() as i64
+}
+
+fn signed(bytes: u64) -> i64 {
+    i64::try_from(bytes).unwrap_or(i64::MAX)
+}
+
+fn nanoseconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
+fn restart(policy: Restart) -> RestartPolicy {
+    let (name, most) = match policy {
+        Restart::No => (RestartPolicyNameEnum::NO, None),
+        Restart::Always => (RestartPolicyNameEnum::ALWAYS, None),
+        Restart::OnFailure(most) => (RestartPolicyNameEnum::ON_FAILURE, most.map(i64::from)),
+        Restart::UnlessStopped => (RestartPolicyNameEnum::UNLESS_STOPPED, None),
+    };
+    RestartPolicy {
+        name: Some(name),
+        maximum_retry_count: most,
+    }
+}
+
+fn healthcheck(spec: &HealthSpec) -> HealthConfig {
+    HealthConfig {
+        test: Some(spec.test.clone()),
+        interval: Some(nanoseconds(spec.interval)),
+        timeout: Some(nanoseconds(spec.timeout)),
+        retries: Some(i64::from(spec.retries)),
+        start_period: Some(nanoseconds(spec.start_period)),
+        start_interval: None,
+    }
+}
+
+fn mount(mount: &devrun_stack::Mount) -> Mount {
+    let (typ, source) = match &mount.source {
+        MountSource::Volume(name) => (MountType::VOLUME, name.clone()),
+        MountSource::Bind(path) => (MountType::BIND, path.display().to_string()),
+    };
+    Mount {
+        typ: Some(typ),
+        source: Some(source),
+        target: Some(mount.target.clone()),
+        read_only: Some(mount.read_only),
+        ..Default::default()
+    }
+}
+
+fn agent_mount(volume: &str) -> Mount {
+    Mount {
+        typ: Some(MountType::VOLUME),
+        source: Some(volume.to_owned()),
+        target: Some(AGENT_FOLDER.into()),
+        read_only: Some(true),
+        // An image that happens to have files there must not fill the volume.
+        volume_options: Some(MountVolumeOptions {
+            no_copy: Some(true),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+/// Leaves out bindings to IPv6 where there is none, unless nothing would be left of the port:
+/// `localhost` is both addresses by default, and half of it is better than an error.
+fn usable(ports: &[PortSpec], ipv6: bool) -> Vec<&PortSpec> {
+    let is_v6 = |port: &PortSpec| {
+        port.bind
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_ipv6())
+    };
+    let has_other = |port: &PortSpec| {
+        ports
+            .iter()
+            .any(|other| key(other) == key(port) && other.host == port.host && !is_v6(other))
+    };
+    ports
+        .iter()
+        .filter(|port| ipv6 || !is_v6(port) || !has_other(port))
+        .collect()
+}
+
+fn key(port: &PortSpec) -> String {
+    format!("{}/{}", port.container, port.protocol)
+}
+
+fn bindings(ports: &[&PortSpec]) -> PortMap {
+    let mut map = PortMap::new();
+    for port in ports {
+        let binding = PortBinding {
+            host_ip: Some(port.bind.clone()),
+            host_port: Some(port.host.to_string()),
+        };
+        map.entry(key(port))
+            .or_default()
+            .get_or_insert_default()
+            .push(binding);
+    }
+    map
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::tests::kit;
+
+    const MACHINE: Machine = Machine {
+        cpus: 2,
+        ipv6: true,
+    };
+
+    fn port(bind: &str) -> PortSpec {
+        PortSpec {
+            bind: bind.into(),
+            host: 8080,
+            container: 80,
+            protocol: "tcp".into(),
+        }
+    }
+
+    fn host_config(spec: &ContainerSpec, machine: Machine) -> HostConfig {
+        container(spec, Some("devrun-agent-1"), machine)
+            .0
+            .host_config
+            .unwrap()
+    }
+
+    #[test]
+    fn more_cpus_than_there_are_are_cut_and_said() {
+        let mut spec = kit::spec("app-web", "web");
+        spec.limits.cpus = Some(8.0);
+        spec.reservations.cpus = Some(0.5);
+        let (body, warnings) = container(&spec, None, MACHINE);
+        let host = body.host_config.unwrap();
+        assert_eq!(
+            (host.nano_cpus, host.cpu_shares),
+            (Some(2_000_000_000), Some(512))
+        );
+        assert_eq!(
+            warnings,
+            ["app-web: its limit of 8 CPUs is cut to the 2 of this machine"]
+        );
+    }
+
+    #[test]
+    fn both_addresses_of_localhost_are_bound_where_there_are_both() {
+        let mut spec = kit::spec("app-web", "web");
+        spec.ports = vec![port("127.0.0.1"), port("::1")];
+        let bound = |ipv6| {
+            let bindings = host_config(&spec, Machine { cpus: 2, ipv6 })
+                .port_bindings
+                .unwrap();
+            let of_port = bindings["80/tcp"].clone().unwrap();
+            of_port
+                .into_iter()
+                .map(|binding| binding.host_ip.unwrap())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(bound(true), ["127.0.0.1", "::1"]);
+        assert_eq!(bound(false), ["127.0.0.1"]);
+        spec.ports = vec![port("::1")];
+        let alone = host_config(
+            &spec,
+            Machine {
+                cpus: 2,
+                ipv6: false,
+            },
+        )
+        .port_bindings
+        .unwrap();
+        assert_eq!(alone["80/tcp"].as_ref().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn the_agent_is_mounted_read_only_beside_the_service_s_own() {
+        let mut spec = kit::spec("app-web", "web");
+        spec.mounts = vec![devrun_stack::Mount {
+            source: MountSource::Volume("app-data".into()),
+            target: "/data".into(),
+            read_only: false,
+        }];
+        let mounts = host_config(&spec, MACHINE).mounts.unwrap();
+        let seen: Vec<_> = mounts
+            .iter()
+            .map(|mount| (mount.target.as_deref().unwrap(), mount.read_only.unwrap()))
+            .collect();
+        assert_eq!(seen, [("/data", false), ("/.devrun", true)]);
+    }
+}
