@@ -1,1 +1,0 @@
-//! Routes of a stack to nginx text.

@@ -1,0 +1,76 @@
+//! What nginx says of the whole file, told in lines of the person's file.
+
+/// How the first generated line begins.
+pub(super) const BEGIN: &str = "# devrun-routes: put in by devrun for `include devrun-routes;`";
+
+/// How the last generated line begins.
+pub(super) const END: &str = "# devrun-routes: end;";
+
+/// The output of nginx about a configuration that [`super::render`] made and that was tested
+/// under the name `tested`, line by line, with the places named as the person knows them.
+#[must_use]
+pub fn explain(config: &str, tested: &str, output: &str) -> Vec<String> {
+    let lines = output.lines().map(str::trim_end);
+    lines
+        .filter(|line| !line.is_empty() && !line.ends_with("test failed"))
+        .map(|line| explain_line(config, tested, line))
+        .collect()
+}
+
+fn explain_line(config: &str, tested: &str, line: &str) -> String {
+    let line = line.strip_prefix("nginx: ").unwrap_or(line);
+    let place = line.rsplit_once(&format!(" in {tested}:"));
+    let Some((message, number)) = place else {
+        return line.to_owned();
+    };
+    let Ok(number) = number.trim().parse::<usize>() else {
+        return line.to_owned();
+    };
+    match locate(config, number) {
+        Place::Own { file, line } => format!("{file}:{line}: {message}"),
+        Place::Generated { text } => {
+            format!("{message} in what devrun put in for `include devrun-routes;`: {text}")
+        }
+        Place::Unknown => line.to_owned(),
+    }
+}
+
+/// Whose line it is.
+enum Place<'t> {
+    /// The person's.
+    Own { file: &'t str, line: usize },
+    /// Ours.
+    Generated { text: &'t str },
+    /// There is no such line, or the text is not ours.
+    Unknown,
+}
+
+fn locate(config: &str, number: usize) -> Place<'_> {
+    let mut own = None;
+    let mut began = None;
+    for (index, text) in config.lines().enumerate() {
+        let tidy = text.trim_start();
+        if tidy.starts_with(BEGIN) {
+            began = Some(index + 1);
+        } else if let Some(rest) = tidy.strip_prefix(END) {
+            own = rest
+                .trim_start()
+                .rsplit_once(" goes on at line ")
+                .and_then(|(file, line)| Some((index + 1, file, line.parse::<usize>().ok()?)));
+        }
+    }
+    let (Some(began), Some((ended, file, goes_on))) = (began, own) else {
+        return Place::Unknown;
+    };
+    if number < began {
+        return Place::Own { file, line: number };
+    }
+    if number > ended {
+        let line = goes_on + (number - ended - 1);
+        return Place::Own { file, line };
+    }
+    let text = config.lines().nth(number.saturating_sub(1));
+    text.map_or(Place::Unknown, |text| Place::Generated {
+        text: text.trim(),
+    })
+}

@@ -1,0 +1,221 @@
+//! The generated text, not indented: settings, devrun's own locations, one location a route.
+
+use std::fmt::Write;
+
+use devrun_stack::{Service, Stack};
+
+use super::states::{READY_DIR, STATE_DIR, STATES, WAIT_DIR};
+use super::table::RouteEntry;
+use super::{GENERATION_PATH, nginx};
+
+/// Where requests for what is not ready end, inside nginx only.
+const WAIT_PATH: &str = "/.devrun/wait";
+
+/// Settings that a person's `server { }` block may set otherwise.
+const SETTINGS: &[(&str, &str)] = &[
+    ("resolver", "127.0.0.11 valid=1s ipv6=off"),
+    ("client_max_body_size", "0"),
+    ("proxy_http_version", "1.1"),
+    ("proxy_request_buffering", "on"),
+    ("proxy_intercept_errors", "off"),
+    ("proxy_connect_timeout", "3s"),
+    ("proxy_read_timeout", "1h"),
+    ("proxy_send_timeout", "1h"),
+    ("proxy_buffering", "off"),
+    ("proxy_buffer_size", "32k"),
+    ("proxy_buffers", "8 32k"),
+];
+
+/// Headers for whoever gets the request; the same. `Proxy` is what httpoxy is about.
+const HEADERS: &[(&str, &str)] = &[
+    ("Host", "$http_host"),
+    ("X-Real-IP", "$remote_addr"),
+    ("X-Forwarded-For", "$proxy_add_x_forwarded_for"),
+    ("X-Forwarded-Proto", "$scheme"),
+    ("X-Forwarded-Host", "$http_host"),
+    ("X-Forwarded-Port", "$devrun_port"),
+    ("Upgrade", "$devrun_upgrade"),
+    ("Connection", "$devrun_connection"),
+    ("Proxy", "\"\""),
+];
+
+/// What stands in place of the marker. `own` is what the person's block sets by itself.
+pub(super) fn routes(
+    stack: &Stack,
+    proxy: &Service,
+    table: &[RouteEntry],
+    own: &[String],
+    generation: u64,
+) -> String {
+    let name = stack.file.file_name().unwrap_or_default();
+    let name = name.to_string_lossy().replace(char::is_control, "?");
+    let mut text = format!(
+        "# Generated from {name}, generation {generation}. What this server block sets by itself\n\
+         # is not set again here.\n\n"
+    );
+    text.push_str(&settings(own));
+    text.push_str(VARIABLES);
+    let health = proxy
+        .proxy
+        .as_ref()
+        .and_then(|proxy| proxy.health.as_deref());
+    if let Some(health) = health {
+        text.push_str(&health_location(health));
+    }
+    text.push_str(&generation_location(generation));
+    text.push_str(&wait_location());
+    for entry in table {
+        text.push_str(&route(entry));
+        if let Some(bare) = bare_path(entry, table, health) {
+            text.push_str(&location(
+                entry,
+                &format!("= {}", quoted(bare)),
+                "the same without the slash",
+            ));
+        }
+    }
+    text
+}
+
+fn settings(own: &[String]) -> String {
+    let mut text = String::from(
+        "# Whether a service is ready is looked up in each request.\nopen_file_cache off;\n",
+    );
+    for (name, value) in SETTINGS {
+        if !own.iter().any(|own| own == name) {
+            let _ = writeln!(text, "{name} {value};");
+        }
+    }
+    for (name, value) in HEADERS {
+        if !own.contains(&nginx::header_key(name)) {
+            let _ = writeln!(text, "proxy_set_header {name} {value};");
+        }
+    }
+    text
+}
+
+/// The port that the browser sees is that of `Host`: the container's own one may be another.
+/// Only WebSockets may upgrade; each other request has a connection of its own.
+const VARIABLES: &str = r#"
+set $devrun_port 80;
+if ($scheme = https) { set $devrun_port 443; }
+if ($http_host ~ ":([0-9]+)$") { set $devrun_port $1; }
+set $devrun_upgrade "";
+set $devrun_connection close;
+if ($http_upgrade ~* "^websocket$") {
+    set $devrun_upgrade $http_upgrade;
+    set $devrun_connection upgrade;
+}
+"#;
+
+fn health_location(path: &str) -> String {
+    format!(
+        "\n# Answered by nginx itself.\n\
+         location = {path} {{\n\
+         \x20   default_type text/plain;\n\
+         \x20   return 200 \"ok\\n\";\n\
+         }}\n",
+        path = quoted(path)
+    )
+}
+
+/// `return` comes before `deny` could be asked, therefore the `if`.
+fn generation_location(generation: u64) -> String {
+    format!(
+        "\n# Tells devrun, and nobody outside the container, which configuration is at work.\n\
+         location = {GENERATION_PATH} {{\n\
+         \x20   access_log off;\n\
+         \x20   default_type text/plain;\n\
+         \x20   if ($remote_addr !~ \"^(127\\.0\\.0\\.1|::1)$\") {{ return 404; }}\n\
+         \x20   return 200 \"{generation}\";\n\
+         }}\n"
+    )
+}
+
+/// One place for all services: `$devrun_service` says which. A page is a file, so that it can
+/// change without a reload; the method is GET by now, as always behind `error_page`.
+fn wait_location() -> String {
+    let mut text = format!(
+        "\n# What is asked of a service that is not ready, or takes no connection.\n\
+         location = {WAIT_PATH} {{\n\
+         \x20   internal;\n\
+         \x20   root {WAIT_DIR};\n\
+         \x20   types {{ text/html html; application/json json; }}\n\
+         \x20   default_type application/json;\n\
+         \x20   charset utf-8;\n\
+         \x20   etag off;\n\
+         \x20   add_header X-Devrun-Service $devrun_service always;\n\
+         \x20   add_header X-Devrun-State $devrun_state always;\n\
+         \x20   add_header Retry-After 1 always;\n\
+         \x20   add_header Cache-Control no-store always;\n\
+         \x20   set $devrun_state unreachable;\n"
+    );
+    for state in STATES {
+        let _ = writeln!(
+            text,
+            "    if (-f {STATE_DIR}/$devrun_service.{state}) {{ set $devrun_state {state}; }}"
+        );
+    }
+    let _ = write!(
+        text,
+        "    set $devrun_page $devrun_service.json;\n\
+         \x20   if ($http_accept ~* \"text/html\") {{ set $devrun_page $devrun_service.html; }}\n\
+         \x20   if (!-f {WAIT_DIR}/$devrun_page) {{\n\
+         \x20       return 503 '{{\"error\":\"$devrun_service is not ready\",\"service\":\"$devrun_service\",\"state\":\"$devrun_state\"}}\\n';\n\
+         \x20   }}\n\
+         \x20   rewrite ^ /$devrun_page break;\n\
+         }}\n"
+    );
+    text
+}
+
+fn route(entry: &RouteEntry) -> String {
+    let path = quoted(entry.path());
+    let name = if entry.is_prefix() {
+        path
+    } else {
+        format!("= {path}")
+    };
+    location(entry, &name, &format!("to {}", entry.service))
+}
+
+/// `/api/*` takes `/api` as well. Without this nginx answers it by itself, with a permanent
+/// redirect that loses the port that the browser used.
+fn bare_path<'e>(
+    entry: &'e RouteEntry,
+    table: &[RouteEntry],
+    health: Option<&str>,
+) -> Option<&'e str> {
+    let bare = entry.pattern.strip_suffix("/*")?;
+    let taken = table.iter().any(|other| other.pattern == bare) || health == Some(bare);
+    (!bare.is_empty() && !taken).then_some(bare)
+}
+
+/// A variable in `proxy_pass` makes nginx look the name up while it runs, and passes the path
+/// on unchanged.
+fn location(entry: &RouteEntry, name: &str, comment: &str) -> String {
+    let RouteEntry {
+        service, port, at, ..
+    } = entry;
+    let place = at.to_string().replace(char::is_control, "?");
+    format!(
+        "\n# {comment} ({place})\n\
+         location {name} {{\n\
+         \x20   set $devrun_service {service};\n\
+         \x20   set $devrun_upstream http://{service}:{port};\n\
+         \x20   proxy_pass $devrun_upstream;\n\
+         \x20   if (!-f {READY_DIR}/{service}) {{ return 503; }}\n\
+         \x20   error_page 502 503 504 =503 {WAIT_PATH};\n\
+         }}\n"
+    )
+}
+
+/// As nginx has to read it: in quotes where it would not be one word without.
+fn quoted(path: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-~@+,:=!".contains(letter);
+    if path.chars().all(plain) {
+        return path.to_owned();
+    }
+    let escaped = path.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{escaped}\"")
+}

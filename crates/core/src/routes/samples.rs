@@ -1,0 +1,99 @@
+//! Small stacks for tests.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use devrun_stack::{Location, Port, Proxy, Resources, Restart, Route, Service, Source, Stack};
+
+/// A stack of these services, at `/home/me/app/Stackfile.kdl`.
+pub(super) fn stack(services: Vec<Service>) -> Stack {
+    Stack {
+        name: "app".into(),
+        file: PathBuf::from("/home/me/app/Stackfile.kdl"),
+        root: PathBuf::from("/home/me/app"),
+        network: "app-network".into(),
+        url: None,
+        variables: Vec::new(),
+        volumes: Vec::new(),
+        services,
+        checks: Vec::new(),
+        reads: Vec::new(),
+        secrets: Vec::new(),
+    }
+}
+
+/// A service that gets these routes at this port, declared in this line.
+pub(super) fn service(name: &str, port: u16, line: usize, routes: &[&str]) -> Service {
+    Service {
+        name: name.into(),
+        container_name: format!("app-{name}"),
+        source: Source::Image(format!("{name}:1")),
+        proxy: None,
+        command: None,
+        environment: BTreeMap::new(),
+        ports: Vec::new(),
+        mounts: Vec::new(),
+        depends_on: Vec::new(),
+        healthcheck: None,
+        limits: Resources::default(),
+        reservations: Resources::default(),
+        restart: Restart::No,
+        logging: None,
+        profiles: Vec::new(),
+        init: false,
+        task: false,
+        routes: routes
+            .iter()
+            .map(|pattern| Route {
+                pattern: (*pattern).into(),
+                port,
+                at: at(line + 1),
+            })
+            .collect(),
+        sync: Vec::new(),
+        on: Vec::new(),
+        ready_timeout: Duration::from_secs(300),
+        at: at(line),
+    }
+}
+
+/// A proxy with the person's `nginx/nginx.conf`.
+pub(super) fn proxy(health: Option<&str>) -> Service {
+    let mut proxy = service("proxy", 80, 110, &[]);
+    proxy.proxy = Some(Proxy {
+        config: PathBuf::from("/home/me/app/nginx/nginx.conf"),
+        health: health.map(Into::into),
+    });
+    proxy.ports = vec![Port {
+        bind: vec!["127.0.0.1".into()],
+        host: 8080,
+        container: 80,
+        protocol: "tcp".into(),
+        at: at(111),
+    }];
+    proxy
+}
+
+/// The seed's stack, as far as it is routed.
+pub(super) fn seed() -> Stack {
+    stack(vec![
+        service("db", 5432, 34, &[]),
+        service(
+            "backend",
+            8000,
+            71,
+            &["/api/*", "/admin/*", "/static/*", "/media/*"],
+        ),
+        service("frontend", 5173, 97, &["/*", "/ws", "/@vite/*"]),
+        proxy(Some("/health")),
+    ])
+}
+
+fn at(line: usize) -> Location {
+    Location {
+        file: "Stackfile.kdl".into(),
+        line,
+        column: 5,
+    }
+}
