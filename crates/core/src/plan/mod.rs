@@ -1,24 +1,79 @@
 //! What a changed file means for each service.
+//!
+//! Pure: which files say what is to be ignored, and what is in them, the shell tells.
 
-use std::path::PathBuf;
+mod decide;
+mod ignored;
+mod pattern;
+mod service;
+mod sync_rule;
+#[cfg(test)]
+mod tests;
 
-use devrun_stack::{Command, Location};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// The rules of a stack for files, compiled.
+use devrun_stack::{Command, Location, Mount, On, Source, Stack, Sync};
+
+pub use sync_rule::SyncRule;
+
+use decide::Tally;
+use ignored::gitignore;
+use service::{ServiceRules, docker_ignore_files};
+
+/// The text of each `.gitignore`, `.dockerignore` and `DOCKERFILE.dockerignore` that was found,
+/// by its absolute path.
+pub type IgnoreTexts = BTreeMap<PathBuf, String>;
+
+/// The rules of a stack for files, compiled. Equal if they were compiled from equals.
+#[derive(Clone)]
+pub struct Rules {
+    from: Input,
+    services: Vec<ServiceRules>,
+    /// Single files that matter wherever they lie.
+    files: BTreeSet<PathBuf>,
+    roots: BTreeSet<PathBuf>,
+}
+
+/// All that the rules depend on.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Rules {}
+struct Input {
+    root: PathBuf,
+    files: BTreeSet<PathBuf>,
+    services: Vec<ServiceInput>,
+    texts: IgnoreTexts,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct ServiceInput {
+    name: String,
+    source: Source,
+    sync: Vec<Sync>,
+    on: Vec<On>,
+    mounts: Vec<Mount>,
+}
 
 /// What has to be done for one service because of some changed paths.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Decision {
-    /// Paths to bring over, absolute.
+    /// Paths to bring over, absolute, sorted, each once.
     pub sync: Vec<PathBuf>,
     /// What follows, in order; the strongest has swallowed what it makes pointless.
     pub follow: Vec<Follow>,
-    /// The path and rule that decided, for people: `backend/api/views.py: sync rule`.
+    /// The path and rule that decided, for people:
+    /// `backend/api/views.py: sync rule, Stackfile.kdl:31`. Empty if nothing is to be done.
     pub reason: String,
     /// The rule's place in the Stackfile.
     pub at: Option<Location>,
+}
+
+impl Decision {
+    /// Whether nothing is to be done.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.sync.is_empty() && self.follow.is_empty()
+    }
 }
 
 /// What follows a change.
@@ -34,4 +89,172 @@ pub enum Follow {
     Recreate,
     /// A new image and a new container.
     Rebuild,
+}
+
+impl PartialEq for Rules {
+    fn eq(&self, other: &Self) -> bool {
+        self.from == other.from
+    }
+}
+
+impl std::fmt::Debug for Rules {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let names = self.services.iter().map(|service| service.name.as_str());
+        f.debug_tuple("Rules")
+            .field(&names.collect::<Vec<_>>())
+            .finish()
+    }
+}
+
+impl Rules {
+    /// Compiles the rules of a stack.
+    #[must_use]
+    pub fn compile(stack: &Stack, ignores: &IgnoreTexts) -> Self {
+        let own = |text: &String, path: &Path| {
+            gitignore(path, text.trim_start_matches('\u{feff}').lines())
+        };
+        let gitignores = ignores
+            .iter()
+            .filter(|(path, _)| path.file_name().is_some_and(|name| name == ".gitignore"))
+            .filter_map(|(path, text)| path.parent().map(|folder| (folder, text)))
+            .map(|(folder, text)| (folder.to_path_buf(), own(text, folder)))
+            .collect();
+        let gitignores = Arc::new(gitignores);
+        let rules = |service| ServiceRules::new(service, &stack.root, ignores, &gitignores);
+        let services: Vec<ServiceRules> = stack.services.iter().map(rules).collect();
+
+        let mut files: BTreeSet<PathBuf> = stack.reads.iter().cloned().collect();
+        files.insert(stack.file.clone());
+        files.extend(ignores.keys().cloned());
+        let proxies = stack
+            .services
+            .iter()
+            .filter_map(|service| service.proxy.as_ref());
+        files.extend(proxies.map(|proxy| proxy.config.clone()));
+
+        let mut roots: BTreeSet<PathBuf> = services.iter().flat_map(ServiceRules::roots).collect();
+        roots.extend(
+            files
+                .iter()
+                .filter_map(|file| file.parent())
+                .map(Path::to_path_buf),
+        );
+        Self {
+            from: Input::new(stack, &files, ignores),
+            services,
+            files,
+            roots,
+        }
+    }
+
+    /// What has to be done for a service because these paths (absolute) changed. The order of
+    /// the paths does not matter; an unknown service needs nothing.
+    #[must_use]
+    pub fn decide(&self, service: &str, paths: &[PathBuf]) -> Decision {
+        let mut tally = Tally::default();
+        if let Some(service) = self.service(service) {
+            for path in paths.iter().collect::<BTreeSet<_>>() {
+                service.weigh(path, &mut tally);
+            }
+        }
+        tally.decision(|path| {
+            let shown = path.strip_prefix(&self.from.root).unwrap_or(path);
+            shown.display().to_string()
+        })
+    }
+
+    /// Whether a sync rule of the service brings over that file.
+    #[must_use]
+    pub fn covers(&self, service: &str, path: &Path) -> bool {
+        self.service(service)
+            .is_some_and(|service| service.covers(path))
+    }
+
+    /// The sync rules of a service, in order of declaration.
+    #[must_use]
+    pub fn sync_rules(&self, service: &str) -> &[SyncRule] {
+        self.service(service).map_or(&[], |service| &service.syncs)
+    }
+
+    /// Whether that file counts into the hash of the service's image: the Dockerfile, what says
+    /// what is ignored, and all of the context that is not ignored there and that no sync rule
+    /// covers or leaves alone, nor a mounted folder; and what is covered but asks for `rebuild`.
+    #[must_use]
+    pub fn image_input(&self, service: &str, path: &Path) -> bool {
+        self.service(service)
+            .is_some_and(|service| service.image_input(path))
+    }
+
+    /// The folders to watch; each down to what is [pruned](Self::prunes). One may lie in
+    /// another, even below something pruned there, and some may not exist.
+    #[must_use]
+    pub fn roots(&self) -> Vec<PathBuf> {
+        self.roots.iter().cloned().collect()
+    }
+
+    /// Whether nothing below that folder matters to any rule, so that a walk need not enter it.
+    #[must_use]
+    pub fn prunes(&self, folder: &Path) -> bool {
+        let leads_to_root = self.roots.iter().any(|root| root.starts_with(folder));
+        !leads_to_root
+            && !self
+                .services
+                .iter()
+                .any(|service| service.looks_below(folder))
+    }
+
+    /// Whether a change of that path matters at all.
+    #[must_use]
+    pub fn concerns(&self, path: &Path, is_dir: bool) -> bool {
+        self.files.contains(path)
+            || (!is_dir && Self::is_ignore_file(path))
+            || self
+                .services
+                .iter()
+                .any(|service| service.concerns(path, is_dir))
+    }
+
+    /// Whether it is a file by which the rules were, or would be, compiled: after a change of
+    /// it they have to be compiled anew.
+    #[must_use]
+    pub fn is_ignore_file(path: &Path) -> bool {
+        path.file_name()
+            .and_then(|name| name.to_str())
+            .is_some_and(|name| name == ".gitignore" || name.ends_with(".dockerignore"))
+    }
+
+    /// The files that may say what the builds of a stack ignore, whether they exist or not.
+    #[must_use]
+    pub fn docker_ignore_files(stack: &Stack) -> Vec<PathBuf> {
+        let builds = stack
+            .services
+            .iter()
+            .filter_map(|service| match &service.source {
+                Source::Build(build) => Some(build),
+                Source::Image(_) => None,
+            });
+        builds.flat_map(docker_ignore_files).collect()
+    }
+
+    fn service(&self, name: &str) -> Option<&ServiceRules> {
+        self.services.iter().find(|service| service.name == name)
+    }
+}
+
+impl Input {
+    fn new(stack: &Stack, files: &BTreeSet<PathBuf>, texts: &IgnoreTexts) -> Self {
+        let services = stack.services.iter().map(|service| ServiceInput {
+            name: service.name.clone(),
+            source: service.source.clone(),
+            sync: service.sync.clone(),
+            on: service.on.clone(),
+            mounts: service.mounts.clone(),
+        });
+        Self {
+            root: stack.root.clone(),
+            files: files.clone(),
+            services: services.collect(),
+            texts: texts.clone(),
+        }
+    }
 }

@@ -1,0 +1,131 @@
+//! Adds up what several changed paths ask for, whatever their order.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use devrun_stack::{Action, Location};
+
+use super::service::Trigger;
+use super::{Decision, Follow};
+
+/// What the changed paths of a batch ask for, so far. Paths have to come sorted.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    sync: Vec<PathBuf>,
+    synced_by: Option<Cause>,
+    /// By number of the trigger and number of the action in it: the order of declaration.
+    actions: BTreeMap<(usize, usize), (Follow, Cause)>,
+    rebuild: Option<Cause>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Cause {
+    path: PathBuf,
+    rule: &'static str,
+    file: String,
+    line: usize,
+    column: usize,
+}
+
+impl Cause {
+    fn new(path: &Path, rule: &'static str, at: &Location) -> Self {
+        Self {
+            path: path.to_path_buf(),
+            rule,
+            file: at.file.clone(),
+            line: at.line,
+            column: at.column,
+        }
+    }
+}
+
+impl Tally {
+    pub(super) fn sync(&mut self, path: &Path, at: &Location) {
+        if self.sync.last().is_none_or(|last| last != path) {
+            self.sync.push(path.to_path_buf());
+        }
+        self.synced_by
+            .get_or_insert_with(|| Cause::new(path, "sync rule", at));
+    }
+
+    pub(super) fn trigger(&mut self, number: usize, path: &Path, trigger: &Trigger) {
+        for (index, action) in trigger.actions.iter().enumerate() {
+            self.actions.entry((number, index)).or_insert_with(|| {
+                let follow = match action.clone() {
+                    Action::Exec(command) => Follow::Exec(command),
+                    Action::Signal(name) => Follow::Signal(name),
+                    Action::Restart => Follow::Restart,
+                    Action::Recreate => Follow::Recreate,
+                    Action::Rebuild => Follow::Rebuild,
+                };
+                (follow, Cause::new(path, "on rule", &trigger.at))
+            });
+        }
+    }
+
+    pub(super) fn rebuild(&mut self, path: &Path, at: &Location) {
+        self.rebuild
+            .get_or_insert_with(|| Cause::new(path, "read by the build", at));
+    }
+
+    /// The strongest wins, and what it makes pointless is dropped.
+    pub(super) fn decision(self, shown: impl Fn(&Path) -> String) -> Decision {
+        let Self {
+            sync,
+            synced_by,
+            actions,
+            rebuild,
+        } = self;
+        let actions: Vec<(Follow, Cause)> = actions.into_values().collect();
+        let cause_of = |wanted: &dyn Fn(&Follow) -> bool| {
+            let those = actions.iter().filter(|(follow, _)| wanted(follow));
+            those.map(|(_, cause)| cause.clone()).min()
+        };
+        let rebuild = rebuild
+            .into_iter()
+            .chain(cause_of(&|follow| *follow == Follow::Rebuild))
+            .min();
+        let recreate = cause_of(&|follow| *follow == Follow::Recreate);
+        let restart = cause_of(&|follow| *follow == Follow::Restart);
+        let (follow, cause) = if rebuild.is_some() {
+            (vec![Follow::Rebuild], rebuild)
+        } else if recreate.is_some() {
+            (vec![Follow::Recreate], recreate)
+        } else if restart.is_some() {
+            let mut follow = once_each(&actions, |follow| matches!(follow, Follow::Exec(_)));
+            follow.push(Follow::Restart);
+            (follow, restart)
+        } else {
+            (once_each(&actions, |_| true), cause_of(&|_| true))
+        };
+        let (reason, at) = match cause.or(synced_by) {
+            Some(Cause {
+                path,
+                rule,
+                file,
+                line,
+                column,
+            }) => {
+                let at = Location { file, line, column };
+                (format!("{}: {rule}, {at}", shown(&path)), Some(at))
+            }
+            None => (String::new(), None),
+        };
+        Decision {
+            sync,
+            follow,
+            reason,
+            at,
+        }
+    }
+}
+
+fn once_each(actions: &[(Follow, Cause)], wanted: impl Fn(&Follow) -> bool) -> Vec<Follow> {
+    let mut once: Vec<Follow> = Vec::new();
+    for (follow, _) in actions {
+        if wanted(follow) && !once.contains(follow) {
+            once.push(follow.clone());
+        }
+    }
+    once
+}

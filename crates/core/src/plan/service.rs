@@ -1,0 +1,273 @@
+//! The rules of one service.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use devrun_stack::{Action, Build, Location, MountSource, On, Service, Source};
+
+use super::IgnoreTexts;
+use super::decide::Tally;
+use super::ignored::{DockerScope, GitIgnores, GitScope, is_never_wanted, step};
+use super::pattern::Pattern;
+use super::sync_rule::{SyncRule, Verdict};
+
+/// An `on`.
+#[derive(Debug, Clone)]
+pub(super) struct Trigger {
+    pub(super) patterns: Vec<Pattern>,
+    pub(super) actions: Vec<Action>,
+    pub(super) at: Location,
+}
+
+impl Trigger {
+    pub(super) fn all(base: &Path, on: &[On]) -> Vec<Self> {
+        let one = |on: &On| Self {
+            patterns: on
+                .patterns
+                .iter()
+                .map(|text| Pattern::new(base, text))
+                .collect(),
+            actions: on.actions.clone(),
+            at: on.at.clone(),
+        };
+        on.iter().map(one).collect()
+    }
+
+    pub(super) fn matches(&self, path: &Path) -> bool {
+        self.patterns.iter().any(|pattern| pattern.matches(path))
+    }
+
+    fn rebuilds(&self, path: &Path) -> bool {
+        self.actions.contains(&Action::Rebuild) && self.matches(path)
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct ServiceRules {
+    pub(super) name: String,
+    pub(super) syncs: Vec<SyncRule>,
+    root: PathBuf,
+    git: GitScope,
+    on: Vec<Trigger>,
+    build: Option<BuildRule>,
+    /// Host folders that are mounted: what lies in them is live without our doing.
+    binds: Vec<PathBuf>,
+}
+
+#[derive(Debug, Clone)]
+struct BuildRule {
+    docker: Arc<DockerScope>,
+    git: GitScope,
+    /// Dockerfile and the files that say what it ignores.
+    files: Vec<PathBuf>,
+    at: Location,
+}
+
+/// The files that may say what a build ignores, the one that counts first.
+pub(super) fn docker_ignore_files(build: &Build) -> [PathBuf; 2] {
+    let mut own = build.dockerfile.clone().into_os_string();
+    own.push(".dockerignore");
+    [PathBuf::from(own), build.context.join(".dockerignore")]
+}
+
+impl BuildRule {
+    fn new(build: &Build, texts: &IgnoreTexts, gitignores: &Arc<GitIgnores>) -> Self {
+        let ignore_files = docker_ignore_files(build);
+        let text = ignore_files.iter().find_map(|file| texts.get(file));
+        let mut files = vec![build.dockerfile.clone()];
+        files.extend(ignore_files);
+        Self {
+            docker: Arc::new(DockerScope::new(
+                &build.context,
+                text.map_or("", String::as_str),
+            )),
+            git: GitScope::new(&build.context, gitignores),
+            files,
+            at: build.at.clone(),
+        }
+    }
+
+    fn reads(&self, path: &Path, is_dir: bool) -> bool {
+        let context = &self.docker.context;
+        path.starts_with(context)
+            && !is_never_wanted(context, path, is_dir)
+            && !self.docker.ignores(path)
+    }
+}
+
+impl ServiceRules {
+    pub(super) fn new(
+        service: &Service,
+        root: &Path,
+        texts: &IgnoreTexts,
+        gitignores: &Arc<GitIgnores>,
+    ) -> Self {
+        let build = match &service.source {
+            Source::Build(build) => Some(BuildRule::new(build, texts, gitignores)),
+            Source::Image(_) => None,
+        };
+        let docker = build.as_ref().map(|build| &build.docker);
+        let rule = |sync| SyncRule::new(sync, gitignores, docker.map(Arc::clone));
+        let bind = |source: &MountSource| match source {
+            MountSource::Bind(path) => Some(path.clone()),
+            MountSource::Volume(_) => None,
+        };
+        Self {
+            name: service.name.clone(),
+            syncs: service.sync.iter().map(rule).collect(),
+            root: root.to_path_buf(),
+            git: GitScope::new(root, gitignores),
+            on: Trigger::all(root, &service.on),
+            binds: service
+                .mounts
+                .iter()
+                .filter_map(|mount| bind(&mount.source))
+                .collect(),
+            build,
+        }
+    }
+
+    /// Adds to the tally what a change of that path asks for.
+    pub(super) fn weigh(&self, path: &Path, tally: &mut Tally) {
+        let mut number = 0;
+        for rule in &self.syncs {
+            let covered = rule.verdict(path, false) == Verdict::Covered;
+            if covered {
+                tally.sync(path, &rule.at);
+            }
+            for trigger in &rule.on {
+                if covered && trigger.matches(path) {
+                    tally.trigger(number, path, trigger);
+                }
+                number += 1;
+            }
+        }
+        for trigger in &self.on {
+            if trigger.matches(path) && self.heeds(path, false) {
+                tally.trigger(number, path, trigger);
+            }
+            number += 1;
+        }
+        if let Some(build) = self.build.as_ref().filter(|_| self.rebuilds(path, false)) {
+            tally.rebuild(path, &build.at);
+        }
+    }
+
+    pub(super) fn covers(&self, path: &Path) -> bool {
+        self.syncs
+            .iter()
+            .any(|rule| rule.verdict(path, false) == Verdict::Covered)
+    }
+
+    /// Whether the image's hash counts it. What Git ignores counts too, for the build reads it.
+    pub(super) fn image_input(&self, path: &Path) -> bool {
+        let Some(build) = &self.build else {
+            return false;
+        };
+        if build.files.iter().any(|file| file == path) {
+            return true;
+        }
+        let asked_for = || {
+            let covering = self
+                .syncs
+                .iter()
+                .filter(|rule| rule.verdict(path, false) == Verdict::Covered);
+            let mut triggers = covering.flat_map(|rule| &rule.on).chain(&self.on);
+            triggers.any(|trigger| trigger.rebuilds(path))
+        };
+        build.reads(path, false) && (!self.is_cared_for(path, false) || asked_for())
+    }
+
+    /// Whether a change of that path can ask for anything.
+    pub(super) fn concerns(&self, path: &Path, is_dir: bool) -> bool {
+        self.syncs
+            .iter()
+            .any(|rule| rule.verdict(path, is_dir) == Verdict::Covered)
+            || self.rebuilds(path, is_dir)
+            || (self.heeds(path, is_dir) && self.on.iter().any(|trigger| trigger.matches(path)))
+    }
+
+    /// Whether something below that folder can ask for anything.
+    pub(super) fn looks_below(&self, folder: &Path) -> bool {
+        let build = self.build.as_ref().is_some_and(|build| {
+            let context = &build.docker.context;
+            let left_alone = || {
+                let says_so = |rule: &SyncRule| rule.verdict(folder, true) == Verdict::LeftAlone;
+                self.syncs.iter().any(says_so) || self.is_mounted(folder)
+            };
+            context.starts_with(folder)
+                || (folder.starts_with(context)
+                    && !is_never_wanted(context, folder, true)
+                    && !build.docker.ignores_all_below(folder)
+                    && !left_alone()
+                    && (build.git.depth(folder, true).is_none() || self.is_named(folder, true)))
+        });
+        build
+            || self.syncs.iter().any(|rule| rule.may_want_below(folder))
+            || (self.heeds(folder, true)
+                && self
+                    .patterns()
+                    .any(|pattern| pattern.may_match_below(folder)))
+    }
+
+    /// The folders in which all that concerns it lies.
+    pub(super) fn roots(&self) -> impl Iterator<Item = PathBuf> {
+        let build = self.build.iter().flat_map(|build| {
+            let folders = build.files.iter().filter_map(|file| file.parent());
+            folders
+                .chain([build.docker.context.as_path()])
+                .map(Path::to_path_buf)
+        });
+        let syncs = self.syncs.iter().map(|rule| rule.from.clone());
+        build
+            .chain(syncs)
+            .chain(self.patterns().map(Pattern::folder))
+    }
+
+    /// Whether a changed path asks for a new image without a rule that says so.
+    fn rebuilds(&self, path: &Path, is_dir: bool) -> bool {
+        self.build.as_ref().is_some_and(|build| {
+            build.files.iter().any(|file| file == path)
+                || (build.reads(path, is_dir)
+                    && (build.git.depth(path, is_dir).is_none() || self.is_named(path, is_dir))
+                    && !self.is_cared_for(path, is_dir))
+        })
+    }
+
+    /// Brought over, mounted, or to be left alone by a sync rule's own word.
+    fn is_cared_for(&self, path: &Path, is_dir: bool) -> bool {
+        let by_rule = |rule: &SyncRule| {
+            matches!(
+                rule.verdict(path, is_dir),
+                Verdict::Covered | Verdict::LeftAlone
+            )
+        };
+        self.syncs.iter().any(by_rule) || self.is_mounted(path)
+    }
+
+    fn is_mounted(&self, path: &Path) -> bool {
+        self.binds.iter().any(|bind| path.starts_with(bind))
+    }
+
+    /// Whether the service's own triggers may look at it.
+    fn heeds(&self, path: &Path, is_dir: bool) -> bool {
+        !is_never_wanted(&self.root, path, is_dir)
+            && (self.git.depth(path, is_dir).is_none() || self.is_named(path, is_dir))
+    }
+
+    /// Whether a trigger of the service names what Git ignores on the way to that path.
+    fn is_named(&self, path: &Path, is_dir: bool) -> bool {
+        let ignored = match self.git.depth(path, is_dir) {
+            Some(depth) => step(&self.root, path, depth),
+            None => path.to_path_buf(),
+        };
+        self.patterns().any(|pattern| {
+            pattern.spells_out(&ignored)
+                && (pattern.matches(path) || (is_dir && pattern.may_match_below(path)))
+        })
+    }
+
+    fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.on.iter().flat_map(|trigger| &trigger.patterns)
+    }
+}
