@@ -101,6 +101,13 @@ pub enum Effect {
         /// Absolute paths on the host, all covered by the service's rules.
         paths: Vec<PathBuf>,
     },
+    /// Bring over all that is synced, by the engine's archive call; ends with `Synced`.
+    Push {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+    },
     /// Run a command of an `on` rule in it.
     Exec {
         /// Which.
@@ -136,6 +143,13 @@ pub enum Effect {
         container: String,
         /// Of all services with routes.
         states: Vec<RouteState>,
+    },
+    /// Fetch the last lines of its log, to explain why it failed.
+    Explain {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
     },
     /// Stop it; it is kept.
     Stop {

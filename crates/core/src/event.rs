@@ -157,6 +157,11 @@ pub enum Outcome {
         /// Its number, read back from nginx.
         generation: u64,
     },
+    /// The last lines of its log.
+    Explained {
+        /// Oldest first.
+        lines: Vec<String>,
+    },
     /// It does not run any more.
     Stopped,
     /// It is not there any more.

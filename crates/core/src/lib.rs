@@ -3,6 +3,7 @@
 pub mod dockerignore;
 pub mod effect;
 pub mod event;
+pub mod make;
 pub mod notice;
 pub mod observed;
 pub mod plan;

@@ -38,6 +38,8 @@ pub enum Happened {
         /// With this code.
         code: i64,
     },
+    /// Somebody stopped it, and the engine will not start it again by itself. Comes after `Exited`.
+    StoppedByHand,
     /// The kernel ended a process of it for want of memory.
     OutOfMemory,
     /// Its health check says so.

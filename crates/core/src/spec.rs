@@ -1,7 +1,6 @@
 //! What a container is made of, and the hash by which a difference is noticed.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use devrun_stack::{Logging, Resources, Restart};

@@ -2,6 +2,8 @@
 
 pub mod codec;
 pub mod frames;
+#[cfg(feature = "session")]
+pub mod session;
 mod primitive;
 
 /// Hash of a file's content, the same on both sides (XXH3, 128 bits).

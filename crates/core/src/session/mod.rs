@@ -1,4 +1,232 @@
-//! The session.
-/// The deciding machine of one stack.
+//! The deciding machine of one stack: what is wanted is compared with what the engine says, and
+//! the difference becomes effects; their ends come back as events, until nothing is left to do.
+
+mod done;
+mod engine;
+mod machine;
+mod notices;
+mod proxy;
+mod shown;
+mod stackfile;
+mod start;
+mod stop;
+#[cfg(test)]
+mod tests;
+mod update;
+mod wanted;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use devrun_stack::{Service, Stack};
+
+use crate::effect::{Effect, Exit, RouteState};
+use crate::event::{Event, Op, WatchEvent};
+use crate::plan::Rules;
+pub use machine::State;
+use machine::{Busy, Doing, Machine};
+pub use shown::{ServiceView, View};
+
+/// What a session is started with.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Services named on the command line; empty means all.
+    pub services: Vec<String>,
+    /// Profiles chosen.
+    pub profiles: Vec<String>,
+    /// Build images even if equal ones are there.
+    pub build: bool,
+    /// Make containers anew even if they are equal.
+    pub recreate: bool,
+    /// Watch and update.
+    pub watch: bool,
+    /// Hash of the checkout's path.
+    pub root: String,
+    /// The run of `ci` that all belongs to.
+    pub run: Option<String>,
+    /// The first number of a proxy configuration; must be larger than those of sessions before.
+    pub first_generation: u64,
+}
+
+/// Whether network and volumes are there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Prepared {
+    No,
+    Busy(Op),
+    Yes,
+    Failed(String),
+}
+
+/// The state of one stack.
 #[derive(Debug)]
-pub struct Session {}
+pub struct Session {
+    options: Options,
+    stack: Option<Arc<Stack>>,
+    rules: Option<Arc<Rules>>,
+    proxy_configs: BTreeMap<String, String>,
+    machines: BTreeMap<String, Machine>,
+    /// Names in order of declaration.
+    order: Vec<String>,
+    prepared: Prepared,
+    connected: bool,
+    /// Something of another checkout stands in the way.
+    refused: bool,
+    /// Set once the session is to end; whether the services are stopped first.
+    ending: Option<bool>,
+    signals: u32,
+    armed: bool,
+    watching: usize,
+    settled: bool,
+    ready_once: bool,
+    generation: u64,
+    told_proxy: Option<(String, Vec<RouteState>)>,
+    next_op: u64,
+    next_seq: u64,
+    now: Duration,
+    out: Vec<Effect>,
+    exited: bool,
+}
+
+impl Session {
+    /// A session that knows nothing yet.
+    #[must_use]
+    pub fn new(options: Options) -> Session {
+        let generation = options.first_generation;
+        Session {
+            options,
+            stack: None,
+            rules: None,
+            proxy_configs: BTreeMap::new(),
+            machines: BTreeMap::new(),
+            order: Vec::new(),
+            prepared: Prepared::No,
+            connected: false,
+            refused: false,
+            ending: None,
+            signals: 0,
+            armed: false,
+            watching: 0,
+            settled: false,
+            ready_once: false,
+            generation,
+            told_proxy: None,
+            next_op: 0,
+            next_seq: 0,
+            now: Duration::ZERO,
+            out: Vec::new(),
+            exited: false,
+        }
+    }
+
+    /// Takes in what happened, `now` after the session began, and answers with what to do.
+    /// Total: there is no event that it cannot handle.
+    pub fn handle(&mut self, event: Event, now: Duration) -> Vec<Effect> {
+        self.now = now;
+        match event {
+            Event::Stackfile(stackfile) => self.on_stackfile(stackfile),
+            Event::Watch(event) => self.on_watch(event),
+            Event::Engine(observed) => self.on_engine(observed),
+            Event::AgentGone { container } => self.on_agent_gone(&container),
+            Event::Done { op, outcome } => self.on_done(&op, outcome),
+            Event::Progress { op, progress } => self.on_progress(&op, progress),
+            Event::Request(request) => self.on_request(request),
+            Event::Signal => self.on_signal(),
+            Event::Deadline => {}
+        }
+        self.advance();
+        std::mem::take(&mut self.out)
+    }
+
+    /// When [`Event::Deadline`] is wanted, counted from the session's beginning.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.machines
+            .values()
+            .filter(|machine| machine.busy.is_none())
+            .filter_map(update::due)
+            .min()
+    }
+
+    /// What is missing becomes effects.
+    fn advance(&mut self) {
+        if self.exited {
+            return;
+        }
+        if !self.refused {
+            self.prepare();
+            for name in self.order.clone() {
+                self.step(&name);
+            }
+        }
+        self.show_all();
+        self.tell_proxy();
+        self.settle();
+        self.end_if_down();
+    }
+
+    fn step(&mut self, name: &str) {
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
+        if !self.connected {
+            return;
+        }
+        if self.ending == Some(true) || machine.wanted != machine::Wanted::Run {
+            self.step_down(name);
+        } else if self.ending.is_none() && self.prepared == Prepared::Yes {
+            self.step_up(name);
+        }
+    }
+
+    fn on_watch(&mut self, event: WatchEvent) {
+        match event {
+            WatchEvent::Ready { files } => {
+                self.armed = true;
+                self.watching = files;
+            }
+            WatchEvent::Changed { paths } => self.on_changed(paths),
+            WatchEvent::Overflow => self.on_overflow(),
+            WatchEvent::Lost { root, message } => {
+                self.warn(None, format!("{}: {message}", root.display()));
+            }
+        }
+    }
+
+    fn service(&self, name: &str) -> Option<&Service> {
+        self.stack.as_ref().and_then(|stack| stack.service(name))
+    }
+
+    /// A new operation on a service.
+    fn op(&mut self, service: &str) -> Op {
+        self.next_op += 1;
+        Op {
+            service: service.to_owned(),
+            number: self.next_op,
+        }
+    }
+
+    /// Notes that the container of `name` is being worked on.
+    fn begin(&mut self, name: &str, doing: Doing) -> Op {
+        let op = self.op(name);
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.busy = Some(Busy {
+                op: op.clone(),
+                doing,
+            });
+        }
+        op
+    }
+
+    fn emit(&mut self, effect: Effect) {
+        self.out.push(effect);
+    }
+
+    fn exit(&mut self, exit: Exit) {
+        if !self.exited {
+            self.exited = true;
+            self.notice_ended(exit);
+            self.emit(Effect::Exit(exit));
+        }
+    }
+}

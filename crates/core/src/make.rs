@@ -1,0 +1,189 @@
+//! A service and its image to what the engine is told, with the hash of each part.
+
+use std::collections::BTreeMap;
+
+use devrun_stack::{Command, Probe, Service, Source, Stack};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::spec::{ContainerSpec, HealthSpec, Image, PortSpec, label};
+
+/// Where the agent lies in every container.
+pub const AGENT: &str = "/.devrun/agent";
+
+/// What the container of a service is made of.
+#[must_use]
+pub fn container(
+    stack: &Stack,
+    service: &Service,
+    image: &Image,
+    root: &str,
+    run: Option<&str>,
+) -> ContainerSpec {
+    let mut spec = ContainerSpec {
+        name: service.container_name.clone(),
+        service: service.name.clone(),
+        image: image.name.clone(),
+        image_id: image.id.clone(),
+        command: service.command.as_ref().map(Command::argv),
+        environment: service.environment.clone(),
+        labels: BTreeMap::new(),
+        network: stack.network.clone(),
+        aliases: vec![service.name.clone()],
+        ports: ports(service),
+        mounts: service.mounts.clone(),
+        healthcheck: health(service),
+        init: service.init,
+        restart: service.restart,
+        logging: service.logging.clone(),
+        limits: service.limits,
+        reservations: service.reservations,
+    };
+    let parts = parts(&spec);
+    let waits_for: Vec<&str> = service
+        .depends_on
+        .iter()
+        .map(|dependency| dependency.service.as_str())
+        .collect();
+    let labels = [
+        (label::STACK, stack.name.clone()),
+        (label::SERVICE, service.name.clone()),
+        (label::SPEC, short_hash(&parts)),
+        (label::PARTS, parts),
+        (label::ROOT, root.to_owned()),
+        (label::ROOT_PATH, stack.root.display().to_string()),
+        (label::DEPENDS_ON, waits_for.join(",")),
+    ];
+    spec.labels
+        .extend(labels.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(run) = run {
+        spec.labels.insert(label::RUN.to_owned(), run.to_owned());
+    }
+    spec
+}
+
+/// Name on the engine of the image that a service is built into, without the tag. Services that
+/// are built from the same inputs share the first one's.
+#[must_use]
+pub fn image_name(stack: &Stack, service: &Service) -> String {
+    let first = stack
+        .services
+        .iter()
+        .find(|other| match (&other.source, &service.source) {
+            (Source::Build(theirs), Source::Build(ours)) => {
+                theirs.context == ours.context
+                    && theirs.dockerfile == ours.dockerfile
+                    && theirs.target == ours.target
+                    && theirs.args == ours.args
+            }
+            _ => false,
+        });
+    format!(
+        "{}-{}",
+        stack.name,
+        first.map_or(service.name.as_str(), |first| first.name.as_str())
+    )
+}
+
+/// What differs between two labels of [`label::PARTS`], for people: `environment, ports`.
+#[must_use]
+pub fn difference(before: &str, now: &str) -> String {
+    let read = |text: &str| -> BTreeMap<String, String> {
+        text.split(' ')
+            .filter_map(|part| part.split_once('='))
+            .map(|(name, hash)| (name.to_owned(), hash.to_owned()))
+            .collect()
+    };
+    let (before, now) = (read(before), read(now));
+    let changed: Vec<&str> = now
+        .iter()
+        .filter(|(name, hash)| before.get(*name) != Some(hash))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if changed.is_empty() {
+        "made by another version of devrun".to_owned()
+    } else {
+        format!("changed: {}", changed.join(", "))
+    }
+}
+
+fn ports(service: &Service) -> Vec<PortSpec> {
+    service
+        .ports
+        .iter()
+        .flat_map(|port| {
+            port.bind.iter().map(|bind| PortSpec {
+                bind: bind.clone(),
+                host: port.host,
+                container: port.container,
+                protocol: port.protocol.clone(),
+            })
+        })
+        .collect()
+}
+
+fn health(service: &Service) -> Option<HealthSpec> {
+    let check = service.healthcheck.as_ref()?;
+    let millis = check.timeout.as_millis().to_string();
+    let agent = |kind: &str, what: String| {
+        vec![
+            "CMD".to_owned(),
+            AGENT.to_owned(),
+            "probe".to_owned(),
+            kind.to_owned(),
+            what,
+            millis.clone(),
+        ]
+    };
+    let test = match &check.test {
+        Probe::Command(Command::Shell(line)) => vec!["CMD-SHELL".to_owned(), line.clone()],
+        Probe::Command(Command::Argv(words)) => {
+            let mut test = vec!["CMD".to_owned()];
+            test.extend(words.iter().cloned());
+            test
+        }
+        Probe::Http(url) => agent("http", url.clone()),
+        Probe::Tcp(port) => agent("tcp", port.to_string()),
+    };
+    Some(HealthSpec {
+        test,
+        interval: check.interval,
+        timeout: check.timeout,
+        retries: check.retries,
+        start_period: check.start_period,
+    })
+}
+
+fn parts(spec: &ContainerSpec) -> String {
+    let parts = [
+        ("image", short_hash(&spec.image_id)),
+        ("command", short_hash(&spec.command)),
+        ("environment", short_hash(&spec.environment)),
+        ("network", short_hash(&(&spec.network, &spec.aliases))),
+        ("ports", short_hash(&spec.ports)),
+        ("mounts", short_hash(&spec.mounts)),
+        ("healthcheck", short_hash(&spec.healthcheck)),
+        ("init", short_hash(&spec.init)),
+        ("restart", short_hash(&spec.restart)),
+        ("logging", short_hash(&spec.logging)),
+        ("limits", short_hash(&spec.limits)),
+        ("reservations", short_hash(&spec.reservations)),
+        ("name", short_hash(&spec.name)),
+    ];
+    parts
+        .iter()
+        .map(|(name, hash)| format!("{name}={hash}"))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The first 12 digits of the SHA-256 of a value's JSON.
+fn short_hash(value: &impl Serialize) -> String {
+    // Plain data of ours: its JSON cannot fail, and an empty text would only mean "made anew".
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    Sha256::digest(&json)
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}

@@ -1,0 +1,324 @@
+//! The ends of effects.
+
+use super::machine::{Doing, ImageState, Seen};
+use super::{Prepared, Session};
+use crate::effect::{Effect, Exit};
+use crate::event::{Failure, Op, Outcome};
+use crate::notice::NoticeEvent;
+use crate::spec::Image;
+
+impl Session {
+    pub(super) fn on_done(&mut self, op: &Op, outcome: Outcome) {
+        if self.prepared == Prepared::Busy(op.clone()) {
+            return self.on_prepared(outcome);
+        }
+        let name = op.service.clone();
+        let Some(machine) = self.machines.get_mut(&name) else {
+            return;
+        };
+        if machine.image == ImageState::Busy(op.clone()) {
+            return self.on_image(&name, outcome);
+        }
+        let Some(doing) = self.is_current(op) else {
+            return;
+        };
+        if let Some(machine) = self.machines.get_mut(&name) {
+            machine.busy = None;
+        }
+        match outcome {
+            Outcome::Failed(failure) => self.on_failed(&name, doing, failure),
+            outcome => self.on_success(&name, doing, outcome),
+        }
+    }
+
+    fn on_prepared(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Prepared { existing } => {
+                self.prepared = Prepared::Yes;
+                if !existing.is_empty() {
+                    let names = existing.join(", ");
+                    self.warn(None, format!("uses volumes that were there before: {names}"));
+                }
+            }
+            Outcome::Failed(failure) if self.connected => {
+                self.prepared = Prepared::Failed(failure.message.clone());
+                let hint = failure.hint.map(|hint| format!("; {hint}"));
+                self.warn(
+                    None,
+                    format!("{}{}", failure.message, hint.unwrap_or_default()),
+                );
+                self.exit(Exit::Failed);
+            }
+            _ => self.prepared = Prepared::No,
+        }
+    }
+
+    fn on_image(&mut self, name: &str, outcome: Outcome) {
+        match outcome {
+            Outcome::Image { image, made } => self.on_image_there(name, image, made),
+            Outcome::Failed(failure) => self.on_image_failed(name, failure),
+            _ => {}
+        }
+    }
+
+    fn on_image_there(&mut self, name: &str, image: Image, made: bool) {
+        let built = self
+            .service(name)
+            .is_some_and(|service| matches!(service.source, devrun_stack::Source::Build(_)));
+        if built {
+            let cause = self.cause_of(name);
+            let outcome = if made { "ok" } else { "unchanged" };
+            self.notice(
+                Some(name),
+                cause,
+                NoticeEvent::BuildDone {
+                    outcome: outcome.to_owned(),
+                    image: image.name.clone(),
+                },
+            );
+        }
+        if made {
+            self.acted(name, "rebuilt");
+        }
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let same = matches!(&machine.image, ImageState::Have(before) if before.id == image.id);
+        machine.image = ImageState::Have(image);
+        if same || (!made && machine.ready) {
+            self.update_over(name, None);
+        }
+    }
+
+    fn on_image_failed(&mut self, name: &str, failure: Failure) {
+        if !self.connected {
+            if let Some(machine) = self.machines.get_mut(name) {
+                machine.image = ImageState::Unknown {
+                    reason: "the engine was away".to_owned(),
+                    force: false,
+                };
+            }
+            return;
+        }
+        let cause = self.cause_of(name);
+        self.notice(
+            Some(name),
+            cause,
+            NoticeEvent::BuildDone {
+                outcome: "failed".to_owned(),
+                image: String::new(),
+            },
+        );
+        self.acted(name, "build failed");
+        let mut details = vec![failure.message.clone()];
+        details.extend(failure.details.iter().cloned());
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        machine.image = ImageState::Failed;
+        // What runs goes on; only a service without a container has nothing to show.
+        if machine.running() {
+            self.update_over(name, Some(details));
+        } else {
+            machine.failed = Some(failure);
+            self.update_over(name, Some(Vec::new()));
+        }
+    }
+
+    fn on_success(&mut self, name: &str, doing: Doing, outcome: Outcome) {
+        match outcome {
+            Outcome::Started {
+                container,
+                started_ns,
+                warnings,
+            } => {
+                for warning in warnings {
+                    self.warn(Some(name), warning);
+                }
+                self.on_started(name, doing, container, started_ns);
+            }
+            Outcome::Attached {
+                transport,
+                changed,
+                problems,
+                catches_term,
+            } => {
+                if let Some(machine) = self.machines.get_mut(name) {
+                    machine.catches_term = catches_term;
+                }
+                for problem in problems {
+                    let path = self.shown_path(&problem.path);
+                    self.warn(
+                        Some(name),
+                        format!("not synced: {path}: {}", problem.message),
+                    );
+                }
+                self.on_attached(name, transport, &changed);
+            }
+            Outcome::Synced(_) if doing == Doing::Push => {}
+            Outcome::Synced(synced) => self.on_synced(name, &synced),
+            Outcome::Executed => self.step_over(name, "ran its command"),
+            Outcome::Signalled => self.step_over(name, "signalled"),
+            Outcome::Ready => self.becomes_ready(name),
+            Outcome::Completed { code } => self.on_process_ended(name, code),
+            Outcome::NotReady { output } => self.explain(
+                name,
+                Failure {
+                    message: format!("not ready in time: {}", last_line(&output)),
+                    details: output.lines().map(str::to_owned).collect(),
+                    ..Failure::default()
+                },
+            ),
+            Outcome::ProxyApplied { generation } => self.on_proxy_applied(name, generation),
+            Outcome::Explained { lines } => self.on_explained(name, lines),
+            Outcome::Stopped => self.on_stopped(name),
+            Outcome::Removed => {
+                if let Some(machine) = self.machines.get_mut(name) {
+                    machine.container = None;
+                }
+            }
+            Outcome::Prepared { .. } | Outcome::Image { .. } | Outcome::Failed(_) => {}
+        }
+    }
+
+    fn on_started(&mut self, name: &str, doing: Doing, id: String, started_ns: i128) {
+        let spec = self.service(name).cloned().and_then(|service| {
+            match self.machines.get(name).map(|machine| &machine.image) {
+                Some(ImageState::Have(image)) => self.spec(&service, image),
+                _ => None,
+            }
+        });
+        if doing == Doing::Restart {
+            self.acted(name, "restarted");
+        }
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let label = |key: &str| {
+            spec.as_ref()
+                .and_then(|spec| spec.labels.get(key).cloned())
+                .unwrap_or_default()
+        };
+        let (spec_hash, parts) = match (&machine.container, doing) {
+            (Some(seen), Doing::Start | Doing::Restart) => (seen.spec.clone(), seen.parts.clone()),
+            _ => (
+                label(crate::spec::label::SPEC),
+                label(crate::spec::label::PARTS),
+            ),
+        };
+        machine.container = Some(Seen {
+            id,
+            running: true,
+            spec: spec_hash,
+            parts,
+            started_ns,
+            exit_code: None,
+        });
+        machine.engine_restarts = false;
+        machine.forget_process();
+        machine.catches_term = None;
+        if doing == Doing::Create {
+            machine.pushed = false;
+            machine.applied = None;
+        }
+        if doing != Doing::Restart {
+            self.note_proxy_files(name);
+        }
+        // It may have ended before we heard that it had started.
+        let ended = self
+            .machines
+            .get(name)
+            .and_then(|machine| machine.exited)
+            .filter(|(time, _)| *time > started_ns);
+        if let Some((_, code)) = ended {
+            self.on_process_ended(name, code);
+        }
+    }
+
+    /// One of the things that follow a save is over; the last one ends the update.
+    fn step_over(&mut self, name: &str, action: &str) {
+        self.acted(name, action);
+        let ready = self
+            .machines
+            .get(name)
+            .is_some_and(|machine| machine.ready && machine.follow.is_empty());
+        if ready {
+            self.update_over(name, None);
+        }
+    }
+
+    fn on_failed(&mut self, name: &str, doing: Doing, failure: Failure) {
+        if !self.connected {
+            // Everything is looked at again once the engine is back.
+            return;
+        }
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        if failure.container_gone {
+            machine.container = None;
+            machine.forget_process();
+            return;
+        }
+        match doing {
+            Doing::Exec | Doing::Signal | Doing::Sync | Doing::Push => {
+                // The person's command failed, or the save could not be brought over: what runs
+                // goes on, and what would have followed does not.
+                machine.follow.clear();
+                machine.saved = None;
+                if matches!(doing, Doing::Sync | Doing::Push) {
+                    machine.attached = None;
+                }
+                let mut details = vec![failure.message];
+                details.extend(failure.details);
+                self.update_over(name, Some(details));
+            }
+            Doing::ProxyApply => self.on_proxy_refused(name, failure),
+            Doing::Stop => {
+                // It is asked again by the next step; a container that cannot be stopped must not
+                // keep the program from ending.
+                machine.container = None;
+                self.warn(Some(name), failure.message);
+            }
+            Doing::Explain => {}
+            Doing::Create | Doing::Start | Doing::Restart | Doing::Attach | Doing::Probe => {
+                machine.failed = Some(failure);
+                self.update_over(name, Some(Vec::new()));
+            }
+        }
+    }
+
+    /// It failed: the last lines of its log belong to the reason.
+    pub(super) fn explain(&mut self, name: &str, failure: Failure) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        machine.start_began = None;
+        let Some(container) = machine.container_id() else {
+            machine.failed = Some(failure);
+            return;
+        };
+        machine.failed = Some(failure);
+        let op = self.begin(name, Doing::Explain);
+        self.emit(Effect::Explain { op, container });
+    }
+
+    fn on_explained(&mut self, name: &str, lines: Vec<String>) {
+        if let Some(failed) = self
+            .machines
+            .get_mut(name)
+            .and_then(|machine| machine.failed.as_mut())
+        {
+            failed.details.extend(lines);
+        }
+        self.update_over(name, Some(Vec::new()));
+    }
+}
+
+pub(super) fn last_line(text: &str) -> &str {
+    text.lines()
+        .rev()
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .unwrap_or("no answer")
+}

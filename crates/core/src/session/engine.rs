@@ -1,0 +1,272 @@
+//! What the engine tells: the containers that there are, and what happens to them.
+
+use devrun_stack::Restart;
+
+use super::machine::{ImageState, Seen, Wanted};
+use super::{Prepared, Session};
+use crate::effect::{Effect, Exit};
+use crate::event::Failure;
+use crate::observed::{Happened, Observed};
+use crate::spec::{Container, Health, label};
+
+/// So many exits before it was ever ready, and it is called crash-looping.
+const EXITS_TO_FAIL: u32 = 3;
+
+impl Session {
+    pub(super) fn on_engine(&mut self, observed: Observed) {
+        match observed {
+            Observed::Connected { containers } => self.on_connected(&containers),
+            Observed::Disconnected { message } => {
+                if self.connected {
+                    self.warn(
+                        None,
+                        format!("the engine does not answer ({message}); waiting for it"),
+                    );
+                }
+                self.connected = false;
+                self.cancel_all();
+            }
+            Observed::Container {
+                id,
+                service,
+                what,
+                time_ns,
+            } => self.on_container(&id, &service, what, time_ns),
+        }
+    }
+
+    /// A full picture replaces whatever was believed before.
+    fn on_connected(&mut self, containers: &[Container]) {
+        self.cancel_all();
+        self.connected = true;
+        if let Prepared::Busy(_) = self.prepared {
+            self.prepared = Prepared::No;
+        }
+        if let Some(stranger) = containers.iter().find(|container| {
+            !self.options.root.is_empty()
+                && container.label(label::ROOT) != self.options.root
+                && container.label(label::RUN).is_empty()
+        }) {
+            let place = stranger.label(label::ROOT_PATH).to_owned();
+            self.warn(
+                None,
+                format!(
+                    "{} belongs to the same stack in another folder, {place}: stop it there \
+                     (`devrun down`), or start this one beside it with `-p OTHER-NAME`",
+                    stranger.name
+                ),
+            );
+            self.refused = true;
+            self.exit(Exit::Failed);
+            return;
+        }
+        for (name, machine) in &mut self.machines {
+            let now = containers
+                .iter()
+                .find(|container| container.service() == name);
+            machine.container = now.map(Seen::of);
+            machine.restarts = now.map_or(0, |container| container.restarts);
+            machine.forget_process();
+            machine.engine_restarts = false;
+            machine.exited = None;
+            machine.try_again();
+        }
+        self.warn_about_orphans(containers);
+    }
+
+    fn warn_about_orphans(&mut self, containers: &[Container]) {
+        let orphans: Vec<&str> = containers
+            .iter()
+            .filter(|container| !self.machines.contains_key(container.service()))
+            .map(|container| container.name.as_str())
+            .collect();
+        if !orphans.is_empty() && !self.machines.is_empty() {
+            let names = orphans.join(", ");
+            self.warn(
+                None,
+                format!("no longer in the Stackfile, left alone: {names}; `devrun down` removes them"),
+            );
+        }
+    }
+
+    /// Gives up everything that is under way on the engine.
+    pub(super) fn cancel_all(&mut self) {
+        let mut ops = Vec::new();
+        for machine in self.machines.values_mut() {
+            if let Some(busy) = machine.busy.take() {
+                ops.push(busy.op);
+            }
+            if let ImageState::Busy(op) = machine.image.clone() {
+                machine.image = ImageState::Unknown {
+                    reason: "the engine was away".to_owned(),
+                    force: false,
+                };
+                ops.push(op);
+            }
+        }
+        for op in ops {
+            self.emit(Effect::Cancel { op });
+        }
+    }
+
+    fn on_container(&mut self, id: &str, service: &str, what: Happened, time_ns: i128) {
+        let Some(machine) = self.machines.get_mut(service) else {
+            return;
+        };
+        if let Happened::Exited { code } = what {
+            machine.exited = Some((time_ns, code));
+        }
+        let Some(seen) = machine.container.as_mut().filter(|seen| seen.id == id) else {
+            return;
+        };
+        let replaced_by_us = machine
+            .busy
+            .as_ref()
+            .is_some_and(|busy| busy.doing.replaces_process());
+        match what {
+            Happened::Removed => {
+                machine.container = None;
+                machine.forget_process();
+                machine.engine_restarts = false;
+                if !replaced_by_us {
+                    self.drop_busy(service);
+                }
+            }
+            Happened::Started if !replaced_by_us && time_ns > seen.started_ns => {
+                seen.running = true;
+                seen.started_ns = time_ns;
+                machine.engine_restarts = false;
+                machine.forget_process();
+                machine.restarts += 1;
+                machine.failed = None;
+                machine.start_began.get_or_insert(self.now);
+                if machine.wanted == Wanted::Stopped {
+                    machine.wanted = Wanted::Run;
+                }
+                self.drop_busy(service);
+            }
+            Happened::Exited { code } if !replaced_by_us && time_ns > seen.started_ns => {
+                self.on_process_ended(service, code);
+            }
+            Happened::StoppedByHand if !replaced_by_us => {
+                machine.engine_restarts = false;
+                if machine.wanted == Wanted::Run && !machine.running() {
+                    machine.wanted = Wanted::Stopped;
+                    machine.failed = None;
+                }
+            }
+            Happened::Health(health) => self.on_health(service, health),
+            Happened::OutOfMemory => self.warn(
+                Some(service),
+                "the kernel ended a process of it: its memory limit was reached".to_owned(),
+            ),
+            _ => {}
+        }
+    }
+
+    fn on_health(&mut self, name: &str, health: Health) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        if health == Health::Starting {
+            return;
+        }
+        machine.health = Some(health);
+        let late = health == Health::Healthy
+            && !machine.ready
+            && machine.failed.is_some()
+            && machine.running();
+        if late {
+            self.becomes_ready(name);
+        }
+    }
+
+    /// Its process ended, and not because we asked for it.
+    pub(super) fn on_process_ended(&mut self, name: &str, code: i64) {
+        self.drop_busy(name);
+        let Some(service) = self.service(name).cloned() else {
+            return;
+        };
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        if let Some(seen) = &mut machine.container {
+            seen.running = false;
+            seen.exit_code = Some(code);
+        }
+        let attached = machine.attached.is_some();
+        machine.forget_process();
+        if service.task && code == 0 {
+            self.complete(name);
+            return;
+        }
+        machine.exits += 1;
+        let again = match service.restart {
+            Restart::No => false,
+            Restart::Always | Restart::UnlessStopped => true,
+            Restart::OnFailure(None) => code != 0,
+            Restart::OnFailure(Some(times)) => code != 0 && machine.exits <= times,
+        } && !service.task;
+        machine.engine_restarts = again;
+        let word = if service.task { "task ended" } else { "exited" };
+        if !again {
+            self.explain(name, failure(format!("{word} with {code}")));
+        } else if machine.exits >= EXITS_TO_FAIL {
+            let exits = machine.exits;
+            self.explain(
+                name,
+                failure(format!("crash-looping, {word} with {code} {exits} times")),
+            );
+        } else if !attached && !machine.pushed {
+            self.push_all(name);
+        }
+    }
+
+    /// It ends before an agent can be started in it: perhaps it runs code that is older than the
+    /// host's. All that is synced goes over by the archive call, once.
+    fn push_all(&mut self, name: &str) {
+        let Some(rules) = self.rules.clone() else {
+            return;
+        };
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.pushed = true;
+            if !rules.sync_rules(name).is_empty()
+                && let Some(container) = machine.container_id()
+            {
+                let op = self.begin(name, super::Doing::Push);
+                self.emit(Effect::Push { op, container });
+            }
+        }
+    }
+
+    /// What is under way on a container has become pointless.
+    pub(super) fn drop_busy(&mut self, name: &str) {
+        let op = self
+            .machines
+            .get_mut(name)
+            .and_then(|machine| machine.busy.take());
+        if let Some(busy) = op {
+            self.emit(Effect::Cancel { op: busy.op });
+        }
+    }
+
+    /// The connection to an agent ended: if the container still runs, it is started again.
+    pub(super) fn on_agent_gone(&mut self, container: &str) {
+        for machine in self.machines.values_mut() {
+            let same = machine
+                .container
+                .as_ref()
+                .is_some_and(|seen| seen.id == container);
+            if same && machine.busy.is_none() {
+                machine.attached = None;
+            }
+        }
+    }
+}
+
+fn failure(message: String) -> Failure {
+    Failure {
+        message,
+        ..Failure::default()
+    }
+}

@@ -1,0 +1,310 @@
+//! What is known of one service, and what is under way for it.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::event::{Failure, Op, Transport};
+use crate::plan::Follow;
+use crate::spec::{Container, ContainerState, Health, Image, label};
+
+/// Whether it is to run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Yes.
+    Run,
+    /// No: its profile is not chosen, or it was not named.
+    Off,
+    /// No: somebody stopped it.
+    Stopped,
+}
+
+/// The image that it is to run from.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum ImageState {
+    /// It has to be looked for, or made.
+    Unknown {
+        /// Why, for people.
+        reason: String,
+        /// Make it even if it is there.
+        force: bool,
+    },
+    /// It is being looked for, or made.
+    Busy(Op),
+    /// It is there.
+    Have(Image),
+    /// It could not be had.
+    Failed,
+}
+
+/// A container as far as the machine cares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) id: String,
+    pub(crate) running: bool,
+    /// Hash in its label; a different one means that it has to be made anew.
+    pub(crate) spec: String,
+    /// Hash of each part of it.
+    pub(crate) parts: String,
+    /// When it started last, by the engine's clock.
+    pub(crate) started_ns: i128,
+    /// Its last exit.
+    pub(crate) exit_code: Option<i64>,
+}
+
+impl Seen {
+    pub(crate) fn of(container: &Container) -> Seen {
+        Seen {
+            id: container.id.clone(),
+            running: matches!(container.state, ContainerState::Running),
+            spec: container.label(label::SPEC).to_owned(),
+            parts: container.label(label::PARTS).to_owned(),
+            started_ns: 0,
+            exit_code: container.exit_code,
+        }
+    }
+}
+
+/// What is under way on the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Doing {
+    Create,
+    Start,
+    Restart,
+    Attach,
+    Probe,
+    Sync,
+    /// All that is synced, by the archive call.
+    Push,
+    Exec,
+    Signal,
+    ProxyApply,
+    Stop,
+    /// The last lines of its log are being fetched, to explain a failure.
+    Explain,
+}
+
+impl Doing {
+    /// The process is meant to end, or to begin, by what we do: its exits are no surprise.
+    pub(crate) fn replaces_process(self) -> bool {
+        matches!(
+            self,
+            Doing::Create | Doing::Start | Doing::Restart | Doing::Stop
+        )
+    }
+}
+
+/// The one operation under way on the container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Busy {
+    pub(crate) op: Op,
+    pub(crate) doing: Doing,
+}
+
+/// The saves that led to what is going on, until it is over.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Update {
+    /// `seq` of the plan's notice.
+    pub(crate) cause: Option<u64>,
+    pub(crate) began: Duration,
+    /// `synced`, `restarted`, `rebuilt`, in order.
+    pub(crate) actions: Vec<String>,
+    /// Paths, shortened for people.
+    pub(crate) paths: String,
+}
+
+/// One service.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    pub(crate) name: String,
+    pub(crate) wanted: Wanted,
+    pub(crate) image: ImageState,
+    pub(crate) container: Option<Seen>,
+    pub(crate) busy: Option<Busy>,
+    /// How changes travel; `None` until the agent of this start has been seen.
+    pub(crate) attached: Option<Transport>,
+    pub(crate) catches_term: Option<bool>,
+    /// The warning about a PID 1 that catches nothing was given.
+    pub(crate) warned_term: bool,
+    /// Since its last start, the probe was answered well.
+    pub(crate) ready: bool,
+    /// It was ready at some time in this session.
+    pub(crate) was_ready: bool,
+    pub(crate) health: Option<Health>,
+    /// Saves not yet looked at.
+    pub(crate) pending: BTreeSet<PathBuf>,
+    /// When the first and the last of the saves came that `follow` stands for.
+    pub(crate) saved: Option<(Duration, Duration)>,
+    /// What follows them, once it is quiet.
+    pub(crate) follow: VecDeque<Follow>,
+    pub(crate) update: Option<Update>,
+    pub(crate) failed: Option<Failure>,
+    /// Exits since it was ready last.
+    pub(crate) exits: u32,
+    /// It ended and the engine starts it again by itself.
+    pub(crate) engine_restarts: bool,
+    /// The last exit that was seen: when and with what.
+    pub(crate) exited: Option<(i128, i64)>,
+    /// Everything that is synced was pushed into it by the archive call, because it ends before an
+    /// agent can be started.
+    pub(crate) pushed: bool,
+    /// Make it anew even if it is equal.
+    pub(crate) recreate: bool,
+    /// One-shot, and it ended with 0.
+    pub(crate) completed: bool,
+    /// When the present start began.
+    pub(crate) start_began: Option<Duration>,
+    /// How long the last start took until it was ready.
+    pub(crate) start_took: Option<Duration>,
+    /// State and reason as last told.
+    pub(crate) shown: Shown,
+    /// Last answer of a probe that was not good.
+    pub(crate) last_probe: Option<String>,
+    pub(crate) restarts: u32,
+    /// Proxy: the configuration that nginx works with, without its number.
+    pub(crate) applied: Option<String>,
+}
+
+/// What people are told of a service.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Shown {
+    pub(crate) state: State,
+    pub(crate) reason: Option<String>,
+    pub(crate) since: Duration,
+}
+
+/// The states of the contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum State {
+    /// For something else.
+    Waiting,
+    /// Its image is being built.
+    Building,
+    /// Its image is being pulled.
+    Pulling,
+    /// From the start of its process to the first good answer of its probe.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It was ready and is being changed.
+    Updating,
+    /// It runs and its health check fails.
+    Unhealthy,
+    /// It cannot be had.
+    Failed,
+    /// Somebody stopped it.
+    Stopped,
+    /// A one-shot service that ended with 0.
+    Done,
+    /// Its profile is not chosen.
+    #[default]
+    Off,
+}
+
+impl State {
+    /// The word of the contract.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            State::Waiting => "waiting",
+            State::Building => "building",
+            State::Pulling => "pulling",
+            State::Starting => "starting",
+            State::Ready => "ready",
+            State::Updating => "updating",
+            State::Unhealthy => "unhealthy",
+            State::Failed => "failed",
+            State::Stopped => "stopped",
+            State::Done => "done",
+            State::Off => "off",
+        }
+    }
+}
+
+impl Machine {
+    pub(crate) fn new(name: &str) -> Machine {
+        Machine {
+            name: name.to_owned(),
+            wanted: Wanted::Off,
+            image: ImageState::Unknown {
+                reason: "first start".to_owned(),
+                force: false,
+            },
+            container: None,
+            busy: None,
+            attached: None,
+            catches_term: None,
+            warned_term: false,
+            ready: false,
+            was_ready: false,
+            health: None,
+            pending: BTreeSet::new(),
+            saved: None,
+            follow: VecDeque::new(),
+            update: None,
+            failed: None,
+            exits: 0,
+            engine_restarts: false,
+            exited: None,
+            pushed: false,
+            recreate: false,
+            completed: false,
+            start_began: None,
+            start_took: None,
+            shown: Shown::default(),
+            last_probe: None,
+            restarts: 0,
+            applied: None,
+        }
+    }
+
+    /// Its process runs, as far as is known.
+    pub(crate) fn running(&self) -> bool {
+        self.container.as_ref().is_some_and(|seen| seen.running)
+    }
+
+    pub(crate) fn container_id(&self) -> Option<String> {
+        self.container.as_ref().map(|seen| seen.id.clone())
+    }
+
+    pub(crate) fn doing(&self) -> Option<Doing> {
+        self.busy.as_ref().map(|busy| busy.doing)
+    }
+
+    /// It serves, or has done what it is for.
+    pub(crate) fn is_up(&self) -> bool {
+        self.completed || (self.ready && self.running())
+    }
+
+    /// What was known of the process that ran is void.
+    pub(crate) fn forget_process(&mut self) {
+        self.attached = None;
+        self.ready = false;
+        self.health = None;
+        self.last_probe = None;
+    }
+
+    /// A new reason to try: what failed before does not hold it back.
+    pub(crate) fn try_again(&mut self) {
+        self.failed = None;
+        self.exits = 0;
+        self.pushed = false;
+        if self.image == ImageState::Failed {
+            self.image = ImageState::Unknown {
+                reason: "tried again".to_owned(),
+                force: false,
+            };
+        }
+    }
+
+    /// Nothing more will happen to it by itself.
+    pub(crate) fn at_rest(&self) -> bool {
+        self.busy.is_none()
+            && !matches!(
+                self.image,
+                ImageState::Busy(_) | ImageState::Unknown { .. }
+            )
+            && self.pending.is_empty()
+            && self.follow.is_empty()
+    }
+}

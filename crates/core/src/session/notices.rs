@@ -1,0 +1,136 @@
+//! What the world is told, and what an update has done so far.
+
+use std::time::Duration;
+
+use super::Session;
+use crate::effect::{Effect, Exit};
+use crate::event::{Op, Progress};
+use crate::notice::{Notice, NoticeEvent};
+
+impl Session {
+    /// Tells the world; answers with the notice's number.
+    pub(super) fn notice(
+        &mut self,
+        service: Option<&str>,
+        cause: Option<u64>,
+        event: NoticeEvent,
+    ) -> u64 {
+        self.notice_timed(service, cause, None, event)
+    }
+
+    pub(super) fn notice_timed(
+        &mut self,
+        service: Option<&str>,
+        cause: Option<u64>,
+        took: Option<Duration>,
+        event: NoticeEvent,
+    ) -> u64 {
+        self.next_seq += 1;
+        let seq = self.next_seq;
+        self.emit(Effect::Notice(Notice {
+            seq,
+            cause,
+            event,
+            service: service.map(str::to_owned),
+            took_ms: took.map(millis),
+        }));
+        seq
+    }
+
+    pub(super) fn warn(&mut self, service: Option<&str>, message: String) {
+        self.notice(service, None, NoticeEvent::Warning { message });
+    }
+
+    pub(super) fn notice_ended(&mut self, exit: Exit) {
+        let code = exit.code();
+        self.notice(None, None, NoticeEvent::SessionEnded { code });
+    }
+
+    /// What led to whatever is going on with a service.
+    pub(super) fn cause_of(&self, name: &str) -> Option<u64> {
+        self.machines.get(name)?.update.as_ref()?.cause
+    }
+
+    pub(super) fn update_began(&self, name: &str) -> Option<Duration> {
+        Some(self.machines.get(name)?.update.as_ref()?.began)
+    }
+
+    /// Notes what an update has done, for its last line.
+    pub(super) fn acted(&mut self, name: &str, action: &str) {
+        if let Some(update) = self
+            .machines
+            .get_mut(name)
+            .and_then(|machine| machine.update.as_mut())
+            && update.actions.last().map(String::as_str) != Some(action)
+        {
+            update.actions.push(action.to_owned());
+        }
+    }
+
+    /// The update of a service, if there is one, is over; `failed` says why it did not work.
+    pub(super) fn update_over(&mut self, name: &str, failed: Option<Vec<String>>) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        if failed.is_none() && (!machine.follow.is_empty() || !machine.pending.is_empty()) {
+            return;
+        }
+        let Some(update) = machine.update.take() else {
+            return;
+        };
+        let took = self.now.saturating_sub(update.began);
+        let outcome = if failed.is_some() { "failed" } else { "ok" };
+        self.notice_timed(
+            Some(name),
+            update.cause,
+            Some(took),
+            NoticeEvent::UpdateDone {
+                outcome: outcome.to_owned(),
+                action: update.actions.join(", "),
+                paths: update.paths,
+                details: failed.unwrap_or_default(),
+            },
+        );
+    }
+
+    pub(super) fn on_progress(&mut self, op: &Op, progress: Progress) {
+        let name = op.service.clone();
+        let cause = self.cause_of(&name);
+        match progress {
+            Progress::Step {
+                name: step,
+                cached,
+                took_ms,
+            } => {
+                self.notice_timed(
+                    Some(&name),
+                    cause,
+                    took_ms.map(Duration::from_millis),
+                    NoticeEvent::BuildStep { name: step, cached },
+                );
+            }
+            Progress::Pull { status } => {
+                let event = NoticeEvent::BuildStep {
+                    name: status,
+                    cached: false,
+                };
+                self.notice(Some(&name), cause, event);
+            }
+            Progress::ProbeFailed { output } => {
+                let known = self.is_current(op).is_some();
+                if let Some(machine) = self.machines.get_mut(&name)
+                    && known
+                    && machine.last_probe.as_ref() != Some(&output)
+                {
+                    machine.last_probe = Some(output.clone());
+                    self.notice(Some(&name), cause, NoticeEvent::ProbeFailed { output });
+                }
+            }
+        }
+    }
+}
+
+/// Milliseconds with three digits behind the point.
+fn millis(took: Duration) -> f64 {
+    (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}

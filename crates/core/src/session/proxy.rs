@@ -1,0 +1,157 @@
+//! The proxy's configuration and what it has to know of the services.
+
+use super::Session;
+use super::machine::{Doing, ImageState};
+use super::shown::Facts;
+use crate::effect::{Effect, PutFile, RouteState};
+use crate::event::Failure;
+use crate::notice::NoticeEvent;
+use crate::routes;
+
+/// Where nginx looks for its configuration.
+const CONFIG: &str = "/etc/nginx/nginx.conf";
+
+impl Session {
+    /// The configuration as it should be, with this number.
+    fn proxy_config(&self, name: &str, generation: u64) -> Result<String, String> {
+        let (Some(stack), Some(text)) = (&self.stack, self.proxy_configs.get(name)) else {
+            return Err("its configuration could not be read".to_owned());
+        };
+        let Some(service) = stack.service(name) else {
+            return Err("it is no longer declared".to_owned());
+        };
+        routes::render(stack, service, text, generation).map_err(|error| error.to_string())
+    }
+
+    /// What a proxy's container has to hold before it starts; nothing for other services.
+    pub(super) fn proxy_files(&mut self, name: &str) -> Vec<PutFile> {
+        if self.service(name).is_none_or(|service| service.proxy.is_none()) {
+            return Vec::new();
+        }
+        self.generation += 1;
+        let mut files = routes::state_files(&self.route_states());
+        match self.proxy_config(name, self.generation) {
+            Ok(content) => files.push(PutFile {
+                path: CONFIG.to_owned(),
+                content,
+            }),
+            Err(message) => self.warn(Some(name), message),
+        }
+        files
+    }
+
+    /// The container was started with the files of [`Session::proxy_files`].
+    pub(super) fn note_proxy_files(&mut self, name: &str) {
+        let config = self.proxy_config(name, 0).ok();
+        let is_proxy = self
+            .service(name)
+            .is_some_and(|service| service.proxy.is_some());
+        if !is_proxy {
+            return;
+        }
+        self.told_proxy = None;
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.applied = config;
+        }
+        let generation = self.generation;
+        self.notice(Some(name), None, NoticeEvent::RoutesApplied { generation });
+    }
+
+    pub(super) fn proxy_config_differs(&self, name: &str) -> bool {
+        let applied = self.machines.get(name).map(|machine| &machine.applied);
+        self.proxy_config(name, 0)
+            .is_ok_and(|config| applied.is_some_and(|applied| applied.as_ref() != Some(&config)))
+    }
+
+    pub(super) fn apply_proxy_config(&mut self, name: &str, container: String) {
+        self.generation += 1;
+        let generation = self.generation;
+        let Ok(config) = self.proxy_config(name, generation) else {
+            return;
+        };
+        let op = self.begin(name, Doing::ProxyApply);
+        self.emit(Effect::ProxyApply {
+            op,
+            container,
+            config,
+            generation,
+        });
+    }
+
+    pub(super) fn on_proxy_applied(&mut self, name: &str, generation: u64) {
+        let config = self.proxy_config(name, 0).ok();
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.applied = config;
+        }
+        let cause = self.cause_of(name);
+        self.notice(Some(name), cause, NoticeEvent::RoutesApplied { generation });
+    }
+
+    /// nginx refused it and goes on with the old one; it is not asked again until it changes.
+    pub(super) fn on_proxy_refused(&mut self, name: &str, failure: Failure) {
+        let config = self.proxy_config(name, 0).ok();
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.applied = config;
+        }
+        let mut message = failure.message;
+        for line in failure.details {
+            message.push('\n');
+            message.push_str(&line);
+        }
+        self.warn(Some(name), message);
+    }
+
+    /// Tells the proxy what has changed about the services behind it.
+    pub(super) fn tell_proxy(&mut self) {
+        let Some(container) = self.proxy_container() else {
+            return;
+        };
+        let states = self.route_states();
+        let now = Some((container.clone(), states.clone()));
+        if self.told_proxy != now {
+            self.told_proxy = now;
+            self.emit(Effect::ProxyStates { container, states });
+        }
+    }
+
+    /// The proxy's container, once its agent can be talked to.
+    fn proxy_container(&self) -> Option<String> {
+        let stack = self.stack.as_ref()?;
+        let service = stack
+            .services
+            .iter()
+            .find(|service| service.proxy.is_some())?;
+        let machine = self.machines.get(&service.name)?;
+        (machine.running() && machine.attached.is_some())
+            .then(|| machine.container_id())
+            .flatten()
+    }
+
+    fn route_states(&self) -> Vec<RouteState> {
+        let Some(stack) = &self.stack else {
+            return Vec::new();
+        };
+        stack
+            .services
+            .iter()
+            .filter(|service| !service.routes.is_empty())
+            .filter_map(|service| {
+                let machine = self.machines.get(&service.name)?;
+                let Facts { state, reason } = self.facts(service, machine);
+                let building = matches!(machine.image, ImageState::Busy(_));
+                let ready = machine.ready && machine.running();
+                Some(RouteState {
+                    service: service.name.clone(),
+                    ready,
+                    state: state.word(),
+                    reason: match reason {
+                        _ if ready => String::new(),
+                        Some(reason) => reason,
+                        None if building => "its image is being built".to_owned(),
+                        None => String::new(),
+                    },
+                })
+            })
+            .collect()
+    }
+}

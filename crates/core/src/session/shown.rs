@@ -1,0 +1,317 @@
+//! What people are told of a service: its state, why it is in it, and whether all is settled.
+
+use std::time::Duration;
+
+use devrun_stack::{Service, Source};
+
+use super::Session;
+use super::machine::{Doing, ImageState, Machine, Shown, State, Wanted};
+use crate::event::Transport;
+use crate::notice::NoticeEvent;
+use crate::spec::Health;
+
+/// State and reason as they are now.
+pub(super) struct Facts {
+    pub(super) state: State,
+    pub(super) reason: Option<String>,
+}
+
+/// A session as others see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct View {
+    /// All that was asked for is ready, or will not become so.
+    pub settled: bool,
+    /// Files that are watched.
+    pub watching: usize,
+    /// The number of the proxy's configuration.
+    pub generation: u64,
+    /// The services, in order of declaration.
+    pub services: Vec<ServiceView>,
+}
+
+/// A service as others see it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServiceView {
+    /// Its name.
+    pub name: String,
+    /// Its state.
+    pub state: State,
+    /// Why it is in it, where that is worth a word.
+    pub reason: Option<String>,
+    /// More lines about the reason.
+    pub details: Vec<String>,
+    /// Since when, counted from the session's beginning.
+    pub since: Duration,
+    /// `healthy`, `unhealthy`, `starting`, or nothing without a health check.
+    pub health: Option<&'static str>,
+    /// Its container.
+    pub container: Option<String>,
+    /// How its process ended, if it did.
+    pub exit_code: Option<i64>,
+    /// The image it is to run from.
+    pub image: Option<String>,
+    /// Times that its process was started again, by the engine or by us.
+    pub restarts: u32,
+    /// How changes travel.
+    pub transport: Option<Transport>,
+    /// Saves that are not live yet.
+    pub pending: usize,
+    /// How long its last start took.
+    pub took: Option<Duration>,
+}
+
+impl Session {
+    /// How the session looks from outside, for `status` and the waiting page.
+    #[must_use]
+    pub fn view(&self) -> View {
+        let services = self.stack.iter().flat_map(|stack| &stack.services);
+        View {
+            settled: self.settled,
+            watching: self.watching,
+            generation: self.generation,
+            services: services
+                .filter_map(|service| {
+                    let machine = self.machines.get(&service.name)?;
+                    Some(self.service_view(service, machine))
+                })
+                .collect(),
+        }
+    }
+
+    fn service_view(&self, service: &Service, machine: &Machine) -> ServiceView {
+        let Facts { state, reason } = self.facts(service, machine);
+        let health = service.healthcheck.as_ref().and_then(|_| match state {
+            State::Unhealthy => Some("unhealthy"),
+            _ if machine.ready && machine.running() => Some("healthy"),
+            _ if machine.running() => Some("starting"),
+            _ => None,
+        });
+        let image = match &machine.image {
+            ImageState::Have(image) => Some(image.name.clone()),
+            _ => None,
+        };
+        ServiceView {
+            name: service.name.clone(),
+            state,
+            reason,
+            details: machine
+                .failed
+                .as_ref()
+                .map_or_else(Vec::new, |failed| failed.details.clone()),
+            since: machine.shown.since,
+            health,
+            container: machine.container_id(),
+            exit_code: machine.container.as_ref().and_then(|seen| seen.exit_code),
+            image,
+            restarts: machine.restarts,
+            transport: machine.attached,
+            pending: machine.pending.len(),
+            took: machine.start_took,
+        }
+    }
+
+    /// State and reason of a service.
+    pub(super) fn facts(&self, service: &Service, machine: &Machine) -> Facts {
+        let facts = |state, reason: Option<String>| Facts { state, reason };
+        match machine.wanted {
+            Wanted::Off if !machine.running() => {
+                let profile = service.profiles.first();
+                return facts(State::Off, profile.map(|name| format!("--profile {name}")));
+            }
+            Wanted::Stopped if !machine.running() => {
+                return facts(State::Stopped, Some("stopped by hand".to_owned()));
+            }
+            _ => {}
+        }
+        if self.ending == Some(true) && !machine.running() {
+            return facts(State::Stopped, Some("the session ends".to_owned()));
+        }
+        if machine.completed {
+            return facts(State::Done, None);
+        }
+        if let Some(failed) = &machine.failed {
+            let mut reason = failed.message.clone();
+            if let Some(hint) = &failed.hint {
+                reason.push_str("; ");
+                reason.push_str(hint);
+            }
+            return facts(State::Failed, Some(reason));
+        }
+        if machine.ready && machine.running() {
+            return Self::facts_of_ready(machine);
+        }
+        self.facts_of_starting(service, machine)
+    }
+
+    fn facts_of_ready(machine: &Machine) -> Facts {
+        let (state, reason) = match machine.health {
+            Some(Health::Unhealthy) => {
+                let reason = match &machine.last_probe {
+                    Some(output) => format!("its health check fails: {output}"),
+                    None => "its health check fails".to_owned(),
+                };
+                (State::Unhealthy, Some(reason))
+            }
+            _ if machine.image == ImageState::Failed => (
+                State::Ready,
+                Some("its build failed; serving the version before".to_owned()),
+            ),
+            _ => (State::Ready, None),
+        };
+        Facts { state, reason }
+    }
+
+    fn facts_of_starting(&self, service: &Service, machine: &Machine) -> Facts {
+        let facts = |state, reason: &str| Facts {
+            state,
+            reason: Some(reason.to_owned()),
+        };
+        if !self.connected {
+            return facts(State::Waiting, "for the engine");
+        }
+        if let ImageState::Busy(_) = machine.image
+            && !machine.running()
+        {
+            return match &service.source {
+                Source::Build(_) => facts(State::Building, "its image is being built"),
+                Source::Image(image) => facts(State::Pulling, &format!("pulling {image}")),
+            };
+        }
+        if machine.engine_restarts {
+            let code = machine
+                .container
+                .as_ref()
+                .and_then(|seen| seen.exit_code)
+                .unwrap_or_default();
+            return facts(
+                State::Starting,
+                &format!("exited with {code}, the engine starts it again"),
+            );
+        }
+        let state = if machine.was_ready {
+            State::Updating
+        } else {
+            State::Starting
+        };
+        match machine.doing() {
+            Some(Doing::Create) => facts(state, "its container is being made"),
+            Some(Doing::Start) => facts(state, "its container is being started"),
+            Some(Doing::Restart) => facts(state, "restarting"),
+            Some(Doing::Attach) => facts(state, "its files are being compared"),
+            Some(Doing::Sync | Doing::Push) => facts(state, "its files are being brought over"),
+            Some(Doing::Probe) => match &machine.last_probe {
+                Some(output) => facts(
+                    state,
+                    &format!("its health check says: {}", super::done::last_line(output)),
+                ),
+                None => facts(state, "its health check has not been answered yet"),
+            },
+            _ => match self.held_by(service) {
+                Some(other) => {
+                    let word = other.shown.state.word();
+                    facts(State::Waiting, &format!("for {}, which is {word}", other.name))
+                }
+                None => facts(state, "about to start"),
+            },
+        }
+    }
+
+    /// Tells what has changed about any service.
+    pub(super) fn show_all(&mut self) {
+        let Some(stack) = self.stack.clone() else {
+            return;
+        };
+        for service in &stack.services {
+            let Some(machine) = self.machines.get(&service.name) else {
+                continue;
+            };
+            let Facts { state, reason } = self.facts(service, machine);
+            let before = machine.shown.clone();
+            if before.state == state && before.reason == reason {
+                continue;
+            }
+            let explaining = machine.doing() == Some(Doing::Explain);
+            if before.state == state || explaining {
+                if let Some(machine) = self.machines.get_mut(&service.name)
+                    && !explaining
+                {
+                    machine.shown.reason = reason;
+                }
+                continue;
+            }
+            self.show(&service.name, &before, state, reason);
+        }
+    }
+
+    fn show(&mut self, name: &str, before: &Shown, state: State, reason: Option<String>) {
+        let now = self.now;
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        machine.shown = Shown {
+            state,
+            reason: reason.clone(),
+            since: now,
+        };
+        let took = match state {
+            State::Ready | State::Done => machine.start_took,
+            _ => None,
+        };
+        let details = match (&machine.failed, state) {
+            (Some(failed), State::Failed) => failed.details.clone(),
+            _ => Vec::new(),
+        };
+        let cause = self.cause_of(name);
+        self.notice_timed(
+            Some(name),
+            cause,
+            took,
+            NoticeEvent::ServiceState {
+                from: before.state.word().to_owned(),
+                to: state.word().to_owned(),
+                reason,
+                details,
+            },
+        );
+    }
+
+    /// Tells once that all that was asked for is ready, or will not become so.
+    pub(super) fn settle(&mut self) {
+        if self.stack.is_none() || self.ending.is_some() || self.exited {
+            return;
+        }
+        let wanted: Vec<&Machine> = self
+            .machines
+            .values()
+            .filter(|machine| machine.wanted == Wanted::Run)
+            .collect();
+        let ready = wanted
+            .iter()
+            .all(|machine| machine.is_up() && machine.at_rest());
+        let stuck = self.connected
+            && wanted.iter().all(|machine| {
+                (machine.is_up() && machine.at_rest()) || self.hopeless(machine, 0)
+            });
+        let armed = self.armed || !self.options.watch;
+        let settled = armed && self.connected && (ready || stuck);
+        if settled && !self.settled {
+            self.ready_once |= ready;
+            let watching = self.watching;
+            self.notice(None, None, NoticeEvent::Settled { ready, watching });
+        }
+        self.settled = settled;
+    }
+
+    /// It failed, or waits for one that did.
+    fn hopeless(&self, machine: &Machine, depth: usize) -> bool {
+        if machine.failed.is_some() && machine.busy.is_none() {
+            return true;
+        }
+        if machine.busy.is_some() || machine.running() || depth > self.machines.len() {
+            return false;
+        }
+        self.service(&machine.name)
+            .and_then(|service| self.held_by(service))
+            .is_some_and(|other| other.wanted != Wanted::Run || self.hopeless(other, depth + 1))
+    }
+}

@@ -1,0 +1,336 @@
+//! From nothing to ready: image, dependencies, container, agent, probe.
+
+use std::time::Duration;
+
+use devrun_stack::{Condition, Healthcheck, Probe, Service, Source};
+
+use super::Session;
+use super::machine::{Doing, ImageState, Machine};
+use crate::effect::{Effect, Old};
+use crate::event::Op;
+use crate::make;
+use crate::notice::NoticeEvent;
+use crate::spec::{ContainerSpec, Image, label};
+
+/// How long a service with a route and no health check may take until its port answers.
+const PORT_PATIENCE: Duration = Duration::from_secs(60);
+/// How long one answer of a port may take.
+const PORT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a process may take to end by itself; the engine's own default.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Session {
+    /// Makes network and volumes, once.
+    pub(super) fn prepare(&mut self) {
+        if !self.connected || self.prepared != super::Prepared::No || self.ending.is_some() {
+            return;
+        }
+        let Some(stack) = self.stack.clone() else {
+            return;
+        };
+        let op = self.op("");
+        self.prepared = super::Prepared::Busy(op.clone());
+        self.emit(Effect::Prepare {
+            op,
+            network: stack.network.clone(),
+            volumes: stack.volumes.clone(),
+        });
+    }
+
+    /// The next step of a service that is to run.
+    pub(super) fn step_up(&mut self, name: &str) {
+        self.step_image(name);
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
+        if machine.busy.is_some() {
+            return;
+        }
+        if !machine.pending.is_empty() {
+            self.plan_update(name);
+        }
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
+        if machine.busy.is_some() || machine.failed.is_some() || machine.completed {
+            return;
+        }
+        if machine.attached.is_some() && machine.running() && self.step_follow(name) {
+            return;
+        }
+        self.step_container(name);
+    }
+
+    pub(super) fn step_image(&mut self, name: &str) {
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
+        let ImageState::Unknown { reason, force } = machine.image.clone() else {
+            return;
+        };
+        if machine.failed.is_some() {
+            return;
+        }
+        let (Some(stack), Some(service)) = (self.stack.clone(), self.service(name).cloned()) else {
+            return;
+        };
+        let op = self.op(name);
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.image = ImageState::Busy(op.clone());
+            machine.start_began.get_or_insert(self.now);
+        }
+        match &service.source {
+            Source::Image(image) => self.emit(Effect::Pull {
+                op,
+                image: image.clone(),
+            }),
+            Source::Build(build) => {
+                let cause = self.cause_of(name);
+                self.notice(Some(name), cause, NoticeEvent::BuildStarted { reason });
+                self.emit(Effect::Build {
+                    op,
+                    build: build.clone(),
+                    name: make::image_name(&stack, &service),
+                    force,
+                });
+            }
+        }
+    }
+
+    /// Compares the container with what it should be.
+    fn step_container(&mut self, name: &str) {
+        let Some((service, machine)) = self.pair(name) else {
+            return;
+        };
+        let ImageState::Have(image) = &machine.image else {
+            return;
+        };
+        let Some(spec) = self.spec(&service, image) else {
+            return;
+        };
+        let wanted = spec.labels.get(label::SPEC).cloned().unwrap_or_default();
+        match &machine.container {
+            Some(seen) if machine.recreate || seen.spec != wanted => {
+                if self.dependencies_up(&service) {
+                    self.replace(name, spec);
+                }
+            }
+            None => {
+                if self.dependencies_up(&service) {
+                    self.create(name, spec, None);
+                }
+            }
+            Some(seen) if !seen.running => {
+                if service.task && seen.exit_code == Some(0) {
+                    self.complete(name);
+                } else if !machine.engine_restarts && self.dependencies_up(&service) {
+                    self.start(name);
+                }
+            }
+            Some(_) => self.step_running(name, &service),
+        }
+    }
+
+    /// The process runs: agent, then probe, then ready.
+    fn step_running(&mut self, name: &str, service: &Service) {
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
+        let Some(container) = machine.container_id() else {
+            return;
+        };
+        if machine.attached.is_none() {
+            let op = self.begin(name, Doing::Attach);
+            self.emit(Effect::Attach { op, container });
+        } else if service.proxy.is_some() && self.proxy_config_differs(name) {
+            self.apply_proxy_config(name, container);
+        } else if !machine.ready && !service.task {
+            match probe(service) {
+                Some((probe, timeout, give_up)) => {
+                    let op = self.begin(name, Doing::Probe);
+                    self.emit(Effect::Probe {
+                        op,
+                        container,
+                        probe,
+                        timeout,
+                        give_up: give_up.min(service.ready_timeout),
+                    });
+                }
+                None => self.becomes_ready(name),
+            }
+        }
+    }
+
+    fn replace(&mut self, name: &str, spec: ContainerSpec) {
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
+        let Some(seen) = machine.container.clone() else {
+            return;
+        };
+        let parts = spec.labels.get(label::PARTS).map_or("", String::as_str);
+        let reason = if machine.recreate {
+            "asked for".to_owned()
+        } else {
+            make::difference(&seen.parts, parts)
+        };
+        let running = seen.running;
+        let old = Old {
+            container: seen.id,
+            grace: grace(machine),
+        };
+        if running {
+            self.warn_about_term(name);
+        }
+        let cause = self.cause_of(name);
+        self.notice(
+            Some(name),
+            cause,
+            NoticeEvent::UpdatePlanned {
+                action: "recreate".to_owned(),
+                reason,
+            },
+        );
+        self.acted(name, "recreated");
+        self.create(name, spec, Some(old));
+    }
+
+    fn create(&mut self, name: &str, spec: ContainerSpec, replaces: Option<Old>) {
+        let files = self.proxy_files(name);
+        let op = self.begin(name, Doing::Create);
+        self.starts(name);
+        self.emit(Effect::Create {
+            op,
+            spec: Box::new(spec),
+            replaces,
+            files,
+        });
+    }
+
+    fn start(&mut self, name: &str) {
+        let Some(container) = self.machines.get(name).and_then(Machine::container_id) else {
+            return;
+        };
+        let files = self.proxy_files(name);
+        let op = self.begin(name, Doing::Start);
+        self.starts(name);
+        self.emit(Effect::Start {
+            op,
+            container,
+            files,
+        });
+    }
+
+    /// Restarts the process of a container, because `what` asks for it.
+    pub(super) fn restart(&mut self, name: &str) {
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
+        let (Some(container), grace) = (machine.container_id(), grace(machine)) else {
+            return;
+        };
+        self.warn_about_term(name);
+        let op = self.begin(name, Doing::Restart);
+        self.starts(name);
+        self.emit(Effect::Restart {
+            op,
+            container,
+            grace,
+        });
+    }
+
+    fn starts(&mut self, name: &str) {
+        let now = self.now;
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.start_began.get_or_insert(now);
+            machine.recreate = false;
+            machine.completed = false;
+            machine.forget_process();
+        }
+    }
+
+    pub(super) fn becomes_ready(&mut self, name: &str) {
+        let now = self.now;
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.ready = true;
+            machine.failed = None;
+            machine.exits = 0;
+            machine.start_took = machine.start_began.take().map(|began| now - began);
+        }
+        self.update_over(name, None);
+        self.follow_dependents(name);
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.was_ready = true;
+        }
+    }
+
+    pub(super) fn complete(&mut self, name: &str) {
+        let now = self.now;
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.completed = true;
+            machine.start_took = machine.start_began.take().map(|began| now - began);
+        }
+        self.update_over(name, None);
+    }
+
+    /// The spec of a service's container as it should be now.
+    pub(super) fn spec(&self, service: &Service, image: &Image) -> Option<ContainerSpec> {
+        let stack = self.stack.as_ref()?;
+        Some(make::container(
+            stack,
+            service,
+            image,
+            &self.options.root,
+            self.options.run.as_deref(),
+        ))
+    }
+
+    pub(super) fn dependencies_up(&self, service: &Service) -> bool {
+        self.held_by(service).is_none()
+    }
+
+    /// The first dependency that is not there yet.
+    pub(super) fn held_by<'a>(&'a self, service: &Service) -> Option<&'a Machine> {
+        service.depends_on.iter().find_map(|dependency| {
+            let machine = self.machines.get(&dependency.service)?;
+            let up = match dependency.condition {
+                Condition::Started => machine.running() || machine.completed,
+                Condition::Healthy => machine.is_up(),
+                Condition::Completed => machine.completed,
+            };
+            (!up).then_some(machine)
+        })
+    }
+
+    fn pair(&self, name: &str) -> Option<(Service, &Machine)> {
+        Some((self.service(name)?.clone(), self.machines.get(name)?))
+    }
+
+    pub(super) fn is_current(&self, op: &Op) -> Option<Doing> {
+        let busy = self.machines.get(&op.service)?.busy.as_ref()?;
+        (busy.op == *op).then_some(busy.doing)
+    }
+}
+
+/// What tells that a service is ready: the question, the patience for one answer and for all.
+fn probe(service: &Service) -> Option<(Probe, Duration, Duration)> {
+    if let Some(check) = &service.healthcheck {
+        return Some((check.test.clone(), check.timeout, patience(check)));
+    }
+    let route = service.routes.first()?;
+    Some((Probe::Tcp(route.port), PORT_TIMEOUT, PORT_PATIENCE))
+}
+
+/// As long as the engine itself would wait until it calls the service unhealthy.
+fn patience(check: &Healthcheck) -> Duration {
+    check.start_period + check.interval * check.retries.max(1)
+}
+
+/// How long a process may take to end; no time at all where it cannot be told to.
+pub(super) fn grace(machine: &Machine) -> Duration {
+    if machine.catches_term == Some(false) {
+        Duration::ZERO
+    } else {
+        GRACE
+    }
+}

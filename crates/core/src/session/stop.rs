@@ -1,0 +1,126 @@
+//! Down again, in reverse order.
+
+use super::Session;
+use super::machine::{Doing, ImageState, Wanted};
+use super::start::grace;
+use crate::effect::{Effect, Exit};
+
+impl Session {
+    /// The next step of a service that is not to run.
+    pub(super) fn step_down(&mut self, name: &str) {
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
+        match machine.doing() {
+            Some(doing) if doing.replaces_process() => return,
+            Some(_) => self.drop_busy(name),
+            None => {}
+        }
+        if self.ending.is_none() && self.never_ours(name) {
+            return;
+        }
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
+        if !(machine.running() || machine.engine_restarts) || self.dependents_up(name) {
+            return;
+        }
+        let (Some(container), grace) = (machine.container_id(), grace(machine)) else {
+            return;
+        };
+        self.warn_about_term(name);
+        let op = self.begin(name, Doing::Stop);
+        self.emit(Effect::Stop {
+            op,
+            container,
+            grace,
+        });
+    }
+
+    /// It was not asked for in this session: what somebody else started goes on.
+    fn never_ours(&self, name: &str) -> bool {
+        self.machines
+            .get(name)
+            .is_some_and(|machine| machine.wanted == Wanted::Off)
+    }
+
+    /// Somebody who depends on it still runs, or is about to.
+    fn dependents_up(&self, name: &str) -> bool {
+        let Some(stack) = &self.stack else {
+            return false;
+        };
+        stack.services.iter().any(|service| {
+            service
+                .depends_on
+                .iter()
+                .any(|dependency| dependency.service == name)
+                && self.machines.get(&service.name).is_some_and(|machine| {
+                    let leaving = self.ending == Some(true) || machine.wanted != Wanted::Run;
+                    leaving
+                        && (machine.running()
+                            || machine.doing().is_some_and(Doing::replaces_process))
+                })
+        })
+    }
+
+    pub(super) fn on_stopped(&mut self, name: &str) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            if let Some(seen) = &mut machine.container {
+                seen.running = false;
+            }
+            machine.engine_restarts = false;
+            machine.forget_process();
+            machine.catches_term = None;
+        }
+    }
+
+    /// Builds are given up when the session ends.
+    pub(super) fn cancel_builds(&mut self) {
+        let mut ops = Vec::new();
+        for machine in self.machines.values_mut() {
+            if let ImageState::Busy(op) = machine.image.clone() {
+                machine.image = ImageState::Failed;
+                ops.push(op);
+            }
+        }
+        for op in ops {
+            self.emit(Effect::Cancel { op });
+        }
+    }
+
+    /// Once nothing runs any more, or nothing is to be stopped, the session is over.
+    pub(super) fn end_if_down(&mut self) {
+        let Some(stop) = self.ending else {
+            return;
+        };
+        let down = self
+            .machines
+            .values()
+            .all(|machine| !machine.running() && !machine.engine_restarts && machine.busy.is_none());
+        if !stop || !self.connected || down {
+            let exit = if self.ready_once || self.signals == 0 {
+                Exit::Done
+            } else {
+                Exit::Interrupted
+            };
+            self.exit(exit);
+        }
+    }
+
+    /// A PID 1 that cannot receive the signal is not waited for; that is worth a word, once.
+    pub(super) fn warn_about_term(&mut self, name: &str) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        if machine.catches_term != Some(false) || machine.warned_term {
+            return;
+        }
+        machine.warned_term = true;
+        self.warn(
+            Some(name),
+            "its first process cannot receive the signal to end, so it is killed at once; \
+             `init #true` in the Stackfile mends that"
+                .to_owned(),
+        );
+    }
+}

@@ -1,0 +1,126 @@
+//! Which services are to run: names, profiles, and whom they need.
+
+use std::collections::BTreeSet;
+
+use devrun_stack::Stack;
+
+use super::Session;
+use super::machine::{ImageState, Wanted};
+use crate::effect::Exit;
+use crate::event::Request;
+
+impl Session {
+    pub(super) fn on_request(&mut self, request: Request) {
+        match request {
+            Request::Up {
+                services,
+                profiles,
+                build,
+                recreate,
+            } => self.on_up(services, profiles, build, recreate),
+            Request::Stop { services } => {
+                for name in services {
+                    if let Some(machine) = self.machines.get_mut(&name) {
+                        machine.wanted = Wanted::Stopped;
+                        machine.failed = None;
+                    }
+                }
+            }
+            Request::End { stop } => {
+                self.ending = Some(stop);
+                self.cancel_builds();
+            }
+        }
+    }
+
+    fn on_up(&mut self, services: Vec<String>, profiles: Vec<String>, build: bool, recreate: bool) {
+        self.settled = false;
+        for profile in profiles {
+            if !self.options.profiles.contains(&profile) {
+                self.options.profiles.push(profile);
+            }
+        }
+        let Some(stack) = self.stack.clone() else {
+            return;
+        };
+        let wanted = wanted(&stack, &services, &self.options.profiles);
+        for name in &wanted {
+            let Some(machine) = self.machines.get_mut(name) else {
+                continue;
+            };
+            if machine.wanted != Wanted::Run {
+                machine.wanted = Wanted::Run;
+            }
+            let named = services.is_empty() || services.contains(name);
+            if machine.failed.is_some() || machine.image == ImageState::Failed {
+                machine.try_again();
+            }
+            machine.engine_restarts = false;
+            machine.recreate |= recreate && named;
+            if build && named && !matches!(machine.image, ImageState::Busy(_)) {
+                machine.image = ImageState::Unknown {
+                    reason: "asked for".to_owned(),
+                    force: true,
+                };
+            }
+        }
+    }
+
+    /// Gives every service that is not decided yet its place.
+    pub(super) fn choose(&mut self) {
+        let Some(stack) = self.stack.clone() else {
+            return;
+        };
+        let chosen = wanted(&stack, &self.options.services, &self.options.profiles);
+        for (name, machine) in &mut self.machines {
+            if machine.wanted == Wanted::Off && chosen.contains(name) {
+                machine.wanted = Wanted::Run;
+            }
+        }
+    }
+
+    pub(super) fn on_signal(&mut self) {
+        self.signals += 1;
+        if self.signals > 1 || self.ending.is_some() {
+            self.exit(Exit::Interrupted);
+            return;
+        }
+        self.ending = Some(true);
+        self.cancel_builds();
+    }
+}
+
+/// The services to run: those named, or all without a profile or with a chosen one; and whom they
+/// depend on.
+fn wanted(stack: &Stack, named: &[String], profiles: &[String]) -> BTreeSet<String> {
+    let mut open: Vec<String> = stack
+        .services
+        .iter()
+        .filter(|service| {
+            if named.is_empty() {
+                service.profiles.is_empty()
+                    || service
+                        .profiles
+                        .iter()
+                        .any(|profile| profiles.contains(profile))
+            } else {
+                named.contains(&service.name)
+            }
+        })
+        .map(|service| service.name.clone())
+        .collect();
+    let mut all = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if let Some(service) = stack.service(&name)
+            && all.insert(name)
+        {
+            open.extend(
+                service
+                    .depends_on
+                    .iter()
+                    .map(|dependency| dependency.service.clone()),
+            );
+        }
+    }
+    all
+}

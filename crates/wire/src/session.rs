@@ -1,0 +1,158 @@
+//! Between the command line and a running session: one JSON object a line, over a local socket.
+
+use serde::{Deserialize, Serialize};
+
+/// What a command asks of a session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "ask", rename_all = "kebab-case")]
+pub enum Ask {
+    /// How are things? Answered by one [`Tell::Status`].
+    Status,
+    /// All notices from now on, and before them those so far; never ends by itself.
+    Follow,
+    /// Apply this; then as [`Ask::Follow`], but only what happens from now on.
+    Up {
+        /// Services to start; empty means all.
+        services: Vec<String>,
+        /// Profiles chosen.
+        profiles: Vec<String>,
+        /// Variables of the caller's shell that the Stackfile may use.
+        variables: Vec<(String, String)>,
+        /// Build images even if equal ones are there.
+        build: bool,
+        /// Make containers anew even if they are equal.
+        recreate: bool,
+    },
+    /// Stop these services and keep them stopped. Answered by [`Tell::Status`] once they are.
+    Stop {
+        /// Their names; never empty.
+        services: Vec<String>,
+    },
+    /// End the session, after stopping the services if asked. The connection ends with it.
+    End {
+        /// Stop the services first.
+        stop: bool,
+    },
+}
+
+/// What a session answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "tell", rename_all = "kebab-case")]
+pub enum Tell {
+    /// How things are.
+    Status {
+        /// In the shape of `devrun status --format json`.
+        status: Status,
+    },
+    /// One notice, in the shape of `devrun events`.
+    Notice {
+        /// The object.
+        notice: serde_json::Value,
+    },
+    /// It was not done.
+    Refused {
+        /// Why, for people.
+        message: String,
+    },
+}
+
+/// `devrun status --format json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// The stack's name.
+    pub stack: String,
+    /// Its Stackfile.
+    pub file: String,
+    /// The session that watches, if there is one.
+    pub session: Option<SessionInfo>,
+    /// The entry point, if there is one.
+    pub proxy: Option<ProxyInfo>,
+    /// All services, in order of declaration.
+    pub services: Vec<ServiceStatus>,
+    /// All that was asked for is ready, or will not become so. Missing without a session.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub settled: Option<bool>,
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    /// Its process.
+    pub pid: u32,
+    /// Since when, RFC 3339.
+    pub since: String,
+}
+
+/// The entry point.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxyInfo {
+    /// As a browser says it.
+    pub url: String,
+    /// The number of its configuration; 0 without a session.
+    pub generation: u64,
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its name.
+    pub name: String,
+    /// `waiting`, `building`, `pulling`, `starting`, `ready`, `updating`, `unhealthy`, `failed`,
+    /// `stopped`, `done`, `off`.
+    pub state: String,
+    /// `healthy`, `unhealthy`, `starting`; null without a health check or a process.
+    pub health: Option<String>,
+    /// Why it is in this state.
+    pub reason: Option<String>,
+    /// More about the reason: last log lines, the probe's answer.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub details: Vec<String>,
+    /// Since when, RFC 3339.
+    pub since: Option<String>,
+    /// How its process ended.
+    pub exit_code: Option<i64>,
+    /// Its container.
+    pub container: Option<ContainerInfo>,
+    /// Its image.
+    pub image: Option<String>,
+    /// Published ports.
+    pub ports: Vec<PortInfo>,
+    /// Paths that lead to it.
+    pub routes: Vec<String>,
+    /// Times that its process was started again.
+    pub restarts: u32,
+    /// How saves reach it; null without sync rules.
+    pub sync: Option<SyncInfo>,
+    /// How long its last start took, milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub start_ms: Option<u64>,
+}
+
+/// A container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ContainerInfo {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// A published port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PortInfo {
+    /// On the host.
+    pub host: u16,
+    /// In the container.
+    pub container: u16,
+}
+
+/// How saves reach a service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncInfo {
+    /// `agent` or `archive`; null before the first contact.
+    pub transport: Option<String>,
+    /// `live`, `pending`, `verifying`.
+    pub state: String,
+    /// Saves that are not live yet.
+    pub pending: usize,
+}
