@@ -1,6 +1,6 @@
 //! The container engine: the one that answers, else Debian's, installed and started.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -21,7 +21,7 @@ pub(crate) enum Error {
     )]
     None,
     #[error(
-        "an engine answers at {at}, but there is no `docker` command.\n\
+        "{at} leads to an engine, but there is no `docker` command.\n\
          Install it alone (package docker-cli, or docker-ce-cli from Docker's own packages) and \
          run this again."
     )]
@@ -32,7 +32,7 @@ pub(crate) enum Error {
     )]
     NotAllowed { said: String },
     #[error(
-        "{chosen} chooses an engine that does not answer. Start it, or unset {chosen}.\n\n{said}"
+        "{chosen} chooses an engine that does not answer. Start it, or undo that choice.\n\n{said}"
     )]
     ChosenOneSilent { chosen: String, said: String },
     #[error("dockerd did not come up within {} s; the end of {LOG}:\n\n{tail}", PATIENCE.as_secs())]
@@ -55,7 +55,7 @@ struct Machine {
     command: bool,
     daemon: bool,
     socket_answers: bool,
-    /// The variable by which a person chose another engine than the default one.
+    /// What chooses another engine than the default one.
     chosen: Option<String>,
     can_install: bool,
 }
@@ -74,7 +74,6 @@ pub(crate) fn ensure() -> Result<(), Error> {
         Plan::Install => install()?,
         Plan::Start => {}
     }
-    // On a machine with an init system the package starts its service itself.
     if ask().is_none() {
         return Ok(());
     }
@@ -95,7 +94,9 @@ fn plan(machine: &Machine) -> Result<Plan, Error> {
             });
         }
         None if machine.socket_answers && !machine.command => {
-            return Err(Error::NoCommand { at: SOCKET.into() });
+            return Err(Error::NoCommand {
+                at: format!("the socket {SOCKET}"),
+            });
         }
         None if said.contains("permission denied") => return Err(Error::NotAllowed { said }),
         None => {}
@@ -113,12 +114,21 @@ fn look() -> Machine {
         command: run::which("docker").is_some(),
         daemon: run::which("dockerd").is_some(),
         socket_answers: UnixStream::connect(SOCKET).is_ok(),
-        chosen: ["DOCKER_HOST", "DOCKER_CONTEXT"]
-            .into_iter()
-            .find(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
-            .map(str::to_owned),
+        chosen: chosen(),
         can_install: debian::can_install(),
     }
+}
+
+/// How a person chose another engine than the default one.
+fn chosen() -> Option<String> {
+    let set = |name: &&str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if let Some(variable) = ["DOCKER_HOST", "DOCKER_CONTEXT"].into_iter().find(set) {
+        return Some(format!("the variable {variable}"));
+    }
+    let mut inspect = Command::new("docker");
+    inspect.args(["context", "inspect", "--format", "{{.Name}}"]);
+    let context = run::answer(&mut inspect).ok().flatten()?;
+    (context != "default").then(|| format!("the docker context {context}"))
 }
 
 /// `None` where an engine answers, else what the `docker` command said.
@@ -153,6 +163,10 @@ fn start() -> Result<(), Error> {
         )?;
         return wait(|| None);
     }
+    // A package starts its daemon itself where the init scripts of old are in use.
+    if is_coming_up() {
+        return wait(|| None);
+    }
     let mut daemon = spawn().map_err(|error| Error::Run(format!("dockerd: {error}")))?;
     wait(|| {
         daemon
@@ -161,6 +175,14 @@ fn start() -> Result<(), Error> {
             .flatten()
             .map(|status| status.to_string())
     })
+}
+
+fn is_coming_up() -> bool {
+    let name_of = |pid: String| fs::read_to_string(format!("/proc/{}/comm", pid.trim()));
+    ["/var/run/docker.pid", "/var/run/docker-ssd.pid"]
+        .into_iter()
+        .filter_map(|file| fs::read_to_string(file).and_then(name_of).ok())
+        .any(|name| name.trim() == "dockerd")
 }
 
 /// In a session of its own, so that what ends this terminal does not end the engine.

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::{Error, Image};
 use crate::run;
@@ -26,8 +26,13 @@ enum Outcome {
 pub(super) fn pull(images: &[Image]) -> Result<Vec<Image>, Error> {
     let mut failed = Vec::new();
     for (index, image) in images.iter().enumerate() {
-        match run::step(&format!("pulling {}", image.name), || pull_one(image.name))? {
-            Outcome::Pulled => {}
+        run::say(&format!("  pulling {} …", image.name));
+        let start = Instant::now();
+        match pull_one(image.name)? {
+            Outcome::Pulled => {
+                let seconds = start.elapsed().as_secs_f64();
+                run::say(&format!("  {}: pulled in {seconds:.1} s", image.name));
+            }
             Outcome::Refused(why) => {
                 run::say(&format!("  {} cannot be pulled: {why}", image.name));
                 failed.push(*image);
