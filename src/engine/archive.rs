@@ -7,8 +7,8 @@ use bollard::query_parameters::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt};
 
+use super::classify::classify;
 use super::containers::short;
-use super::error::classify;
 use super::{Engine, EngineError, PATIENT, PROMPT, within};
 
 /// What lies at a path in a container.

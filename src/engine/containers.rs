@@ -9,7 +9,7 @@ use bollard::query_parameters::{
 use devrun_core::spec::{Container, ContainerSpec, label};
 use futures_util::StreamExt;
 
-use super::error::classify;
+use super::classify::classify;
 use super::translate::{self, Machine};
 use super::{Engine, EngineError, PATIENT, PROMPT, describe, filters, optional, pause, within};
 

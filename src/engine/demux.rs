@@ -20,6 +20,9 @@ pub(super) enum Output {
     Stderr,
 }
 
+/// Where in the buffer what of which output lies.
+type Piece = (Output, Range<usize>);
+
 /// Takes the connection apart; a piece is handed on as it arrives, not when it is whole.
 #[derive(Debug)]
 pub(super) struct Demux<R> {
@@ -51,7 +54,7 @@ impl<R: AsyncRead + Unpin> Demux<R> {
         &mut self,
         context: &mut Context<'_>,
         most: usize,
-    ) -> Poll<io::Result<Option<(Output, Range<usize>)>>> {
+    ) -> Poll<io::Result<Option<Piece>>> {
         loop {
             if self.left > 0 && !self.filled.is_empty() {
                 let length = self.left.min(self.filled.len()).min(most);

@@ -9,7 +9,7 @@ use devrun_core::spec::{Health, label};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::mpsc;
 
-use super::error::classify;
+use super::classify::classify;
 use super::logs::nanoseconds;
 use super::{Engine, EngineError, PROMPT, filters, pause, within};
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
-use super::error::{chain, from_answer};
+use super::classify::{chain, from_answer};
 use super::{Endpoint, EngineError, PROMPT};
 
 /// Both directions of a call that has become a byte stream.

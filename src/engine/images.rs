@@ -7,7 +7,7 @@ use bollard::query_parameters::{CreateImageOptions, ListImagesOptions, RemoveIma
 use devrun_core::spec::Image;
 use futures_util::StreamExt;
 
-use super::error::classify;
+use super::classify::classify;
 use super::{Engine, EngineError, PATIENT, PROMPT, filters, optional, registry, within};
 
 /// A step of a pull.

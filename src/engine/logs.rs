@@ -9,8 +9,8 @@ use futures_util::{Stream, StreamExt};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::classify::classify;
 use super::containers::short;
-use super::error::classify;
 use super::{Engine, EngineError};
 
 /// One line.

@@ -2,6 +2,7 @@
 
 mod agent_volume;
 mod archive;
+mod classify;
 mod containers;
 mod demux;
 mod describe;
@@ -37,6 +38,7 @@ pub(crate) use error::EngineError;
 pub(crate) use exec::{ExecExit, ExecOutcome, ExecStream};
 pub(crate) use images::PullProgress;
 pub(crate) use locate::Endpoint;
+use locate::Located;
 pub(crate) use logs::{LogLine, LogOptions, LogStream};
 pub(crate) use networks::Found;
 pub(crate) use ports::PortHolder;
@@ -79,30 +81,32 @@ impl Engine {
     pub(crate) async fn connect() -> Result<Self, EngineError> {
         let variable = |name: &str| std::env::var(name).ok();
         let read = |path: &std::path::Path| std::fs::read_to_string(path).ok();
-        let located = locate::locate(&variable, &read)?;
+        Self::connect_to(locate::locate(&variable, &read)?).await
+    }
+
+    async fn connect_to(Located { endpoint, origin }: Located) -> Result<Self, EngineError> {
         let unreachable = |detail: String| EngineError::Unreachable {
-            endpoint: located.endpoint.to_string(),
-            origin: located.origin.clone(),
+            endpoint: endpoint.to_string(),
+            origin: origin.clone(),
             detail,
         };
-        let client = match &located.endpoint {
-            Endpoint::Unix(path) => Docker::connect_with_unix(
-                &path.display().to_string(),
-                CLIENT_LIMIT_SECS,
-                bollard::API_DEFAULT_VERSION,
-            ),
+        let version = bollard::API_DEFAULT_VERSION;
+        let client = match &endpoint {
+            Endpoint::Unix(path) => {
+                Docker::connect_with_unix(&path.display().to_string(), CLIENT_LIMIT_SECS, version)
+            }
             Endpoint::Tcp(address) => {
-                Docker::connect_with_http(address, CLIENT_LIMIT_SECS, bollard::API_DEFAULT_VERSION)
+                Docker::connect_with_http(address, CLIENT_LIMIT_SECS, version)
             }
         };
         let client = client.map_err(|error| unreachable(error.to_string()))?;
         let docker = tokio::time::timeout(PROMPT, client.negotiate_version())
             .await
             .map_err(|_| unreachable(format!("no answer within {} s", PROMPT.as_secs())))?
-            .map_err(|error| unreachable(error::chain(&error)))?;
+            .map_err(|error| unreachable(classify::chain(&error)))?;
         Ok(Self {
             docker,
-            endpoint: located.endpoint,
+            endpoint,
             version: Arc::default(),
         })
     }
@@ -149,7 +153,7 @@ async fn within<T>(
     call: impl Future<Output = Result<T, bollard::errors::Error>>,
 ) -> Result<T, EngineError> {
     match tokio::time::timeout(limit, call).await {
-        Ok(answer) => answer.map_err(|error| error::classify(doing, error)),
+        Ok(answer) => answer.map_err(|error| classify::classify(doing, error)),
         Err(_) => Err(EngineError::TimedOut {
             doing: doing.to_owned(),
             limit,

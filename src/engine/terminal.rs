@@ -7,6 +7,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcgetwinsize, tcsetat
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use super::demux::{Demux, Output};
 use super::exec::{ExecExit, ExecOptions};
@@ -40,13 +41,13 @@ impl Engine {
             .transpose()
             .map_err(|error| local(&error))?;
         let input = tokio::spawn(forward(stdin_chunks(), writer));
-        let resizing = tokio::spawn(follow_size(exit.clone(), tty));
+        let resizing = tty.then(|| tokio::spawn(follow_size(exit.clone())));
         let ended = tokio::select! {
             copied = copy_out(reader, tty) => copied,
             code = terminated() => Ok(Some(code)),
         };
         input.abort();
-        resizing.abort();
+        resizing.iter().for_each(JoinHandle::abort);
         match ended {
             Ok(Some(code)) => Ok(code),
             Ok(None) => exit.code().await,
@@ -138,11 +139,11 @@ async fn forward(mut chunks: mpsc::Receiver<Vec<u8>>, mut writer: impl AsyncWrit
 }
 
 /// Gives the command's terminal the size of ours, now and whenever it changes.
-async fn follow_size(exit: ExecExit, tty: bool) {
+async fn follow_size(exit: ExecExit) {
     let Ok(mut changes) = signal(SignalKind::window_change()) else {
         return;
     };
-    while tty {
+    loop {
         // Right after the start the engine may not have the terminal yet.
         for attempt in 1..=10 {
             let Ok(size) = tcgetwinsize(std::io::stdin()) else {

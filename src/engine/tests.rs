@@ -192,6 +192,65 @@ async fn events_follow_the_picture_without_a_gap() {
 }
 
 #[tokio::test]
+async fn after_a_break_there_is_a_new_picture() {
+    let stage = Stage::set("break").await;
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("engine.sock");
+    let relay = kit::relay(&stage.engine, &socket);
+    let located = Located {
+        endpoint: Endpoint::Unix(socket.clone()),
+        origin: "the test".into(),
+    };
+    let engine = Engine::connect_to(located).await.unwrap();
+    let mut events = engine.events(&stage.stack);
+    assert_eq!(
+        events.recv().await,
+        Some(Observed::Connected {
+            containers: Vec::new()
+        })
+    );
+
+    relay.abort();
+    assert!(matches!(
+        events.recv().await,
+        Some(Observed::Disconnected { .. })
+    ));
+    let id = stage.running("web").await;
+    std::fs::remove_file(&socket).unwrap();
+    let _relay = kit::relay(&stage.engine, &socket);
+    let next = tokio::time::timeout(LIMIT, events.recv()).await.unwrap();
+    let Some(Observed::Connected { containers }) = next else {
+        panic!("{next:?}")
+    };
+    assert_eq!(
+        containers
+            .iter()
+            .map(|container| &container.id)
+            .collect::<Vec<_>>(),
+        [&id]
+    );
+}
+
+#[tokio::test]
+async fn where_no_engine_is_the_error_says_where_it_was_looked_for() {
+    let located = Located {
+        endpoint: Endpoint::Unix("/nowhere/engine.sock".into()),
+        origin: "DOCKER_HOST".into(),
+    };
+    let error = Engine::connect_to(located).await.unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("unix:///nowhere/engine.sock (DOCKER_HOST)"),
+        "{text}"
+    );
+    assert!(
+        error
+            .hint()
+            .is_some_and(|hint| hint.contains("systemctl start docker"))
+    );
+}
+
+#[tokio::test]
 async fn lines_come_with_their_time_their_output_and_whole() {
     let stage = Stage::set("logs").await;
     let line = "echo one; sleep 0.1; echo two >&2; sleep 0.1; head -c 40000 /dev/zero | tr '\\0' x; echo; echo end";
@@ -383,12 +442,16 @@ async fn two_sessions_at_once_fill_the_agent_s_volume_once() {
 
 /// What the tests stand on.
 pub(super) mod kit {
+    use std::path::Path;
     use std::process::Command;
     use std::sync::Mutex;
 
     use bollard::query_parameters::CreateImageOptions;
     use devrun_core::spec::{ContainerSpec, label};
     use devrun_stack::{Resources, Restart};
+    use tokio::io::copy_bidirectional;
+    use tokio::net::{UnixListener, UnixStream};
+    use tokio::task::{JoinHandle, JoinSet};
 
     use super::*;
 
@@ -518,6 +581,21 @@ pub(super) mod kit {
             }
             let _ = docker(&["rmi", "-f", &self.image]);
         }
+    }
+
+    /// A way to the engine that can be cut: aborting the task closes what goes through it.
+    pub(super) fn relay(engine: &Engine, socket: &Path) -> JoinHandle<()> {
+        let Endpoint::Unix(real) = engine.endpoint().clone() else {
+            panic!("these tests need an engine on a socket");
+        };
+        let listener = UnixListener::bind(socket).unwrap();
+        tokio::spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                let mut far = UnixStream::connect(&real).await.unwrap();
+                connections.spawn(async move { copy_bidirectional(&mut near, &mut far).await });
+            }
+        })
     }
 
     /// A root of one program under several names.
