@@ -2,6 +2,25 @@
 //!
 //! [`load`] answers with a whole stack or with every problem it found, each with its span.
 
+mod context;
+mod diagnostic;
+mod dotenv;
+mod draft;
+mod finish;
+mod line;
+mod load;
+mod merge;
 mod model;
+mod read;
+mod syntax;
+mod value;
+mod variables;
+mod verify;
+mod words;
 
+pub use diagnostic::{Diagnostic, Rejected};
+pub use load::{Host, Loaded, Options, PathKind, load};
 pub use model::*;
+
+#[cfg(test)]
+mod tests;

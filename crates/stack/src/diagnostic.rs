@@ -1,0 +1,154 @@
+//! What is wrong, where, and what to do next: the same for people (miette) and for programs.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use miette::{LabeledSpan, NamedSource, Severity, SourceCode, SourceSpan};
+
+use crate::model::Location;
+
+/// A text with the name that people know it by.
+pub(crate) type SourceFile = Arc<NamedSource<String>>;
+
+/// One problem.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Diagnostic {
+    code: &'static str,
+    message: String,
+    help: Option<String>,
+    labels: Vec<LabeledSpan>,
+    file: SourceFile,
+    severity: Severity,
+}
+
+impl Diagnostic {
+    pub(crate) fn new(
+        file: &SourceFile,
+        code: &'static str,
+        span: SourceSpan,
+        label: impl Into<String>,
+        message: impl Into<String>,
+    ) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            help: None,
+            labels: vec![LabeledSpan::new_primary_with_span(Some(label.into()), span)],
+            file: Arc::clone(file),
+            severity: Severity::Error,
+        }
+    }
+
+    pub(crate) fn advise(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// The second place that a problem is about.
+    pub(crate) fn also(mut self, span: SourceSpan, label: impl Into<String>) -> Self {
+        self.labels
+            .push(LabeledSpan::new_with_span(Some(label.into()), span));
+        self
+    }
+
+    pub(crate) fn warning(mut self) -> Self {
+        self.severity = Severity::Warning;
+        self
+    }
+
+    /// Whether both say the same of the same place; a template is read once for each use.
+    pub(crate) fn repeats(&self, other: &Self) -> bool {
+        self.code == other.code && self.message == other.message && self.offset() == other.offset()
+    }
+
+    pub(crate) fn offset(&self) -> usize {
+        self.labels.first().map_or(0, LabeledSpan::offset)
+    }
+
+    /// What is wrong, one sentence.
+    #[must_use]
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// The kind of problem, `stackfile::unknown-word`; stable.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn location(&self) -> Location {
+        locate(&self.file, self.offset())
+    }
+}
+
+impl miette::Diagnostic for Diagnostic {
+    fn code<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn Display + 'a>> {
+        self.help
+            .as_ref()
+            .map(|help| Box::new(help) as Box<dyn Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        Some(&*self.file)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        Some(Box::new(self.labels.iter().cloned()))
+    }
+}
+
+/// Everything that is wrong, in the order of the text.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{}", self.headline())]
+pub struct Rejected(pub Vec<Diagnostic>);
+
+impl Rejected {
+    fn headline(&self) -> String {
+        let files = self
+            .0
+            .first()
+            .map_or_else(String::new, |first| first.location().file);
+        match self.0.len() {
+            1 => format!("1 problem in {files}"),
+            many => format!("{many} problems in {files}"),
+        }
+    }
+}
+
+impl miette::Diagnostic for Rejected {
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
+        Some(Box::new(
+            self.0.iter().map(|one| one as &dyn miette::Diagnostic),
+        ))
+    }
+}
+
+/// Line and column, both from 1, of a byte offset.
+pub(crate) fn locate(file: &SourceFile, offset: usize) -> Location {
+    let text = file.inner();
+    let before = text.get(..offset).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    Location {
+        file: file.name().to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before[line_start..].chars().count() + 1,
+    }
+}

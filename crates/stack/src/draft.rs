@@ -1,0 +1,197 @@
+//! A service while its layers are laid over each other; what was said keeps its place.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use miette::SourceSpan;
+
+use crate::context::Context;
+use crate::model::{Command, Condition, Logging, Mount, On, Port, Resources, Restart};
+
+/// Something said, where, and in which layer.
+#[derive(Debug, Clone)]
+pub(crate) struct Said<T> {
+    pub(crate) value: T,
+    pub(crate) at: SourceSpan,
+    pub(crate) layer: usize,
+}
+
+/// A word that is said once; a later layer replaces it.
+pub(crate) type Once<T> = Option<Said<T>>;
+
+/// Everything that was said about a service so far.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) source: Once<DraftSource>,
+    pub(crate) command: Once<Command>,
+    pub(crate) environment: BTreeMap<String, Said<String>>,
+    pub(crate) env_files: Vec<Said<PathBuf>>,
+    pub(crate) ports: Vec<Said<DraftPort>>,
+    pub(crate) mounts: Vec<Said<Mount>>,
+    pub(crate) depends_on: Vec<Said<DraftDependency>>,
+    /// `none` inside is `healthcheck none`.
+    pub(crate) healthcheck: Once<Option<DraftHealth>>,
+    pub(crate) limits: Once<Resources>,
+    pub(crate) reservations: Once<Resources>,
+    pub(crate) restart: Once<Restart>,
+    pub(crate) logging: Once<Logging>,
+    pub(crate) profiles: Once<Vec<String>>,
+    pub(crate) init: Once<bool>,
+    pub(crate) task: Once<()>,
+    pub(crate) routes: Vec<Said<DraftRoute>>,
+    pub(crate) sync: Vec<Said<DraftSync>>,
+    pub(crate) on: Vec<Said<On>>,
+    pub(crate) ready_timeout: Once<Duration>,
+    pub(crate) config: Once<PathBuf>,
+    pub(crate) health: Once<String>,
+    /// A template or the defaults by themselves, read for their problems: what they edit is
+    /// not there.
+    pub(crate) alone: bool,
+}
+
+/// Where the image comes from.
+#[derive(Debug, Clone)]
+pub(crate) enum DraftSource {
+    Image(String),
+    Build {
+        context: PathBuf,
+        dockerfile: PathBuf,
+        target: Option<String>,
+        args: BTreeMap<String, String>,
+    },
+}
+
+/// A port; `host` is `None` where its variable is empty, so that it is not published.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftPort {
+    pub(crate) bind: Vec<String>,
+    pub(crate) host: Option<u16>,
+    pub(crate) container: u16,
+    pub(crate) protocol: String,
+}
+
+impl DraftPort {
+    /// The port, if it is published.
+    pub(crate) fn published(&self, at: SourceSpan, cx: &Context<'_>) -> Option<Port> {
+        Some(Port {
+            bind: self.bind.clone(),
+            host: self.host?,
+            container: self.container,
+            protocol: self.protocol.clone(),
+            at: cx.location(at),
+        })
+    }
+}
+
+/// A dependency; the condition is worked out when the service it is on is known.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftDependency {
+    pub(crate) service: String,
+    pub(crate) condition: Option<Condition>,
+    pub(crate) follow: bool,
+}
+
+/// A health check; an HTTP path gets its port when all ports are known.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftHealth {
+    pub(crate) test: DraftProbe,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+    pub(crate) retries: u32,
+    pub(crate) start_period: Duration,
+}
+
+/// What is asked.
+#[derive(Debug, Clone)]
+pub(crate) enum DraftProbe {
+    Command(Command),
+    Url(String),
+    Path(String),
+    Tcp(u16),
+}
+
+/// A route; without a port it goes to the service's one inside port.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftRoute {
+    pub(crate) pattern: String,
+    pub(crate) port: Option<u16>,
+}
+
+/// A tree; without a source it is the build context.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftSync {
+    pub(crate) from: Option<Said<PathBuf>>,
+    pub(crate) to: String,
+    pub(crate) ignore: Vec<String>,
+    pub(crate) on: Vec<Said<On>>,
+}
+
+impl Draft {
+    /// Forgets what was said with this word; false where nothing was.
+    pub(crate) fn clear(&mut self, word: &str) -> bool {
+        fn emptied<T: Default + Emptiable>(place: &mut T) -> bool {
+            !std::mem::take(place).is_nothing()
+        }
+        match word {
+            "image" | "build" => emptied(&mut self.source),
+            "command" => emptied(&mut self.command),
+            "environment" => emptied(&mut self.environment),
+            "env-file" => emptied(&mut self.env_files),
+            "port" => emptied(&mut self.ports),
+            "volume" | "bind" => emptied(&mut self.mounts),
+            "depends-on" => emptied(&mut self.depends_on),
+            "healthcheck" => emptied(&mut self.healthcheck),
+            "limits" => emptied(&mut self.limits),
+            "reservations" => emptied(&mut self.reservations),
+            "restart" => emptied(&mut self.restart),
+            "logging" => emptied(&mut self.logging),
+            "profile" => emptied(&mut self.profiles),
+            "init" => emptied(&mut self.init),
+            "task" => emptied(&mut self.task),
+            "route" => emptied(&mut self.routes),
+            "sync" => emptied(&mut self.sync),
+            "on" => emptied(&mut self.on),
+            "ready-timeout" => emptied(&mut self.ready_timeout),
+            "config" => emptied(&mut self.config),
+            "health" => emptied(&mut self.health),
+            _ => false,
+        }
+    }
+
+    /// Ports inside, each once.
+    pub(crate) fn inside_ports(&self) -> Vec<u16> {
+        let mut ports: Vec<u16> = self
+            .ports
+            .iter()
+            .filter(|port| port.value.protocol == "tcp")
+            .map(|port| port.value.container)
+            .collect();
+        ports.sort_unstable();
+        ports.dedup();
+        ports
+    }
+}
+
+/// Whether a place of a draft holds anything.
+trait Emptiable {
+    fn is_nothing(&self) -> bool;
+}
+
+impl<T> Emptiable for Option<T> {
+    fn is_nothing(&self) -> bool {
+        self.is_none()
+    }
+}
+
+impl<T> Emptiable for Vec<T> {
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl<K, V> Emptiable for BTreeMap<K, V> {
+    fn is_nothing(&self) -> bool {
+        self.is_empty()
+    }
+}

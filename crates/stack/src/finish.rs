@@ -1,0 +1,267 @@
+//! From a draft to a service: what was not said is worked out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use miette::SourceSpan;
+
+use crate::context::Context;
+use crate::draft::{Draft, DraftProbe, DraftSource, Said};
+use crate::merge::Laid;
+use crate::model::{
+    Build, Condition, DependsOn, Healthcheck, On, Probe, Proxy, Restart, Route, Service, Source,
+    Sync,
+};
+use crate::read::{self, Kind};
+
+impl Laid<'_> {
+    /// Whether it is expected to end.
+    pub(crate) fn is_task(&self) -> bool {
+        self.node.kind == Kind::Task || self.draft.task.is_some()
+    }
+}
+
+/// The service; `None` where a problem left too little of it.
+pub(crate) fn service(cx: &mut Context<'_>, all: &[Laid<'_>], laid: &Laid<'_>) -> Option<Service> {
+    let draft = &laid.draft;
+    let environment = environment(cx, draft);
+    let routes = routes(cx, draft, &laid.node.name);
+    let sync = syncs(cx, draft);
+    let healthcheck = healthcheck(cx, draft);
+    let source = source(cx, draft)?;
+    let proxy = match (laid.node.kind, &draft.config) {
+        (Kind::Proxy, Some(config)) => Some(Proxy {
+            config: config.value.clone(),
+            health: said(draft.health.as_ref()),
+        }),
+        _ => None,
+    };
+    Some(Service {
+        name: laid.node.name.clone(),
+        container_name: laid.node.container_name.clone(),
+        init: said(draft.init.as_ref()).unwrap_or(matches!(source, Source::Build(_))),
+        source,
+        proxy,
+        command: said(draft.command.as_ref()),
+        environment,
+        ports: draft
+            .ports
+            .iter()
+            .filter_map(|port| port.value.published(port.at, cx))
+            .collect(),
+        mounts: in_order(&draft.mounts),
+        depends_on: depends_on(all, draft),
+        healthcheck,
+        limits: said(draft.limits.as_ref()).unwrap_or_default(),
+        reservations: said(draft.reservations.as_ref()).unwrap_or_default(),
+        restart: restart(laid),
+        logging: said(draft.logging.as_ref()),
+        profiles: said(draft.profiles.as_ref()).unwrap_or_default(),
+        task: laid.is_task(),
+        routes,
+        sync,
+        on: rules(&draft.on),
+        ready_timeout: said(draft.ready_timeout.as_ref()).unwrap_or(Duration::from_secs(300)),
+        at: cx.location(laid.node.at),
+    })
+}
+
+fn said<T: Clone>(place: Option<&Said<T>>) -> Option<T> {
+    place.map(|said| said.value.clone())
+}
+
+fn in_order<T: Clone>(list: &[Said<T>]) -> Vec<T> {
+    list.iter().map(|said| said.value.clone()).collect()
+}
+
+fn rules(list: &[Said<On>]) -> Vec<On> {
+    in_order(list)
+}
+
+fn environment(cx: &mut Context<'_>, draft: &Draft) -> BTreeMap<String, String> {
+    let mut merged = BTreeMap::new();
+    for file in &draft.env_files {
+        merged.extend(read::service_file(cx, &file.value, file.at));
+    }
+    merged.extend(
+        draft
+            .environment
+            .iter()
+            .map(|(key, said)| (key.clone(), said.value.clone())),
+    );
+    merged
+}
+
+fn source(cx: &Context<'_>, draft: &Draft) -> Option<Source> {
+    let said = draft.source.as_ref()?;
+    Some(match &said.value {
+        DraftSource::Image(image) => Source::Image(image.clone()),
+        DraftSource::Build {
+            context,
+            dockerfile,
+            target,
+            args,
+        } => Source::Build(Build {
+            context: context.clone(),
+            dockerfile: dockerfile.clone(),
+            target: target.clone(),
+            args: args.clone(),
+            at: cx.location(said.at),
+        }),
+    })
+}
+
+/// The defaults of the stack are for what goes on; a task ends.
+fn restart(laid: &Laid<'_>) -> Restart {
+    let policy = laid
+        .draft
+        .restart
+        .as_ref()
+        .filter(|said| !laid.is_task() || said.layer != laid.defaults);
+    policy.map_or(Restart::No, |said| said.value)
+}
+
+fn depends_on(all: &[Laid<'_>], draft: &Draft) -> Vec<DependsOn> {
+    let inferred = |name: &str| {
+        let task = all
+            .iter()
+            .any(|other| other.node.name == name && other.is_task());
+        if task {
+            Condition::Completed
+        } else {
+            Condition::Healthy
+        }
+    };
+    let resolved = |said: &Said<crate::draft::DraftDependency>| DependsOn {
+        service: said.value.service.clone(),
+        condition: said
+            .value
+            .condition
+            .unwrap_or_else(|| inferred(&said.value.service)),
+        follow: said.value.follow,
+    };
+    draft.depends_on.iter().map(resolved).collect()
+}
+
+/// The service's one port inside, or what is to be said about that.
+fn one_port(
+    cx: &mut Context<'_>,
+    draft: &Draft,
+    at: SourceSpan,
+    whose: &str,
+    property: &str,
+) -> Option<u16> {
+    let ports = draft.inside_ports();
+    if let [only] = ports[..] {
+        return Some(only);
+    }
+    let (label, message) = if ports.is_empty() {
+        (
+            "to which port?",
+            format!("{whose} has no `port`, so it is not known where this goes"),
+        )
+    } else {
+        let list = ports
+            .iter()
+            .map(u16::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        (
+            "to which port?",
+            format!("{whose} has several ports inside ({list})"),
+        )
+    };
+    let problem = cx
+        .error("stackfile::which-port", at, label, message)
+        .advise(format!("say {property}"));
+    cx.report(problem);
+    None
+}
+
+fn routes(cx: &mut Context<'_>, draft: &Draft, name: &str) -> Vec<Route> {
+    let mut routes = Vec::new();
+    for said in &draft.routes {
+        let port = said.value.port.or_else(|| {
+            one_port(
+                cx,
+                draft,
+                said.at,
+                &format!("`{name}`"),
+                "port=8000 beside the route",
+            )
+        });
+        if let Some(port) = port {
+            routes.push(Route {
+                pattern: said.value.pattern.clone(),
+                port,
+                at: cx.location(said.at),
+            });
+        } else {
+            // The next one would say the same.
+            break;
+        }
+    }
+    routes
+}
+
+fn healthcheck(cx: &mut Context<'_>, draft: &Draft) -> Option<Healthcheck> {
+    let said = draft.healthcheck.as_ref()?;
+    let health = said.value.as_ref()?;
+    let test = match &health.test {
+        DraftProbe::Command(command) => Probe::Command(command.clone()),
+        DraftProbe::Url(url) => Probe::Http(url.clone()),
+        DraftProbe::Tcp(port) => Probe::Tcp(*port),
+        DraftProbe::Path(path) => {
+            let port = one_port(
+                cx,
+                draft,
+                said.at,
+                "the service",
+                "the whole address, http=\"http://localhost:8000/health\"",
+            )?;
+            Probe::Http(format!("http://localhost:{port}{path}"))
+        }
+    };
+    Some(Healthcheck {
+        test,
+        interval: health.interval,
+        timeout: health.timeout,
+        retries: health.retries,
+        start_period: health.start_period,
+    })
+}
+
+fn syncs(cx: &mut Context<'_>, draft: &Draft) -> Vec<Sync> {
+    let mut syncs = Vec::new();
+    for said in &draft.sync {
+        let context = match &draft.source {
+            Some(Said {
+                value: DraftSource::Build { context, .. },
+                ..
+            }) => Some(context),
+            _ => None,
+        };
+        let Some(from) = said.value.from.as_ref().map(|from| &from.value).or(context) else {
+            if draft.source.is_some() {
+                let problem = cx
+                    .error(
+                        "stackfile::sync-source",
+                        said.at,
+                        "from where?",
+                        "`sync` without a source takes the build context, and there is no `build`",
+                    )
+                    .advise("sync \"FOLDER\" to=\"/inside\"");
+                cx.report(problem);
+            }
+            continue;
+        };
+        syncs.push(Sync {
+            from: from.clone(),
+            to: said.value.to.clone(),
+            ignore: said.value.ignore.clone(),
+            on: rules(&said.value.on),
+            at: cx.location(said.at),
+        });
+    }
+    syncs
+}

@@ -1,0 +1,208 @@
+//! From text to a stack: the order in which things become known.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use miette::NamedSource;
+
+use crate::context::Context;
+use crate::diagnostic::{Diagnostic, Rejected};
+use crate::merge::{self, Laid};
+use crate::model::{Port, Stack};
+use crate::read::{self, Document, Kind};
+use crate::variables::{Outside, Variables};
+use crate::{finish, syntax, verify};
+
+/// What loading needs from outside; the crate itself touches no files.
+pub trait Host {
+    /// The content of a file: env files and `.env`.
+    ///
+    /// # Errors
+    /// Whatever reading it answers; `NotFound` where it is absent.
+    fn read(&self, path: &Path) -> std::io::Result<String>;
+
+    /// What lies at a path; `None` if nothing does.
+    fn kind(&self, path: &Path) -> Option<PathKind>;
+}
+
+/// What lies at a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathKind {
+    /// A file, or anything else that is not a folder.
+    File,
+    /// A folder.
+    Folder,
+}
+
+/// What is loaded, and with what around it.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The Stackfile, absolute.
+    pub file: PathBuf,
+    /// Its name as it is shown to people.
+    pub shown: String,
+    /// Its content.
+    pub text: String,
+    /// `-p`: replaces the name that the file declares.
+    pub project_name: Option<String>,
+    /// The environment of the process.
+    pub shell: BTreeMap<String, String>,
+    /// `--env-file`, absolute.
+    pub env_file: Option<PathBuf>,
+}
+
+/// The answer.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The whole stack, or everything that is wrong with it.
+    pub stack: Result<Stack, Rejected>,
+    /// Files to watch, absolute: what was read, and what was missed. Also where the stack was
+    /// rejected, so that the mended file is seen.
+    pub reads: Vec<PathBuf>,
+    /// What is allowed, and hardly meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Reads a Stackfile.
+#[must_use]
+pub fn load(options: &Options, host: &dyn Host) -> Loaded {
+    let root = options.file.parent().unwrap_or(Path::new("/")).to_owned();
+    let mut cx = Context {
+        file: Arc::new(NamedSource::new(&options.shown, options.text.clone())),
+        root,
+        host,
+        variables: Variables::default(),
+        problems: Vec::new(),
+        warnings: Vec::new(),
+        reads: vec![options.file.clone()],
+        layer: 0,
+    };
+    let stack = match syntax::parse(&cx.file) {
+        Ok(document) => stack(&mut cx, options, &document),
+        Err(problems) => {
+            cx.problems = problems;
+            None
+        }
+    };
+    cx.reads.sort();
+    cx.reads.dedup();
+    cx.problems
+        .sort_by_key(|problem| (problem.location().file != options.shown, problem.offset()));
+    let stack = match stack {
+        Some(mut stack) if cx.problems.is_empty() => {
+            stack.reads.clone_from(&cx.reads);
+            Ok(stack)
+        }
+        _ => Err(Rejected(cx.problems)),
+    };
+    Loaded {
+        stack,
+        reads: cx.reads,
+        warnings: cx.warnings,
+    }
+}
+
+fn stack(cx: &mut Context<'_>, options: &Options, kdl: &kdl::KdlDocument) -> Option<Stack> {
+    let name = read::stack_name(cx, kdl, options.project_name.as_deref());
+    cx.variables.stack = name.clone().unwrap_or_default();
+    outside(cx, options);
+    let secrets = read::variables(cx, kdl);
+    let document = read::document(cx, kdl, name.as_deref().unwrap_or_default());
+    cx.variables.url = url(cx, &document);
+    let laid = merge::services(cx, &document);
+    verify::stack(cx, &document, &laid);
+    let services = laid
+        .iter()
+        .filter_map(|one| finish::service(cx, &laid, one))
+        .collect();
+    let checks = read::checks(cx, &document);
+    if !cx.problems.is_empty() {
+        return None;
+    }
+    let name = name?;
+    Some(Stack {
+        network: format!("{name}-network"),
+        name,
+        file: options.file.clone(),
+        root: cx.root.clone(),
+        url: cx.variables.url.clone().filter(|url| !url.is_empty()),
+        variables: std::mem::take(&mut cx.variables.declared),
+        volumes: document
+            .volumes
+            .into_iter()
+            .map(|said| said.value)
+            .collect(),
+        services,
+        checks,
+        reads: Vec::new(),
+        secrets,
+    })
+}
+
+/// Where values come from besides the Stackfile: the first that has one wins.
+fn outside(cx: &mut Context<'_>, options: &Options) {
+    cx.variables.outside.push(Outside {
+        origin: "shell".into(),
+        values: options.shell.clone(),
+    });
+    if let Some(path) = &options.env_file {
+        let shown = path
+            .strip_prefix(&cx.root)
+            .unwrap_or(path)
+            .display()
+            .to_string();
+        let values = read::variable_file(cx, path, &shown, true);
+        cx.variables.outside.push(Outside {
+            origin: format!("--env-file {shown}"),
+            values,
+        });
+    }
+    let path = cx.root.join(".env");
+    let values = read::variable_file(cx, &path, ".env", false);
+    cx.variables.outside.push(Outside {
+        origin: ".env".into(),
+        values,
+    });
+}
+
+/// The entry point as a browser says it: known before the services are read for good, because
+/// they may refer to it. Empty where the proxy publishes nothing.
+fn url(cx: &mut Context<'_>, document: &Document<'_>) -> Option<String> {
+    let proxy = document
+        .services
+        .iter()
+        .find(|service| service.kind == Kind::Proxy)?;
+    cx.variables.url = Some(String::new());
+    let Laid { draft, .. } = cx.quietly(|cx| merge::service(cx, document, proxy));
+    let published = |port: &&crate::draft::Said<crate::draft::DraftPort>| {
+        port.value.host.is_some() && port.value.protocol == "tcp"
+    };
+    let mut ports = draft.ports.iter().filter(published);
+    let first = ports.clone().next();
+    let entry = ports.find(|port| port.value.container == 80).or(first);
+    Some(
+        entry
+            .and_then(|port| port.value.published(port.at, cx))
+            .map_or_else(String::new, |port| address(&port)),
+    )
+}
+
+fn address(port: &Port) -> String {
+    let host = match port.bind.first().map(String::as_str) {
+        Some(own)
+            if port.bind.len() == 1 && !matches!(own, "127.0.0.1" | "::1" | "0.0.0.0" | "::") =>
+        {
+            if own.contains(':') {
+                format!("[{own}]")
+            } else {
+                own.to_owned()
+            }
+        }
+        _ => "localhost".to_owned(),
+    };
+    match port.host {
+        80 => format!("http://{host}"),
+        other => format!("http://{host}:{other}"),
+    }
+}

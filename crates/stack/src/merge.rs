@@ -1,0 +1,322 @@
+//! Reuse is insertion: defaults, then templates, then the service, each laid over the former.
+//!
+//! Single words replace, keyed ones merge by what they are called inside, `ignore`, `on` and
+//! `depends-on` add, and `(remove)` and `(replace)` edit.
+
+use kdl::KdlNode;
+
+use crate::context::Context;
+use crate::draft::{Draft, Once, Said};
+use crate::line::{Block, Line, MANY, Shape};
+use crate::read::{self, Document, ServiceNode};
+use crate::words::{self, Place};
+
+/// A service with all its layers.
+pub(crate) struct Laid<'a> {
+    pub(crate) node: &'a ServiceNode<'a>,
+    pub(crate) draft: Draft,
+    /// The layer of `defaults`, which does not make a task restart.
+    pub(crate) defaults: usize,
+}
+
+/// All services; templates that nobody uses are read too, for their problems.
+pub(crate) fn services<'a>(cx: &mut Context<'_>, document: &'a Document<'a>) -> Vec<Laid<'a>> {
+    let laid: Vec<Laid<'a>> = document
+        .services
+        .iter()
+        .map(|node| service(cx, document, node))
+        .collect();
+    for template in &document.templates {
+        let mut layers = Layers {
+            document,
+            draft: Draft {
+                alone: true,
+                ..Draft::default()
+            },
+            chain: Vec::new(),
+            done: Vec::new(),
+        };
+        layers.template(cx, &template.name, template.at);
+    }
+    if document.services.is_empty() && document.defaults.is_some() {
+        let mut layers = Layers {
+            document,
+            draft: Draft {
+                alone: true,
+                ..Draft::default()
+            },
+            chain: Vec::new(),
+            done: Vec::new(),
+        };
+        layers.defaults(cx);
+    }
+    laid
+}
+
+/// One service.
+pub(crate) fn service<'a>(
+    cx: &mut Context<'_>,
+    document: &'a Document<'a>,
+    node: &'a ServiceNode<'a>,
+) -> Laid<'a> {
+    let mut layers = Layers {
+        document,
+        draft: Draft::default(),
+        chain: Vec::new(),
+        done: Vec::new(),
+    };
+    layers.defaults(cx);
+    let defaults = cx.layer;
+    layers.body(cx, node.children(), node.kind.place());
+    Laid {
+        node,
+        draft: layers.draft,
+        defaults,
+    }
+}
+
+struct Layers<'a> {
+    document: &'a Document<'a>,
+    draft: Draft,
+    /// Templates that are being laid, outermost first.
+    chain: Vec<String>,
+    done: Vec<String>,
+}
+
+const USE: Shape = Shape {
+    words: (1, MANY),
+    properties: &[],
+    block: Block::Never,
+    example: "use TEMPLATE",
+};
+
+impl Layers<'_> {
+    fn defaults(&mut self, cx: &mut Context<'_>) {
+        let nodes = self
+            .document
+            .defaults
+            .and_then(KdlNode::children)
+            .map_or(&[][..], |block| block.nodes());
+        self.body(cx, nodes, Place::Service);
+    }
+
+    /// The templates that a body uses lie below it, wherever in it they are named.
+    fn body(&mut self, cx: &mut Context<'_>, nodes: &[KdlNode], place: Place) {
+        for node in nodes.iter().filter(|node| node.name().value() == "use") {
+            if let Some(line) = cx.line(node, &USE) {
+                for name in line.words.iter().filter(|name| !name.broken) {
+                    self.template(cx, &name.value, name.span);
+                }
+            }
+        }
+        let layer = cx.next_layer();
+        for node in nodes.iter().filter(|node| node.name().value() != "use") {
+            word(cx, self.document, &mut self.draft, node, place, layer);
+        }
+    }
+
+    fn template(&mut self, cx: &mut Context<'_>, name: &str, at: miette::SourceSpan) {
+        let Some(template) = self
+            .document
+            .templates
+            .iter()
+            .find(|template| template.name == name)
+        else {
+            let names = self
+                .document
+                .templates
+                .iter()
+                .map(|template| template.name.as_str());
+            let help = match words::nearest(name, names) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("declare it at the top: template {name} {{ … }}"),
+            };
+            let problem = cx
+                .error(
+                    "stackfile::unknown-template",
+                    at,
+                    "not declared",
+                    format!("there is no template `{name}`"),
+                )
+                .advise(help);
+            return cx.report(problem);
+        };
+        if self.chain.iter().any(|outer| outer == name) {
+            let circle = format!("{} → {name}", self.chain.join(" → "));
+            let problem = cx
+                .error(
+                    "stackfile::template-circle",
+                    at,
+                    "leads back",
+                    format!("templates use each other in a circle: {circle}"),
+                )
+                .advise("take one of the `use` away");
+            return cx.report(problem);
+        }
+        if self.done.iter().any(|laid| laid == name) {
+            return;
+        }
+        self.chain.push(name.to_owned());
+        self.body(cx, template.children(), Place::Service);
+        self.chain.pop();
+        self.done.push(name.to_owned());
+    }
+}
+
+fn word(
+    cx: &mut Context<'_>,
+    document: &Document<'_>,
+    draft: &mut Draft,
+    node: &KdlNode,
+    place: Place,
+    layer: usize,
+) {
+    let name = node.name().value();
+    if !place.has(name) {
+        return cx.unknown_word(node, place);
+    }
+    match node.ty().map(kdl::KdlIdentifier::value) {
+        None => {}
+        Some("remove") => return remove(cx, draft, node),
+        Some("replace") => {
+            draft.clear(name);
+        }
+        Some(other) => return cx.unknown_edit(node, other),
+    }
+    read::service_word(cx, document, draft, node, layer);
+}
+
+impl Context<'_> {
+    pub(crate) fn unknown_edit(&mut self, node: &KdlNode, written: &str) {
+        let span = node
+            .ty()
+            .map_or(node.name().span(), kdl::KdlIdentifier::span);
+        let help = match words::nearest(written, ["remove", "replace"].into_iter()) {
+            Some(near) => format!("did you mean ({near})?"),
+            None => "known are (remove) and (replace)".to_owned(),
+        };
+        let problem = self
+            .error(
+                "stackfile::unknown-edit",
+                span,
+                "not known",
+                format!("({written}) says nothing here"),
+            )
+            .advise(help);
+        self.report(problem);
+    }
+
+    /// Says a single word: twice in one layer is a problem, in a later layer it replaces.
+    pub(crate) fn once<T>(&mut self, place: &mut Once<T>, said: Said<T>, word: &str) {
+        if let Some(before) = place.as_ref().filter(|before| before.layer == said.layer) {
+            self.twice(said.at, before.at, format!("`{word}` is said twice"));
+        }
+        *place = Some(said);
+    }
+
+    /// Says a keyed word: in one layer each key once, in a later layer it replaces its like.
+    pub(crate) fn keyed<T>(
+        &mut self,
+        list: &mut Vec<Said<T>>,
+        said: Said<T>,
+        same: impl Fn(&T, &T) -> bool,
+        what: &str,
+    ) {
+        match list
+            .iter_mut()
+            .find(|before| same(&before.value, &said.value))
+        {
+            Some(before) => {
+                if before.layer == said.layer {
+                    self.twice(said.at, before.at, format!("{what} is said twice"));
+                }
+                *before = said;
+            }
+            None => list.push(said),
+        }
+    }
+
+    pub(crate) fn twice(
+        &mut self,
+        again: miette::SourceSpan,
+        first: miette::SourceSpan,
+        message: String,
+    ) {
+        let problem = self
+            .error("stackfile::twice", again, "again here", message)
+            .also(first, "first here");
+        self.report(problem);
+    }
+}
+
+const REMOVAL: Shape = Shape {
+    words: (0, MANY),
+    properties: &["to", "protocol"],
+    block: Block::Maybe,
+    example: "(remove)port to=8000",
+};
+
+fn remove(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode) {
+    let Some(line) = cx.line(node, &REMOVAL) else {
+        return;
+    };
+    let word = node.name().value();
+    let whole = line.words.is_empty() && line.properties.is_empty() && line.children().is_empty();
+    let removed = if whole {
+        draft.clear(word)
+    } else {
+        remove_keyed(draft, word, &line)
+    };
+    if !removed && !draft.alone {
+        let problem = cx
+            .error(
+                "stackfile::nothing-to-remove",
+                line.at(),
+                "removes nothing",
+                format!("there is no such `{word}` to remove"),
+            )
+            .advise("what `defaults` and the templates in `use` say can be removed");
+        cx.report(problem);
+    }
+}
+
+fn remove_keyed(draft: &mut Draft, word: &str, line: &Line<'_>) -> bool {
+    fn drop<T>(list: &mut Vec<Said<T>>, gone: impl Fn(&T) -> bool) -> bool {
+        let before = list.len();
+        list.retain(|said| !gone(&said.value));
+        list.len() < before
+    }
+    let to = line
+        .property("to")
+        .map_or("", |text| text.value.as_str())
+        .trim_end_matches('/');
+    let named = |name: &str| line.words.iter().any(|word| word.value == name);
+    match word {
+        "environment" => {
+            let mut all = true;
+            for child in line.children() {
+                all &= draft.environment.remove(child.name().value()).is_some();
+            }
+            all
+        }
+        "port" => {
+            let protocol = line
+                .property("protocol")
+                .map_or("tcp", |text| text.value.as_str());
+            let number = line.words.first().map_or(to, |word| word.value.as_str());
+            drop(&mut draft.ports, |port| {
+                port.container.to_string() == number && port.protocol == protocol
+            })
+        }
+        "volume" | "bind" => drop(&mut draft.mounts, |mount| mount.target == to),
+        "sync" => drop(&mut draft.sync, |sync| sync.to == to),
+        "route" => drop(&mut draft.routes, |route| named(&route.pattern)),
+        "depends-on" => drop(&mut draft.depends_on, |dependency| {
+            named(&dependency.service)
+        }),
+        "env-file" => drop(&mut draft.env_files, |path| {
+            line.words.iter().any(|word| path.ends_with(&word.value))
+        }),
+        _ => draft.clear(word),
+    }
+}

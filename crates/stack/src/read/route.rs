@@ -1,0 +1,83 @@
+//! `route`: paths that the proxy passes on.
+
+use kdl::KdlNode;
+
+use crate::context::{Context, Text};
+use crate::draft::{Draft, DraftRoute, Said};
+use crate::line::{Block, MANY, Shape};
+use crate::value;
+
+const ROUTE: Shape = Shape {
+    words: (1, MANY),
+    properties: &["port"],
+    block: Block::Never,
+    example: "route \"/api/*\" \"/admin/*\"",
+};
+
+pub(super) fn route(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, layer: usize) {
+    let Some(line) = cx.line(node, &ROUTE) else {
+        return;
+    };
+    let port = line
+        .property("port")
+        .and_then(|text| cx.parsed(text, value::port));
+    for text in &line.words {
+        if let Some(pattern) = pattern(cx, text, true) {
+            let what = format!("the route {pattern}");
+            let said = Said {
+                value: DraftRoute { pattern, port },
+                at: text.span,
+                layer,
+            };
+            cx.keyed(
+                &mut draft.routes,
+                said,
+                |a, b| a.pattern == b.pattern,
+                &what,
+            );
+        }
+    }
+}
+
+/// A path; with a `*` at its end, where that is allowed.
+pub(super) fn pattern(cx: &mut Context<'_>, text: &Text, star: bool) -> Option<String> {
+    let pattern = cx.string(text);
+    if text.broken {
+        return None;
+    }
+    let stem = if star {
+        pattern.strip_suffix('*').unwrap_or(&pattern)
+    } else {
+        &pattern
+    };
+    // What is left has no meaning of its own in an nginx configuration.
+    let fine = |c: char| c.is_alphanumeric() || "/_-.~@:+,%!&=()".contains(c);
+    let (label, help) = if !pattern.starts_with('/') {
+        (
+            "does not begin with `/`",
+            "a path begins with `/`; hosts and schemes are not routed by",
+        )
+    } else if stem.contains('*') {
+        (
+            "`*` in the middle",
+            "a route ends in `*`, or is exact: \"/api/*\", \"/ws\"",
+        )
+    } else if !stem.chars().all(fine) {
+        (
+            "has characters that paths do not have",
+            "spaces and other signs are written %20 in a URL",
+        )
+    } else {
+        return Some(pattern);
+    };
+    let problem = cx
+        .error(
+            "stackfile::route",
+            text.span,
+            label,
+            format!("\"{pattern}\" is not a route"),
+        )
+        .advise(help);
+    cx.report(problem);
+    None
+}

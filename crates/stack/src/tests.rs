@@ -1,0 +1,3 @@
+//! The language seen from outside: text in, stack or diagnostics out.
+mod root;
+mod world;

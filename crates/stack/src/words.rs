@@ -1,0 +1,334 @@
+//! The words of the language, those of others that people bring along, and those kept for later.
+
+use kdl::KdlNode;
+
+use crate::context::Context;
+
+/// Where a word stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Top,
+    Service,
+    Proxy,
+    Sync,
+    On,
+    Build,
+    Check,
+}
+
+const TOP: &[&str] = &[
+    "stack", "var", "volume", "defaults", "template", "service", "proxy", "task", "check",
+];
+const SERVICE: &[&str] = &[
+    "use",
+    "image",
+    "build",
+    "command",
+    "environment",
+    "env-file",
+    "port",
+    "volume",
+    "bind",
+    "depends-on",
+    "healthcheck",
+    "ready-timeout",
+    "limits",
+    "reservations",
+    "restart",
+    "logging",
+    "profile",
+    "init",
+    "task",
+    "route",
+    "sync",
+    "on",
+];
+const PROXY: &[&str] = &[
+    "use",
+    "image",
+    "build",
+    "config",
+    "health",
+    "command",
+    "environment",
+    "env-file",
+    "port",
+    "volume",
+    "bind",
+    "depends-on",
+    "healthcheck",
+    "ready-timeout",
+    "limits",
+    "reservations",
+    "restart",
+    "logging",
+    "profile",
+    "init",
+    "sync",
+    "on",
+];
+const SYNC: &[&str] = &["ignore", "on"];
+const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild"];
+const BUILD: &[&str] = &["args"];
+const CHECK: &[&str] = &["http", "exec"];
+
+/// Kept for what comes; using one says so.
+const PLANNED: &[&str] = &[
+    "overlay",
+    "include",
+    "process",
+    "action",
+    "tmpfs",
+    "entrypoint",
+    "user",
+    "working-dir",
+    "stdin-open",
+    "tty",
+    "stop-signal",
+    "stop-timeout",
+    "hook",
+    "network",
+    "secret",
+    "config-file",
+    "mirror",
+    "back",
+    "run",
+];
+
+impl Place {
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Top => TOP,
+            Self::Service => SERVICE,
+            Self::Proxy => PROXY,
+            Self::Sync => SYNC,
+            Self::On => ON,
+            Self::Build => BUILD,
+            Self::Check => CHECK,
+        }
+    }
+
+    pub(crate) fn has(self, word: &str) -> bool {
+        self.words().contains(&word)
+    }
+
+    fn called(self) -> &'static str {
+        match self {
+            Self::Top => "the top of a Stackfile",
+            Self::Service => "a service",
+            Self::Proxy => "a proxy",
+            Self::Sync => "`sync`",
+            Self::On => "`on`",
+            Self::Build => "`build`",
+            Self::Check => "`check`",
+        }
+    }
+}
+
+/// Whether it is a word of the language anywhere.
+pub(crate) fn is_word(text: &str) -> bool {
+    [TOP, PROXY, SERVICE, SYNC, ON, BUILD, CHECK]
+        .iter()
+        .any(|place| place.contains(&text))
+}
+
+/// The word most like it, if one is like it at all.
+pub(crate) fn nearest<'a>(text: &str, words: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let allowed = (text.chars().count() / 3).clamp(1, 3);
+    words
+        .map(|word| {
+            (
+                strsim::damerau_levenshtein(&text.to_lowercase(), &word.to_lowercase()),
+                word,
+            )
+        })
+        .filter(|(distance, word)| *distance <= allowed && *distance < word.chars().count())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+impl Context<'_> {
+    /// A node that is not a word of this place: the best guess at what was meant.
+    pub(crate) fn unknown_word(&mut self, node: &KdlNode, place: Place) {
+        let word = node.name().value();
+        let span = node.name().span();
+        if PLANNED.contains(&word) {
+            let problem = self
+                .error(
+                    "stackfile::planned",
+                    span,
+                    "not yet",
+                    format!("`{word}` is planned, and not there yet"),
+                )
+                .advise("docs/stackfile.md says what works today");
+            return self.report(problem);
+        }
+        let (label, help) = guess(word, place);
+        let problem = self
+            .error(
+                "stackfile::unknown-word",
+                span,
+                label,
+                format!("`{word}` is not a word of {}", place.called()),
+            )
+            .advise(help);
+        self.report(problem);
+    }
+}
+
+fn guess(word: &str, place: Place) -> (&'static str, String) {
+    if let Some(ours) = called_otherwise(word, place) {
+        return ("called otherwise here", ours.to_owned());
+    }
+    if let Some(bare) = word.strip_suffix(':') {
+        return (
+            "ends with a colon",
+            format!("KDL has no colons: `{bare} \"…\"`"),
+        );
+    }
+    let dashed = word.replace('_', "-");
+    if let Some(near) = nearest(&dashed, place.words().iter().copied()) {
+        return ("not known", format!("did you mean `{near}`?"));
+    }
+    let homes: Vec<&str> = [
+        Place::Top,
+        Place::Service,
+        Place::Proxy,
+        Place::Sync,
+        Place::On,
+        Place::Build,
+        Place::Check,
+    ]
+    .into_iter()
+    .filter(|other| other.words().contains(&word))
+    .map(Place::called)
+    .take(2)
+    .collect();
+    if !homes.is_empty() {
+        return (
+            "belongs elsewhere",
+            format!("it belongs in {}", homes.join(" or ")),
+        );
+    }
+    let known: Vec<String> = place
+        .words()
+        .iter()
+        .map(|known| format!("`{known}`"))
+        .collect();
+    ("not known", format!("known here: {}", known.join(", ")))
+}
+
+/// What people write from habit, and how it is said here.
+fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
+    let anywhere = match word {
+        "environment:" | "env" | "env_vars" => "environment { KEY \"value\" }",
+        "x-common" | "extends" | "anchors" => {
+            "`template NAME { … }` at the top, `use NAME` in each service"
+        }
+        _ => "",
+    };
+    let here = match (place, word) {
+        (Place::Top, "services") => "each service is a node at the top: service db { … }",
+        (Place::Top, "volumes") => "each volume is a node at the top: volume db-data",
+        (Place::Top, "networks") => "one private network is made by itself, STACK-network",
+        (Place::Top, "version") => "there is no version to declare",
+        (Place::Top, "name" | "project") => "stack NAME",
+        (Place::Top, "variables" | "vars" | "env_file") => {
+            "var NAME \"default\", one a line; `.env` beside the Stackfile is read"
+        }
+        (Place::Service | Place::Proxy, _) => in_service(word)?,
+        (Place::Sync, "path" | "source" | "src") => "sync \"FROM\" to=\"/inside\" { … }",
+        (Place::Sync, "target" | "destination") => "sync \"FROM\" to=\"/inside\" { … }",
+        (Place::Sync, "exclude" | "ignores") => "ignore \"dist/\" \"*.log\"",
+        (Place::Sync, "action" | "watch") => "on \"requirements*.txt\" { rebuild }",
+        (Place::On, "sync") => "what `sync` covers is synced anyway; `on` says what else happens",
+        (Place::On, "sync+restart") => "restart",
+        (Place::On, "sync+exec" | "command") => "exec \"command\"",
+        (Place::Build, "context") => "build \"CONTEXT\"",
+        (Place::Build, "dockerfile") => "build \"CONTEXT\" dockerfile=\"Dockerfile.dev\"",
+        (Place::Build, "target") => "build \"CONTEXT\" target=dev",
+        (Place::Check, "command" | "test") => "exec SERVICE \"command\"",
+        (Place::Check, "url" | "get") => "http \"/path\"",
+        _ => anywhere,
+    };
+    (!here.is_empty()).then_some(here)
+}
+
+fn in_service(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "depends_on" => "depends-on db redis condition=healthy",
+        "ports" | "expose" | "publish" => "port 8000 to=80, one node a port",
+        "volumes" => "volume NAME to=\"/inside\", or bind \"./path\" to=\"/inside\", one node each",
+        "env_file" => "env-file \".env.docker\"",
+        "env" => "environment { KEY \"value\" }",
+        "container_name" => "it is STACK-SERVICE; otherwise: service db name=\"my-db\" { … }",
+        "deploy" | "resources" => {
+            "limits cpus=1 memory=\"512M\" and reservations cpus=0.5 memory=\"256M\""
+        }
+        "mem_limit" | "memory" | "cpus" | "cpu" => "limits cpus=1 memory=\"512M\"",
+        "mem_reservation" => "reservations cpus=0.5 memory=\"256M\"",
+        "profiles" => "profile with-celery",
+        "develop" | "watch" | "x-develop" => {
+            "sync to=\"/app\" { ignore \"…\"; on \"PATTERN\" { rebuild } }"
+        }
+        "healthy" | "health_check" | "readiness" => "healthcheck \"command\" interval=\"10s\"",
+        "networks" | "links" | "network_mode" => {
+            "all services are on one private network and find each other by name"
+        }
+        "hostname" => "a service's host name is its name",
+        "args" => "build \"CONTEXT\" { args { KEY \"value\" } }",
+        "context" => "build \"CONTEXT\"",
+        "dockerfile" => "build \"CONTEXT\" dockerfile=\"Dockerfile.dev\"",
+        "extends" | "<<" => "`template NAME { … }` at the top, `use NAME` here",
+        "restart_policy" => "restart unless-stopped",
+        "cmd" => "command \"program\" \"argument\"",
+        "mount" => {
+            "bind \"./path\" to=\"/inside\" for a folder of the host, volume NAME to=\"/inside\" for data"
+        }
+        "start_period" | "interval" | "retries" | "timeout" => {
+            "properties of healthcheck: healthcheck \"…\" interval=\"10s\""
+        }
+        "max-size" | "max-file" => "logging json-file max-size=\"10M\" max-file=3",
+        _ => return None,
+    })
+}
+
+/// What is said on the line instead, where people write a block.
+pub(crate) fn instead_of_block(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "healthcheck" => {
+            "a health check is one line: healthcheck \"command\" interval=\"10s\" timeout=\"5s\" retries=3 start-period=\"10s\""
+        }
+        "limits" | "reservations" => "one line: limits cpus=1 memory=\"512M\"",
+        "logging" => "one line: logging json-file max-size=\"10M\" max-file=3",
+        "depends-on" => "one line: depends-on db redis condition=healthy",
+        "port" => "one line a port: port 8000 to=80",
+        "volume" => "one line a volume: volume NAME to=\"/inside\"",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_is_near() {
+        for (text, near) in [
+            ("imgae", Some("image")),
+            ("prot", Some("port")),
+            ("evironment", Some("environment")),
+            ("xyz", None),
+            ("on2", Some("on")),
+        ] {
+            assert_eq!(nearest(text, SERVICE.iter().copied()), near, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_word_is_planned_or_known_never_both() {
+        for word in PLANNED {
+            assert!(!is_word(word), "{word}");
+        }
+    }
+}
