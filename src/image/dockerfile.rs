@@ -1,0 +1,190 @@
+//! On which line of a Dockerfile a step of a build stands.
+
+#[cfg(test)]
+mod tests;
+
+/// The instructions of a Dockerfile, for finding steps again. It is the engine that reads the
+/// file in earnest; what is not understood here is not found, and no more.
+#[derive(Debug)]
+pub(super) struct Dockerfile {
+    instructions: Vec<Instruction>,
+}
+
+#[derive(Debug)]
+struct Instruction {
+    line: usize,
+    stage: usize,
+    keyword: String,
+    /// What follows the keyword, in one line.
+    rest: String,
+}
+
+impl Dockerfile {
+    pub(super) fn parse(text: &str) -> Self {
+        let escape = escape_character(text);
+        let mut instructions: Vec<Instruction> = Vec::new();
+        let mut stages = 0;
+        let mut lines = text.lines().enumerate();
+        while let Some((index, first)) = lines.next() {
+            if is_comment_or_empty(first) {
+                continue;
+            }
+            let mut whole = first.trim().to_owned();
+            while whole.ends_with(escape) {
+                whole.pop();
+                let Some((_, next)) = lines.by_ref().find(|(_, l)| !is_comment_or_empty(l)) else {
+                    break;
+                };
+                whole.push_str(next.trim_end());
+            }
+            for end in heredocs(&whole) {
+                lines
+                    .by_ref()
+                    .find(|(_, line)| line.trim_start_matches('\t') == end);
+            }
+            let (keyword, rest) = whole
+                .split_once(char::is_whitespace)
+                .unwrap_or((&whole, ""));
+            let keyword = keyword.to_uppercase();
+            if keyword == "FROM" {
+                stages += 1;
+            }
+            instructions.push(Instruction {
+                line: index + 1,
+                stage: stages,
+                keyword,
+                rest: rest.trim().to_owned(),
+            });
+        }
+        Self { instructions }
+    }
+
+    /// The line of the instruction behind a step as the engine names it: `[build 2/5] RUN make`,
+    /// `[internal] load metadata for IMAGE`.
+    pub(super) fn line_of(&self, step: &str) -> Option<usize> {
+        let (head, what) = step.strip_prefix('[')?.split_once("] ")?;
+        if let Some(image) = what.strip_prefix("load metadata for ") {
+            return self
+                .froms()
+                .find(|f| is_image(f.image(), image))
+                .map(|f| f.line);
+        }
+        let mut head: Vec<&str> = head.split_whitespace().collect();
+        let position: usize = head.pop()?.split_once('/')?.0.parse().ok()?;
+        // Before the stage there may be a platform, `linux/amd64`.
+        let stage = match head.last().filter(|word| !word.contains('/')) {
+            Some(name) => self.stage_named(name)?,
+            None => self.froms().last()?.stage,
+        };
+        let (keyword, rest) = what.split_once(' ').unwrap_or((what, ""));
+        let here = || self.instructions.iter().filter(move |i| i.stage == stage);
+        here()
+            .filter(|i| self.is_step(i))
+            .nth(position.checked_sub(1)?)
+            .filter(|i| i.keyword == keyword)
+            // ONBUILD instructions of the base shift the count.
+            .or_else(|| here().find(|i| i.keyword == keyword && same_words(&i.rest, rest)))
+            .map(|i| i.line)
+    }
+
+    fn froms(&self) -> impl Iterator<Item = &Instruction> {
+        self.instructions.iter().filter(|i| i.keyword == "FROM")
+    }
+
+    fn stage_named(&self, name: &str) -> Option<usize> {
+        let by_number = name
+            .strip_prefix("stage-")
+            .and_then(|n| n.parse::<usize>().ok());
+        self.froms()
+            .find(|from| {
+                from.stage_name()
+                    .is_some_and(|own| own.eq_ignore_ascii_case(name))
+            })
+            .map(|from| from.stage)
+            .or(by_number.map(|n| n + 1))
+    }
+
+    /// Whether the engine counts the instruction as a step of its stage.
+    fn is_step(&self, instruction: &Instruction) -> bool {
+        match instruction.keyword.as_str() {
+            "RUN" | "COPY" | "ADD" | "WORKDIR" => true,
+            "FROM" => {
+                let base = instruction.image();
+                let is_earlier_stage = self
+                    .froms()
+                    .take_while(|from| from.stage < instruction.stage)
+                    .any(|from| {
+                        from.stage_name()
+                            .is_some_and(|own| own.eq_ignore_ascii_case(base))
+                    });
+                base != "scratch" && !is_earlier_stage
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Instruction {
+    /// The image of a FROM.
+    fn image(&self) -> &str {
+        let mut words = self.rest.split_whitespace();
+        words
+            .find(|word| !word.starts_with("--"))
+            .unwrap_or_default()
+    }
+
+    /// The name that a FROM gives its stage.
+    fn stage_name(&self) -> Option<&str> {
+        let mut words = self.rest.split_whitespace();
+        words.find(|word| word.eq_ignore_ascii_case("as"))?;
+        words.next()
+    }
+}
+
+fn is_comment_or_empty(line: &str) -> bool {
+    let line = line.trim_start();
+    line.is_empty() || line.starts_with('#')
+}
+
+/// `# escape=` among the first comments, else a backslash.
+fn escape_character(text: &str) -> char {
+    text.lines()
+        .map_while(|line| line.trim().strip_prefix('#'))
+        .filter_map(|comment| comment.split_once('='))
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case("escape"))
+        .and_then(|(_, value)| value.trim().chars().next())
+        .unwrap_or('\\')
+}
+
+/// The words that end the here-documents of an instruction: `RUN <<EOF`, `COPY <<"A" <<-B /to`.
+fn heredocs(instruction: &str) -> Vec<&str> {
+    let keyword = instruction.split_whitespace().next().unwrap_or_default();
+    if !["RUN", "COPY", "ADD"]
+        .iter()
+        .any(|k| keyword.eq_ignore_ascii_case(k))
+    {
+        return Vec::new();
+    }
+    instruction
+        .split_whitespace()
+        .filter_map(|word| word.strip_prefix("<<"))
+        .map(|word| word.trim_start_matches('-').trim_matches(['"', '\'']))
+        .filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_'))
+        .collect()
+}
+
+/// Whether an image of a FROM is what the engine calls by its full name.
+fn is_image(written: &str, full: &str) -> bool {
+    let has_tag =
+        written.contains('@') || written.rsplit('/').next().is_some_and(|n| n.contains(':'));
+    let written = if has_tag {
+        written.to_owned()
+    } else {
+        format!("{written}:latest")
+    };
+    full == written || full.ends_with(&format!("/{written}"))
+}
+
+fn same_words(a: &str, b: &str) -> bool {
+    a.split_whitespace().eq(b.split_whitespace())
+}

@@ -1,0 +1,25 @@
+//! Images: what goes into a build, whether it has to be built at all, and building it.
+//!
+//! A build is BuildKit's, through the engine's own HTTP API. The engine asks for what it needs
+//! (files of the context, secrets, credentials) over a *session*, a connection that it turns
+//! around; so only files that changed since the last build travel.
+
+mod build;
+mod context;
+mod credentials;
+mod dockerfile;
+mod endpoint;
+mod ensure;
+mod filesync;
+mod inputs;
+mod progress;
+mod secrets;
+mod session;
+
+pub(crate) use build::{BuildError, BuildRequest, Built, Failure, build};
+pub(crate) use context::ContextError;
+pub(crate) use endpoint::{Endpoint, EngineError};
+pub(crate) use ensure::image_tag;
+pub(crate) use inputs::inputs_hash;
+pub(crate) use progress::{Step, StepState};
+pub(crate) use secrets::SecretSource;
