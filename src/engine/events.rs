@@ -18,7 +18,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 const DOING: &str = "listening to the engine";
 
 /// The others, those of `exec` above all, come in hundreds and say nothing to us.
-const KINDS: &[&str] = &["start", "die", "oom", "health_status", "destroy"];
+const KINDS: &[&str] = &["start", "die", "stop", "oom", "health_status", "destroy"];
 
 impl Engine {
     /// Follows the stack until the receiver is dropped. First comes `Connected`; after a break
@@ -143,6 +143,7 @@ fn observed(event: EventMessage) -> Option<Observed> {
                 .and_then(|code| code.parse().ok())
                 .unwrap_or(-1),
         },
+        "stop" => Happened::StoppedByHand,
         "oom" => Happened::OutOfMemory,
         "destroy" => Happened::Removed,
         "health_status: healthy" => Happened::Health(Health::Healthy),

@@ -39,7 +39,7 @@ pub(crate) use exec::{ExecExit, ExecOutcome, ExecStream};
 pub(crate) use images::PullProgress;
 pub(crate) use locate::Endpoint;
 use locate::Located;
-pub(crate) use logs::{LogLine, LogOptions, LogStream};
+pub(crate) use logs::{LogLine, LogOptions, LogStream, nanoseconds};
 pub(crate) use networks::Found;
 pub(crate) use ports::PortHolder;
 pub(crate) use volumes::VolumeUser;
