@@ -196,16 +196,12 @@ fn unreadable(error: impl std::fmt::Display) -> EngineError {
 fn explain(request: BuildRequest, progress: &Progress, message: &str) -> BuildError {
     let dockerfile = request.dockerfile;
     if let Some(step) = progress.failed_step() {
-        let name = match step.name.split_once("] ") {
-            Some((_, name)) => name.to_owned(),
-            None => step.name,
-        };
         return BuildError::Failed(Box::new(Failure {
             dockerfile,
             line: step.line,
-            step: Some(name),
+            step: Some(instruction(&step.name)),
             output: step.output,
-            message: step.message,
+            message: without_command(&step.message).to_owned(),
         }));
     }
     if is_cancelled(message) {
@@ -214,21 +210,51 @@ fn explain(request: BuildRequest, progress: &Progress, message: &str) -> BuildEr
     // The layers of the engine each put a few words in front.
     let wrapped = "failed to create LLB definition: ";
     let message = message.rsplit(wrapped).next().unwrap_or(message);
+    let (line, message) = match line_in(message) {
+        Some((line, message)) => (Some(line), message),
+        None => (None, message),
+    };
     BuildError::Failed(Box::new(Failure {
         dockerfile,
-        line: line_in(message),
+        line,
         step: None,
         output: Vec::new(),
         message: message.to_owned(),
     }))
 }
 
-/// The line that an error about the Dockerfile itself names: `dockerfile parse error line 3: …`,
-/// or `… on line 3: …`.
-fn line_in(message: &str) -> Option<usize> {
+/// A step as it stands in the Dockerfile, without the mounts: `RUN make`.
+fn instruction(step: &str) -> String {
+    let name = step.split_once("] ").map_or(step, |(_, name)| name);
+    match name.strip_prefix("RUN ") {
+        Some(mut command) => {
+            while let Some((_, rest)) = command
+                .trim_start()
+                .split_once(' ')
+                .filter(|(word, _)| word.starts_with("--"))
+            {
+                command = rest;
+            }
+            format!("RUN {}", command.trim_start())
+        }
+        None => name.to_owned(),
+    }
+}
+
+/// The engine repeats the whole command before it says how it ended.
+fn without_command(message: &str) -> &str {
+    match message.rfind("exit code: ") {
+        Some(at) => &message[at..],
+        None => message,
+    }
+}
+
+/// The line that an error about the Dockerfile itself names, and the rest of it:
+/// `dockerfile parse error line 3: unknown instruction`, or `… on line 3: …`.
+fn line_in(message: &str) -> Option<(usize, &str)> {
     let (_, after) = message.split_once("parse error")?.1.split_once("line ")?;
-    let digits = after.split(|c: char| !c.is_ascii_digit()).next()?;
-    digits.parse().ok()
+    let (digits, rest) = after.split_once(": ")?;
+    Some((digits.parse().ok()?, rest))
 }
 
 /// The same for each build of a context, so that the engine compares with what it got last.

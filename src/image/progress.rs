@@ -104,10 +104,12 @@ impl Progress {
     /// The step that failed first, other than for being cancelled.
     pub(super) fn failed_step(&self) -> Option<FailedStep> {
         let step = self.known.get(self.failed.as_ref()?)?;
+        // Its last words may come after the news of its end.
+        let unended = step.partial.values().map(|text| written(text));
         Some(FailedStep {
             name: step.name.clone(),
             line: step.line,
-            output: step.last_lines.iter().cloned().collect(),
+            output: step.last_lines.iter().cloned().chain(unended).collect(),
             message: step.error.clone(),
         })
     }
@@ -174,16 +176,20 @@ impl Known {
     }
 
     fn line_written(&mut self, bytes: &[u8], news: &mut Vec<Step>) {
-        let text = String::from_utf8_lossy(bytes);
-        let text = text.trim_end_matches(['\n', '\r']);
-        // Progress bars overwrite their line; the last state is what a terminal would show.
-        let text = text.rsplit('\r').next().unwrap_or(text).to_owned();
+        let text = written(bytes);
         if self.last_lines.len() == KEPT_LINES {
             self.last_lines.pop_front();
         }
         self.last_lines.push_back(text.clone());
         news.push(self.news(false, StepState::Output(text)));
     }
+}
+
+/// A line as a terminal would show it: progress bars overwrite theirs.
+fn written(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_end_matches(['\n', '\r']);
+    text.rsplit('\r').next().unwrap_or(text).to_owned()
 }
 
 /// Whether an error only says that something else ended the build.

@@ -97,4 +97,8 @@ fn the_step_that_failed_is_not_one_that_was_cancelled_for_it() {
     assert_eq!(step.message, "exit code: 2");
     assert_eq!(step.output.first().unwrap(), "60");
     assert_eq!(step.output.last().unwrap(), "99");
+
+    progress.absorb(report(vec![], vec![log("late")]));
+    let step = progress.failed_step().unwrap();
+    assert_eq!(step.output.last().unwrap(), "late");
 }
