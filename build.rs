@@ -1,5 +1,8 @@
 //! Builds the agent, whose bytes the program carries: a static binary of the same machine.
-#![allow(clippy::print_stdout, reason = "cargo reads what a build script prints")]
+#![allow(
+    clippy::print_stdout,
+    reason = "cargo reads what a build script prints"
+)]
 
 use std::env;
 use std::error::Error;
@@ -23,7 +26,13 @@ const OTHERS_BUSINESS: [&str; 12] = [
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    for input in ["crates/agent", "crates/wire", "Cargo.lock", "Cargo.toml", "build.rs"] {
+    for input in [
+        "crates/agent",
+        "crates/wire",
+        "Cargo.lock",
+        "Cargo.toml",
+        "build.rs",
+    ] {
         println!("cargo::rerun-if-changed={input}");
     }
     let source = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);

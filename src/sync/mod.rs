@@ -1,0 +1,81 @@
+//! How changes travel into containers: through the agent, or as an archive where none runs.
+//!
+//! One way only, host to container. [`reconcile`](reconcile::reconcile) comes first for each
+//! container; it fills [`Sent`], by which [`apply`](transfer::apply) knows what is there already
+//! and what is the host's to remove. A `Sent` belongs to one container and dies with it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub(crate) mod agent_binary;
+pub(crate) mod archive;
+pub(crate) mod connection;
+pub(crate) mod reconcile;
+pub(crate) mod scan;
+pub(crate) mod transfer;
+
+#[cfg(test)]
+mod test_agent;
+
+/// What of the host's is in a container, below one target.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Sent(BTreeMap<PathBuf, scan::Known>);
+
+impl Sent {
+    /// All paths, parents first.
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.0.keys().map(PathBuf::as_path)
+    }
+
+    /// The path itself, if it is there, and all below it, parents first.
+    fn at_and_below(&self, path: &Path) -> Vec<PathBuf> {
+        let from_here = self.0.range(path.to_owned()..).map(|(found, _)| found);
+        from_here
+            .take_while(|found| found.starts_with(path))
+            .cloned()
+            .collect()
+    }
+}
+
+/// How bringing changes over went. Problems leave the rest unaffected.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct SyncOutcome {
+    /// Files and symlinks written.
+    pub(crate) files: usize,
+    /// Their bytes.
+    pub(crate) bytes: u64,
+    /// Files and symlinks removed.
+    pub(crate) removed: usize,
+    /// Paths that were there already.
+    pub(crate) unchanged: usize,
+    /// What could not be done.
+    pub(crate) problems: Vec<Problem>,
+    /// What was written, made or removed, relative to the source; folders that went are not named.
+    pub(crate) changed: Vec<PathBuf>,
+}
+
+/// One path that could not be brought over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Problem {
+    /// Relative to the source; empty is the source itself.
+    pub(crate) path: PathBuf,
+    /// Why, for people.
+    pub(crate) message: String,
+    /// The agent's user may not; another user might.
+    pub(crate) permission: bool,
+}
+
+impl Problem {
+    fn of_host(path: &Path, error: &io::Error) -> Self {
+        Problem::new(path, format!("cannot be read on the host: {error}"))
+    }
+
+    fn new(path: &Path, message: impl Into<String>) -> Self {
+        Problem {
+            path: path.to_owned(),
+            message: message.into(),
+            permission: false,
+        }
+    }
+}

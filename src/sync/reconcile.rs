@@ -1,0 +1,174 @@
+//! Makes what a target holds of the host equal to the host, and touches nothing else.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use devrun_wire::frames::{Entry, Request, Response};
+
+use super::connection::{AgentConnection, Answer, SyncError};
+use super::scan::{self, Known, Tree, blocking};
+use super::transfer::{Folders, Transfer, bytes_of, problem_of};
+use super::{Problem, Sent, SyncOutcome};
+
+/// Paths that are inspected at a time; the answer has to fit a frame even if all are symlinks.
+const BATCH: usize = 512;
+
+/// Compares all that takes part with the container, writes what differs, and removes those of
+/// `extra` (paths known to have come from the host, in an image or an earlier session) and of
+/// `sent` that the host does not have any more. Afterwards `sent` is what is there.
+pub(crate) async fn reconcile(
+    connection: &AgentConnection,
+    tree: &Tree,
+    sent: &mut Sent,
+    extra: &[PathBuf],
+) -> Result<SyncOutcome, SyncError> {
+    let ours = extra.iter().map(PathBuf::as_path).chain(sent.paths());
+    let mut ours: Vec<PathBuf> = ours.map(Path::to_owned).collect();
+    ours.sort();
+    ours.dedup();
+    let mut transfer = Transfer::new(connection, tree, sent);
+    let host = tree.clone();
+    let listed = blocking(move || {
+        let (found, problems) = scan::list(&host, Path::new(""));
+        let from_is_there = !scan::is_absent(&host.from);
+        ours.retain(|path| from_is_there && scan::is_absent(&host.from.join(path)));
+        Ok((found, problems, ours))
+    });
+    let (found, gone) = match listed.await {
+        Ok((found, problems, gone)) => {
+            transfer.outcome.problems.extend(problems);
+            (found, gone)
+        }
+        Err(error) => {
+            transfer
+                .outcome
+                .problems
+                .push(Problem::of_host(Path::new(""), &error));
+            return transfer.end().await;
+        }
+    };
+    remove(&mut transfer, &gone).await?;
+    // The agent hashes the next batch while this one is compared and sent.
+    let mut batches = found.chunks(BATCH);
+    let mut next = ask(connection, tree, batches.next()).await?;
+    while let Some((paths, answer)) = next {
+        next = ask(connection, tree, batches.next()).await?;
+        compare(&mut transfer, paths, answer).await?;
+    }
+    transfer.end().await
+}
+
+/// Removes those of the paths, which are no longer on the host, that are in the container.
+async fn remove(transfer: &mut Transfer<'_>, gone: &[PathBuf]) -> Result<(), SyncError> {
+    let mut there = Vec::new();
+    for batch in gone.chunks(BATCH) {
+        let Some((paths, answer)) = ask(transfer.connection, transfer.tree, Some(batch)).await?
+        else {
+            break;
+        };
+        let Some(entries) = entries(transfer, answer).await? else {
+            return Ok(());
+        };
+        for (path, entry) in paths.iter().zip(entries) {
+            match entry {
+                Entry::File { .. } | Entry::Symlink(_) => there.push((path.clone(), false)),
+                Entry::Folder => there.push((path.clone(), true)),
+                // What else is there now did not come from the host.
+                Entry::Absent | Entry::Other => {
+                    transfer.sent.0.remove(path);
+                }
+            }
+        }
+    }
+    for (path, is_folder) in there.into_iter().rev() {
+        transfer.remove(path, is_folder).await?;
+    }
+    Ok(())
+}
+
+/// The answer to [`ask`]; a refusal of the whole is a problem of the whole.
+async fn entries(
+    transfer: &mut Transfer<'_>,
+    answer: Answer,
+) -> Result<Option<Vec<Entry>>, SyncError> {
+    match answer.await? {
+        Response::Entries(entries) => Ok(Some(entries)),
+        refused => {
+            transfer
+                .outcome
+                .problems
+                .push(problem_of(Path::new(""), refused));
+            Ok(None)
+        }
+    }
+}
+
+async fn ask<'p>(
+    connection: &AgentConnection,
+    tree: &Tree,
+    batch: Option<&'p [PathBuf]>,
+) -> Result<Option<(&'p [PathBuf], Answer)>, SyncError> {
+    let Some(paths) = batch else { return Ok(None) };
+    let request = Request::Inspect {
+        root: tree.to.clone(),
+        paths: paths.iter().map(|path| bytes_of(path)).collect(),
+    };
+    Ok(Some((paths, connection.send(&request).await?)))
+}
+
+async fn compare(
+    transfer: &mut Transfer<'_>,
+    paths: &[PathBuf],
+    answer: Answer,
+) -> Result<(), SyncError> {
+    let absolute: Vec<PathBuf> = paths
+        .iter()
+        .map(|path| transfer.tree.from.join(path))
+        .collect();
+    let host = blocking(move || {
+        Ok(absolute
+            .iter()
+            .map(|path| scan::know(path))
+            .collect::<Vec<io::Result<Known>>>())
+    });
+    let Some(entries) = entries(transfer, answer).await? else {
+        return Ok(());
+    };
+    let host = host.await.unwrap_or_default();
+    let mut differing = Vec::new();
+    for ((path, host), entry) in paths.iter().zip(host).zip(entries) {
+        let known = host.unwrap_or(Known::Unsure);
+        if is_equal(&known, &entry) {
+            transfer.outcome.unchanged += 1;
+            transfer.sent.0.insert(path.clone(), known);
+        } else {
+            if entry == Entry::Absent {
+                transfer.sent.0.remove(path);
+            } else {
+                // The host has this path, so what is there is the host's to replace or remove.
+                transfer.sent.0.insert(path.clone(), Known::Unsure);
+            }
+            differing.push(path.clone());
+        }
+    }
+    transfer.bring(differing, Folders::Alone).await
+}
+
+fn is_equal(known: &Known, entry: &Entry) -> bool {
+    match (known, entry) {
+        (
+            Known::File { hash, mode },
+            Entry::File {
+                hash: other,
+                mode: other_mode,
+                ..
+            },
+        ) => hash == other && mode == other_mode,
+        (Known::Folder, Entry::Folder) => true,
+        (Known::Symlink(target), Entry::Symlink(other)) => target == other,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

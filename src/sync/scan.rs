@@ -1,0 +1,280 @@
+//! The host's side: what is there, and how it is read.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use devrun_wire::Hasher;
+
+use super::Problem;
+
+/// How much of a file goes in one frame.
+pub(crate) const PIECE: usize = 1 << 20;
+
+/// Whether a path (relative to the source; true for folders) takes part. A folder that does
+/// not is not entered.
+pub(crate) type Filter = dyn Fn(&Path, bool) -> bool + Send + Sync;
+
+/// What is kept in step with what.
+#[derive(Clone)]
+pub(crate) struct Tree {
+    /// The folder on the host, absolute.
+    pub(crate) from: PathBuf,
+    /// The folder in the container, absolute.
+    pub(crate) to: String,
+    /// What takes part.
+    pub(crate) filter: Arc<Filter>,
+}
+
+/// Something at a path of the host, now.
+#[derive(Debug)]
+pub(crate) enum OnHost {
+    /// Nothing.
+    Absent,
+    /// A folder and its mode.
+    Folder { mode: u32 },
+    /// A symlink and what it points to.
+    Symlink(Vec<u8>),
+    /// A regular file of at most one piece, read whole.
+    Small {
+        mode: u32,
+        content: Vec<u8>,
+        hash: u128,
+    },
+    /// A larger one, opened.
+    Big(Reading),
+    /// A file that changed while it was read.
+    Changing,
+    /// A socket, a device: nothing that can be brought over.
+    Special,
+}
+
+/// What a listing or a comparison needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Known {
+    /// A regular file.
+    File {
+        /// Hash of its content.
+        hash: u128,
+        /// Permission bits.
+        mode: u32,
+    },
+    /// A folder.
+    Folder,
+    /// A symlink and what it points to.
+    Symlink(Vec<u8>),
+    /// Something of the host's is there; which version is not certain.
+    Unsure,
+}
+
+/// A file that is being read, and what it was like when that began.
+pub(crate) struct Reading {
+    file: File,
+    stamp: Stamp,
+    read: u64,
+    hasher: Box<Hasher>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    file: (u64, u64),
+    size: u64,
+    modified: (i64, i64),
+    mode: u32,
+}
+
+impl Stamp {
+    fn of(found: &fs::Metadata) -> Self {
+        Stamp {
+            file: (found.dev(), found.ino()),
+            size: found.size(),
+            modified: (found.mtime(), found.mtime_nsec()),
+            mode: found.mode(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Reading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reading")
+            .field("stamp", &self.stamp)
+            .field("read", &self.read)
+            .finish()
+    }
+}
+
+impl Reading {
+    /// Opens a regular file; blocks.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let stamp = Stamp::of(&file.metadata()?);
+        Ok(Reading {
+            file,
+            stamp,
+            read: 0,
+            hasher: Box::default(),
+        })
+    }
+
+    /// Permission bits.
+    pub(crate) fn mode(&self) -> u32 {
+        self.stamp.mode & 0o777
+    }
+
+    /// The next piece; shorter than [`PIECE`] only at the end. Blocks.
+    pub(crate) fn piece(&mut self) -> io::Result<Vec<u8>> {
+        let mut piece = Vec::new();
+        self.file
+            .by_ref()
+            .take(PIECE as u64)
+            .read_to_end(&mut piece)?;
+        self.hasher.update(&piece);
+        self.read += piece.len() as u64;
+        Ok(piece)
+    }
+
+    /// Hash of what was read.
+    pub(crate) fn hash(&self) -> u128 {
+        self.hasher.finish()
+    }
+
+    /// Bytes that it had when it was opened.
+    pub(crate) fn size(&self) -> u64 {
+        self.stamp.size
+    }
+
+    /// Bytes read.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.read
+    }
+
+    /// Whether what was read is what one moment's file held, as far as can be told. Blocks.
+    pub(crate) fn is_whole(&self) -> io::Result<bool> {
+        Ok(self.read == self.stamp.size && Stamp::of(&self.file.metadata()?) == self.stamp)
+    }
+}
+
+/// What is at a path of the host; blocks.
+pub(crate) fn look(path: &Path) -> io::Result<OnHost> {
+    let found = match fs::symlink_metadata(path) {
+        Err(error) if is_absence(&error) => return Ok(OnHost::Absent),
+        found => found?,
+    };
+    let result = if found.is_dir() {
+        Ok(OnHost::Folder {
+            mode: found.mode() & 0o777,
+        })
+    } else if found.is_symlink() {
+        fs::read_link(path).map(|target| OnHost::Symlink(target.as_os_str().as_bytes().to_vec()))
+    } else if found.is_file() {
+        read(path)
+    } else {
+        Ok(OnHost::Special)
+    };
+    // It may have gone, or become something else, since we asked.
+    match result {
+        Err(error) if is_absence(&error) => Ok(OnHost::Absent),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => Ok(OnHost::Changing),
+        result => result,
+    }
+}
+
+fn read(path: &Path) -> io::Result<OnHost> {
+    let mut reading = Reading::open(path)?;
+    if reading.stamp.size > PIECE as u64 {
+        return Ok(OnHost::Big(reading));
+    }
+    let content = reading.piece()?;
+    if !reading.is_whole()? {
+        return Ok(OnHost::Changing);
+    }
+    Ok(OnHost::Small {
+        mode: reading.mode(),
+        content,
+        hash: reading.hash(),
+    })
+}
+
+/// What is at a path of the host, for comparison; a file that changes meanwhile is not certain.
+/// Blocks.
+pub(crate) fn know(path: &Path) -> io::Result<Known> {
+    Ok(match look(path)? {
+        OnHost::Folder { .. } => Known::Folder,
+        OnHost::Symlink(target) => Known::Symlink(target),
+        OnHost::Small { mode, hash, .. } => Known::File { hash, mode },
+        OnHost::Big(mut reading) => {
+            while reading.piece()?.len() == PIECE {}
+            if reading.is_whole()? {
+                Known::File {
+                    hash: reading.hash(),
+                    mode: reading.mode(),
+                }
+            } else {
+                Known::Unsure
+            }
+        }
+        OnHost::Absent | OnHost::Changing | OnHost::Special => Known::Unsure,
+    })
+}
+
+/// Whether nothing is at a path of the host; blocks.
+pub(crate) fn is_absent(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| is_absence(&error))
+}
+
+fn is_absence(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+/// What takes part below a path of the source, relative to the source, parents first; folders
+/// that cannot be read are problems. Blocks.
+pub(crate) fn list(tree: &Tree, below: &Path) -> (Vec<PathBuf>, Vec<Problem>) {
+    let mut found = Vec::new();
+    let mut problems = Vec::new();
+    let mut folders = vec![below.to_owned()];
+    while let Some(folder) = folders.pop() {
+        match entries(tree, &folder) {
+            Ok(entries) => {
+                for (path, is_folder) in entries {
+                    if is_folder {
+                        folders.push(path.clone());
+                    }
+                    found.push(path);
+                }
+            }
+            // Gone since it was seen: what is left of it is found out by who watches.
+            Err(error) if is_absence(&error) && folder != below => {}
+            Err(error) => problems.push(Problem::of_host(&folder, &error)),
+        }
+    }
+    found.sort();
+    (found, problems)
+}
+
+fn entries(tree: &Tree, folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
+    let mut entries = Vec::new();
+    for entry in fs::read_dir(tree.from.join(folder))? {
+        let entry = entry?;
+        let kind = entry.file_type()?;
+        let path = folder.join(entry.file_name());
+        let special = !(kind.is_dir() || kind.is_file() || kind.is_symlink());
+        if !special && (tree.filter)(&path, kind.is_dir()) {
+            entries.push((path, kind.is_dir()));
+        }
+    }
+    Ok(entries)
+}
+
+/// Does blocking work where it holds nobody up; begins at once.
+pub(crate) fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> impl Future<Output = io::Result<T>> {
+    let task = tokio::task::spawn_blocking(work);
+    async {
+        task.await
+            .unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+}
