@@ -1,0 +1,287 @@
+//! The folders that are watched, and what is known to lie in them.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use devrun_core::event::WatchEvent;
+use tokio::time::Instant;
+
+use super::backend::{Backend, WatchError, What};
+use super::batch::Batch;
+use super::places::Places;
+
+/// The watched folders.
+#[derive(Debug)]
+pub(super) struct Tree {
+    places: Places,
+    backend: Option<Backend>,
+    /// By real path: names of the files in it that matter.
+    folders: BTreeMap<PathBuf, HashSet<OsString>>,
+    lost: Vec<WatchEvent>,
+    /// Folders that cannot be watched or read; told once.
+    failed: BTreeSet<PathBuf>,
+    /// The kernel watches no more; told once.
+    is_full: bool,
+}
+
+impl Tree {
+    /// Without a `backend` nothing is seen, but all is known.
+    pub(super) fn new(places: Places, backend: Option<Backend>) -> Self {
+        Self {
+            places,
+            backend,
+            folders: BTreeMap::new(),
+            lost: Vec::new(),
+            failed: BTreeSet::new(),
+            is_full: false,
+        }
+    }
+
+    /// Watches for something else from now on.
+    pub(super) fn replace(&mut self, places: Places) {
+        self.places = places;
+        self.folders.clear();
+        self.failed.clear();
+        self.is_full = false;
+        self.arm_all();
+        let folders = &self.folders;
+        if let Some(backend) = &mut self.backend {
+            backend.retain(|folder| folders.contains_key(folder));
+        }
+    }
+
+    /// Watches all there is.
+    pub(super) fn arm_all(&mut self) {
+        let mut found = Vec::new();
+        self.arm_places(&mut found);
+    }
+
+    /// Files that matter.
+    pub(super) fn count(&self) -> usize {
+        self.folders.values().map(HashSet::len).sum()
+    }
+
+    pub(super) fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// What could not be watched since the last time.
+    pub(super) fn take_lost(&mut self) -> Vec<WatchEvent> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Watches a folder whose content does not matter by itself.
+    pub(super) fn guard(&mut self, folder: &Path) {
+        if !self.folders.contains_key(folder) && self.watch(folder) {
+            self.folders.insert(folder.to_path_buf(), HashSet::new());
+        }
+    }
+
+    /// What happened to a path goes into the batch.
+    pub(super) fn see(&mut self, path: &Path, what: What, now: Instant, batch: &mut Batch) {
+        match what {
+            What::Gone => return self.gone(path, now, batch),
+            What::Written => return self.file(path, batch, Batch::whole),
+            _ => {}
+        }
+        // If it is gone again, that is told too.
+        let Ok(found) = path.symlink_metadata() else {
+            return;
+        };
+        match what {
+            // Now it may be readable.
+            What::Attributes if self.failed.remove(path) => self.appeared(path, batch),
+            What::Attributes => {
+                for name in self.places.told_as(path, found.is_dir()) {
+                    batch.touched(name, now);
+                }
+            }
+            _ if found.is_dir() => self.appeared(path, batch),
+            // A link is whole from the start, and nobody closes it.
+            What::Made if found.is_symlink() || found.nlink() > 1 => {
+                self.file(path, batch, Batch::whole);
+            }
+            What::Made | What::Modified => {
+                self.file(path, batch, |batch, name| batch.writing(name, now));
+            }
+            _ => self.file(path, batch, Batch::whole),
+        }
+    }
+
+    /// Places that were missing may be there by now, and the other way round.
+    pub(super) fn restore(&mut self, batch: &mut Batch) {
+        let is_there =
+            |folder: &Path| self.folders.contains_key(folder) || self.failed.contains(folder);
+        if self.is_full || self.places.all().iter().all(|place| is_there(&place.real)) {
+            return;
+        }
+        self.places.locate();
+        let mut found = Vec::new();
+        self.arm_places(&mut found);
+        found.into_iter().for_each(|path| batch.whole(path));
+    }
+
+    fn arm_places(&mut self, found: &mut Vec<PathBuf>) {
+        for place in self.places.all().to_vec() {
+            if self.folders.contains_key(&place.real) {
+                continue;
+            }
+            // Something may be made while the watch above it is added.
+            let mut nearest = PathBuf::new();
+            while let Some(above) = place.real.ancestors().find(|above| above.is_dir()) {
+                if above == place.real {
+                    self.arm(above, found);
+                }
+                if above == place.real || above == nearest {
+                    break;
+                }
+                self.guard(above);
+                nearest = above.to_path_buf();
+            }
+        }
+    }
+
+    /// Watches a folder and what is below it. A folder is listed only once its watch is there:
+    /// what is made before is found, and what is made after is told.
+    fn arm(&mut self, top: &Path, found: &mut Vec<PathBuf>) {
+        let mut left = vec![top.to_path_buf()];
+        while let Some(folder) = left.pop() {
+            if self.folders.contains_key(&folder) || !self.watch(&folder) {
+                continue;
+            }
+            found.extend(self.places.told_as(&folder, true));
+            let entries = match std::fs::read_dir(&folder) {
+                Ok(entries) => entries,
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => {
+                    self.lose(&folder, &error.to_string());
+                    continue;
+                }
+            };
+            let mut names = HashSet::new();
+            for entry in entries.flatten() {
+                let path = entry.path();
+                if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    if !self.places.prune(&path) {
+                        left.push(path);
+                    }
+                    continue;
+                }
+                let told = self.places.told_as(&path, false);
+                if !told.is_empty() {
+                    names.insert(entry.file_name());
+                    found.extend(told);
+                }
+            }
+            self.folders.insert(folder, names);
+        }
+    }
+
+    fn watch(&mut self, folder: &Path) -> bool {
+        let Some(backend) = &mut self.backend else {
+            return true;
+        };
+        match backend.watch(folder) {
+            Ok(()) => true,
+            Err(WatchError::Missing) => false,
+            Err(WatchError::Limit(message)) => {
+                if !std::mem::replace(&mut self.is_full, true) {
+                    self.lost.push(WatchEvent::Lost {
+                        root: folder.to_path_buf(),
+                        message,
+                    });
+                }
+                false
+            }
+            Err(WatchError::Other(message)) => {
+                self.lose(folder, &message);
+                false
+            }
+        }
+    }
+
+    fn lose(&mut self, folder: &Path, why: &str) {
+        if self.failed.insert(folder.to_path_buf()) {
+            self.lost.push(WatchEvent::Lost {
+                root: folder.to_path_buf(),
+                message: format!(
+                    "saves below it go unnoticed: {why}; let your user read it, or let `ignore` \
+                     or `.gitignore` name it"
+                ),
+            });
+        }
+    }
+
+    fn appeared(&mut self, folder: &Path, batch: &mut Batch) {
+        let mut found = self.places.told_as(folder, true);
+        if !self.places.prune(folder) {
+            self.forget(folder);
+            self.arm(folder, &mut found);
+        }
+        found.into_iter().for_each(|path| batch.whole(path));
+    }
+
+    fn file(&mut self, path: &Path, batch: &mut Batch, mut put: impl FnMut(&mut Batch, PathBuf)) {
+        let told = self.places.told_as(path, false);
+        if told.is_empty() {
+            return;
+        }
+        if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
+            && let Some(names) = self.folders.get_mut(parent)
+        {
+            names.insert(name.to_owned());
+        }
+        told.into_iter().for_each(|name| put(batch, name));
+    }
+
+    fn gone(&mut self, path: &Path, now: Instant, batch: &mut Batch) {
+        if self.folders.contains_key(path) {
+            for (gone, is_dir) in self.forget(path) {
+                for name in self.places.told_as(&gone, is_dir) {
+                    batch.gone(name, now);
+                }
+            }
+            // Another may have taken its place before we heard of the end of this one.
+            if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
+                self.appeared(path, batch);
+            }
+            return;
+        }
+        let known = match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) => self
+                .folders
+                .get_mut(parent)
+                .is_some_and(|names| names.remove(name)),
+            _ => false,
+        };
+        // What is not known may have been a folder that the rules ignore.
+        if known || !self.places.told_as(path, true).is_empty() {
+            for name in self.places.told_as(path, false) {
+                batch.gone(name, now);
+            }
+        }
+    }
+
+    /// Ends the watches on a folder and all below it. Returns what was known there, and whether
+    /// each is a folder.
+    fn forget(&mut self, top: &Path) -> Vec<(PathBuf, bool)> {
+        let below = self.folders.range(top.to_path_buf()..);
+        let folders: Vec<PathBuf> = below
+            .map(|(folder, _)| folder)
+            .take_while(|folder| folder.starts_with(top))
+            .cloned()
+            .collect();
+        let mut known = Vec::new();
+        for folder in folders {
+            if let Some(backend) = &mut self.backend {
+                backend.unwatch(&folder);
+            }
+            let names = self.folders.remove(&folder).unwrap_or_default();
+            known.extend(names.into_iter().map(|name| (folder.join(name), false)));
+            known.push((folder, true));
+        }
+        known
+    }
+}
