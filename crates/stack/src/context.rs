@@ -197,13 +197,8 @@ impl Context<'_> {
         match parse(&text.value) {
             Ok(value) => Some(value),
             Err(unfit) => {
-                let shown = if self.source(text.span).contains("${") {
-                    format!("{} (here \"{}\")", unfit.message, text.value)
-                } else {
-                    unfit.message
-                };
                 let problem = self
-                    .error("stackfile::value", text.span, unfit.label, shown)
+                    .error("stackfile::value", text.span, unfit.label, unfit.message)
                     .advise(unfit.help);
                 self.report(problem);
                 None

@@ -62,6 +62,12 @@ impl Diagnostic {
         self.code == other.code && self.message == other.message && self.offset() == other.offset()
     }
 
+    /// Whether it is of that kind and in that part of that file.
+    pub(crate) fn is_within(&self, code: &str, file: &SourceFile, span: SourceSpan) -> bool {
+        let inside = (span.offset()..span.offset() + span.len()).contains(&self.offset());
+        self.code == code && inside && Arc::ptr_eq(&self.file, file)
+    }
+
     pub(crate) fn offset(&self) -> usize {
         self.labels.first().map_or(0, LabeledSpan::offset)
     }

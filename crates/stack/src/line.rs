@@ -65,16 +65,23 @@ impl Context<'_> {
         };
         let name = node.name().value();
         for entry in node.entries() {
+            if let Some(kind) = entry.ty() {
+                let problem = self
+                    .error(
+                        "stackfile::type",
+                        kind.span(),
+                        "not used",
+                        "values have no type annotations here",
+                    )
+                    .advise("take it away: each word knows what it takes");
+                self.report(problem);
+            }
             let Some(key) = entry.name() else {
                 let text = self.text(entry);
                 line.words.push(text);
                 continue;
             };
-            if !shape.properties.is_empty()
-                && !shape.properties.contains(&"*")
-                && !shape.properties.contains(&key.value())
-                || shape.properties.is_empty()
-            {
+            if !shape.properties.contains(&key.value()) && !shape.properties.contains(&"*") {
                 self.unknown_property(name, key.value(), key.span(), shape);
                 continue;
             }

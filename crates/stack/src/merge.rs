@@ -103,6 +103,7 @@ impl Layers<'_> {
     /// The templates that a body uses lie below it, wherever in it they are named.
     fn body(&mut self, cx: &mut Context<'_>, nodes: &[KdlNode], place: Place) {
         for node in nodes.iter().filter(|node| node.name().value() == "use") {
+            cx.no_edit(node);
             if let Some(line) = cx.line(node, &USE) {
                 for name in line.words.iter().filter(|name| !name.broken) {
                     self.template(cx, &name.value, name.span);
@@ -204,6 +205,21 @@ impl Context<'_> {
             )
             .advise(help);
         self.report(problem);
+    }
+
+    /// Nodes that lie over nothing have nothing to edit.
+    pub(crate) fn no_edit(&mut self, node: &KdlNode) {
+        if let Some(edit) = node.ty() {
+            let problem = self
+                .error(
+                    "stackfile::unknown-edit",
+                    edit.span(),
+                    "not here",
+                    format!("({}) edits nothing here", edit.value()),
+                )
+                .advise("(remove) and (replace) stand before the words of a service");
+            self.report(problem);
+        }
     }
 
     /// Says a single word: twice in one layer is a problem, in a later layer it replaces.
@@ -313,6 +329,9 @@ fn remove_keyed(draft: &mut Draft, word: &str, line: &Line<'_>) -> bool {
         "route" => drop(&mut draft.routes, |route| named(&route.pattern)),
         "depends-on" => drop(&mut draft.depends_on, |dependency| {
             named(&dependency.service)
+        }),
+        "on" => drop(&mut draft.on, |rule| {
+            rule.patterns.iter().all(|pattern| named(pattern))
         }),
         "env-file" => drop(&mut draft.env_files, |path| {
             line.words.iter().any(|word| path.ends_with(&word.value))

@@ -1,3 +1,8 @@
 //! The language seen from outside: text in, stack or diagnostics out.
+
+mod meaning;
+mod reuse;
 mod root;
+mod syntax;
+mod values;
 mod world;

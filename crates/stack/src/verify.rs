@@ -58,11 +58,18 @@ pub(crate) fn known_service(
 
 fn complete(cx: &mut Context<'_>, service: &Laid<'_>) {
     let node = service.node;
-    // A body with problems of its own may well have tried to say it.
+    // A word that was not understood may have been the one.
+    let body = node.span();
+    let misread = cx
+        .problems
+        .iter()
+        .any(|known| known.is_within("stackfile::unknown-word", &cx.file, body));
     let tried = |word: &str| {
-        node.children()
-            .iter()
-            .any(|child| child.name().value() == word)
+        misread
+            || node
+                .children()
+                .iter()
+                .any(|child| child.name().value() == word)
     };
     if service.draft.source.is_none() && !tried("image") && !tried("build") && !tried("use") {
         let problem = cx

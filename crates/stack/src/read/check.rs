@@ -63,6 +63,7 @@ fn check(
 ) -> Option<Check> {
     let mut asked = None;
     for child in line.children() {
+        cx.no_edit(child);
         let read = match child.name().value() {
             "http" => http(cx, child),
             "exec" => exec(cx, document, child),
@@ -81,7 +82,7 @@ fn check(
         asked = Some((read, child.name().span()));
     }
     let Some((read, _)) = asked else {
-        if line.children().is_empty() {
+        if line.children().is_empty() && line.node.children().is_some() {
             let problem = cx
                 .error(
                     "stackfile::missing",

@@ -88,6 +88,7 @@ pub(super) fn table(cx: &mut Context<'_>, node: &KdlNode) -> BTreeMap<String, St
 fn pair(cx: &mut Context<'_>, node: &KdlNode) -> Option<(String, String)> {
     let key = node.name().value().to_owned();
     let at = node.name().span();
+    cx.no_edit(node);
     if let Some(bare) = key.strip_suffix(':') {
         let problem = cx
             .error(

@@ -88,6 +88,9 @@ fn asked(cx: &mut Context<'_>, line: &Line<'_>) -> Option<DraftHealth> {
 }
 
 fn probe(cx: &mut Context<'_>, line: &Line<'_>) -> Option<DraftProbe> {
+    if line.node.children().is_some() {
+        return None;
+    }
     let (http, tcp) = (line.property("http"), line.property("tcp"));
     if usize::from(http.is_some())
         + usize::from(tcp.is_some())

@@ -22,7 +22,7 @@ pub(super) fn route(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, lay
         .property("port")
         .and_then(|text| cx.parsed(text, value::port));
     for text in &line.words {
-        if let Some(pattern) = pattern(cx, text, true) {
+        if let Some(pattern) = pattern(cx, text, Kind::Route) {
             let what = format!("the route {pattern}");
             let said = Said {
                 value: DraftRoute { pattern, port },
@@ -39,13 +39,22 @@ pub(super) fn route(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, lay
     }
 }
 
-/// A path; with a `*` at its end, where that is allowed.
-pub(super) fn pattern(cx: &mut Context<'_>, text: &Text, star: bool) -> Option<String> {
+/// What kind of path is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// May end in `*`.
+    Route,
+    /// One path alone.
+    Exact,
+}
+
+/// A path of the proxy.
+pub(super) fn pattern(cx: &mut Context<'_>, text: &Text, kind: Kind) -> Option<String> {
     let pattern = cx.string(text);
     if text.broken {
         return None;
     }
-    let stem = if star {
+    let stem = if kind == Kind::Route {
         pattern.strip_suffix('*').unwrap_or(&pattern)
     } else {
         &pattern
@@ -70,12 +79,13 @@ pub(super) fn pattern(cx: &mut Context<'_>, text: &Text, star: bool) -> Option<S
     } else {
         return Some(pattern);
     };
+    let what = if kind == Kind::Route { "route" } else { "path" };
     let problem = cx
         .error(
             "stackfile::route",
             text.span,
             label,
-            format!("\"{pattern}\" is not a route"),
+            format!("\"{pattern}\" is not a {what}"),
         )
         .advise(help);
     cx.report(problem);

@@ -122,7 +122,10 @@ fn line_word(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, layer: usi
         "ready-timeout" => say!(ready_timeout, cx.parsed(&line.words[0], value::some_time)),
         "init" => say!(init, cx.flag(&line.words[0])),
         "config" => say!(config, config(cx, &line)),
-        "health" => say!(health, route::pattern(cx, &line.words[0], false)),
+        "health" => say!(
+            health,
+            route::pattern(cx, &line.words[0], route::Kind::Exact)
+        ),
         "task" => say!(task, Some(())),
         "profile" => say!(
             profiles,
@@ -189,15 +192,16 @@ fn env_files(cx: &mut Context<'_>, draft: &mut Draft, line: &Line<'_>, layer: us
 }
 
 fn amounts(cx: &mut Context<'_>, line: &Line<'_>) -> Option<Resources> {
-    if line.properties.is_empty() {
+    if line.node.entries().is_empty() {
+        let word = line.node.name().value();
         let problem = cx
             .error(
                 "stackfile::missing",
                 line.at(),
                 "of what?",
-                format!("`{}` says no amount", line.node.name().value()),
+                format!("`{word}` says no amount"),
             )
-            .advise("it is written limits cpus=1 memory=\"512M\"");
+            .advise(format!("it is written {word} cpus=0.5 memory=\"512M\""));
         cx.report(problem);
         return None;
     }

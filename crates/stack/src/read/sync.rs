@@ -53,15 +53,6 @@ pub(super) fn sync(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, laye
         return;
     };
     let from = line.words.first().and_then(|text| folder(cx, text, layer));
-    let mut ignore = Vec::new();
-    let mut rules = Vec::new();
-    for child in line.children() {
-        match child.name().value() {
-            "ignore" => ignore.extend(patterns(cx, child)),
-            "on" => rules.extend(on(cx, child, layer)),
-            _ => cx.unknown_word(child, Place::Sync),
-        }
-    }
     let Some(to) = line.property("to") else {
         let problem = cx
             .error(
@@ -73,34 +64,67 @@ pub(super) fn sync(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, laye
             .advise(format!("it is written {}", SYNC.example));
         return cx.report(problem);
     };
-    let Some(to) = cx.parsed(to, value::inside) else {
-        return;
-    };
+    // A target that cannot be read must not hide what is wrong in the block.
+    let target = cx.parsed(to, value::inside);
+    let to = target.clone().unwrap_or_default();
     let at = line.at();
-    match draft.sync.iter_mut().find(|before| before.value.to == to) {
-        Some(before) => {
-            if before.layer == layer {
-                let first = before.at;
-                cx.twice(at, first, format!("the sync to {to} is said twice"));
+    let before = draft.sync.iter().position(|known| known.value.to == to);
+    let mut sync = match before.map(|index| draft.sync.remove(index)) {
+        Some(known) => {
+            if known.layer == layer {
+                cx.twice(at, known.at, format!("the sync to {to} is said twice"));
             }
-            before.layer = layer;
-            before.at = at;
-            before.value.ignore.append(&mut ignore);
-            before.value.on.append(&mut rules);
-            if from.is_some() {
-                before.value.from = from;
-            }
+            known.value
         }
-        None => draft.sync.push(Said {
-            value: DraftSync {
-                from,
-                to,
-                ignore,
-                on: rules,
+        None => DraftSync {
+            from: None,
+            to,
+            ignore: Vec::new(),
+            on: Vec::new(),
+        },
+    };
+    sync.from = from.or(sync.from);
+    for child in line.children() {
+        rule(cx, &mut sync, child, layer);
+    }
+    if target.is_some() {
+        let place = before.unwrap_or(draft.sync.len());
+        draft.sync.insert(
+            place,
+            Said {
+                value: sync,
+                at,
+                layer,
             },
-            at,
-            layer,
-        }),
+        );
+    }
+}
+
+/// `ignore` and `on` add to what lies below, unless they edit it.
+fn rule(cx: &mut Context<'_>, sync: &mut DraftSync, node: &KdlNode, layer: usize) {
+    let edit = node.ty().map(kdl::KdlIdentifier::value);
+    match (node.name().value(), edit) {
+        ("ignore", Some("remove")) => {
+            let gone = patterns(cx, node);
+            sync.ignore.retain(|pattern| !gone.contains(pattern));
+        }
+        ("on", Some("remove")) => {
+            let gone = patterns(cx, node);
+            sync.on.retain(|known| known.value.patterns != gone);
+        }
+        ("ignore", _) => {
+            if edit.is_some() {
+                sync.ignore.clear();
+            }
+            sync.ignore.extend(patterns(cx, node));
+        }
+        ("on", _) => {
+            if edit.is_some() {
+                sync.on.clear();
+            }
+            sync.on.extend(on(cx, node, layer));
+        }
+        _ => cx.unknown_word(node, Place::Sync),
     }
 }
 
@@ -171,6 +195,7 @@ fn on(cx: &mut Context<'_>, node: &KdlNode, layer: usize) -> Option<Said<On>> {
 }
 
 fn action(cx: &mut Context<'_>, node: &KdlNode) -> Option<Action> {
+    cx.no_edit(node);
     let plain = |cx: &mut Context<'_>, action: Action| cx.line(node, &PLAIN).map(|_| action);
     match node.name().value() {
         "restart" => plain(cx, Action::Restart),

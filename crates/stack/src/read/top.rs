@@ -43,6 +43,10 @@ pub(crate) struct ServiceNode<'a> {
 }
 
 impl ServiceNode<'_> {
+    pub(crate) fn span(&self) -> SourceSpan {
+        self.node.span()
+    }
+
     pub(crate) fn children(&self) -> &[KdlNode] {
         self.node.children().map_or(&[], |block| block.nodes())
     }
@@ -90,12 +94,17 @@ const TEMPLATE: Shape = Shape {
     block: Block::Always,
     example: "template NAME { … }",
 };
-const SERVICE: Shape = Shape {
-    words: (1, 1),
-    properties: &["name"],
-    block: Block::Always,
-    example: "service NAME { … }",
-};
+const fn service_shape(example: &'static str) -> Shape {
+    Shape {
+        words: (1, 1),
+        properties: &["name"],
+        block: Block::Always,
+        example,
+    }
+}
+const SERVICE: Shape = service_shape("service NAME { … }");
+const PROXY: Shape = service_shape("proxy NAME { … }");
+const TASK: Shape = service_shape("task NAME { … }");
 
 /// The name in effect.
 pub(crate) fn stack_name(
@@ -165,9 +174,7 @@ pub(crate) fn document<'a>(
         checks: Vec::new(),
     };
     for node in kdl.nodes() {
-        if let Some(edit) = node.ty() {
-            cx.unknown_edit(node, edit.value());
-        }
+        cx.no_edit(node);
         match node.name().value() {
             "stack" | "var" => {}
             "volume" => volume(cx, &mut document, node),
@@ -252,7 +259,12 @@ fn template<'a>(cx: &mut Context<'_>, document: &mut Document<'a>, node: &'a Kdl
 }
 
 fn service<'a>(cx: &mut Context<'_>, document: &mut Document<'a>, node: &'a KdlNode, kind: Kind) {
-    let Some(line) = cx.line(node, &SERVICE) else {
+    let shape = match kind {
+        Kind::Service => &SERVICE,
+        Kind::Proxy => &PROXY,
+        Kind::Task => &TASK,
+    };
+    let Some(line) = cx.line(node, shape) else {
         return;
     };
     let Some(name) = cx.parsed(&line.words[0], value::name) else {

@@ -61,3 +61,34 @@ impl Host for World {
             .then_some(PathKind::Folder)
     }
 }
+
+/// Everything that is wrong with this text, as a person reads it.
+pub(super) fn told(text: &str) -> String {
+    World::new(text).told()
+}
+
+impl World {
+    /// Everything that is wrong, with its carets.
+    pub(super) fn told(&self) -> String {
+        let loaded = self.load();
+        let problems = match &loaded.stack {
+            Ok(_) => &loaded.warnings,
+            Err(rejected) => &rejected.0,
+        };
+        let handler =
+            miette::GraphicalReportHandler::new_themed(miette::GraphicalTheme::unicode_nocolor())
+                .with_width(110)
+                .with_context_lines(1);
+        let mut text = String::new();
+        for problem in problems {
+            handler
+                .render_report(&mut text, problem)
+                .expect("writes to a string");
+            text.push('\n');
+        }
+        text.lines()
+            .map(str::trim_end)
+            .collect::<Vec<_>>()
+            .join("\n")
+    }
+}

@@ -1,0 +1,195 @@
+//! Defaults, templates, and what a service makes of them.
+
+use super::world::{World, told};
+use crate::Service;
+
+fn last(text: &str) -> Service {
+    let world = World::new(&format!("stack app\nvolume d\nvolume e\n{text}"));
+    match world.load().stack {
+        Ok(mut stack) => stack.services.swap_remove(stack.services.len() - 1),
+        Err(_) => panic!("{}", world.told()),
+    }
+}
+
+const TEMPLATE: &str = r#"
+defaults { restart always; environment { A "defaults"; B "defaults" } }
+template t {
+    image "template"
+    command "template"
+    limits cpus=1 memory="1G"
+    environment { B "template"; C "template" }
+    port 8000 to=80
+    volume d to="/data"
+    depends-on db
+    on "*.py" { restart }
+}
+service db { image "db" }
+service proxyless { image "x" }
+"#;
+
+#[test]
+fn single_words_replace_and_keyed_ones_merge() {
+    let service = last(&format!(
+        "{TEMPLATE}service s {{\n limits cpus=2\n environment {{ C \"own\" }}\n port 9000 to=80\n port 1234\n volume e to=\"/data\"\n depends-on proxyless\n on \"*.txt\" {{ recreate }}\n use t\n}}\n"
+    ));
+    let env: Vec<String> = service
+        .environment
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
+    assert_eq!(env, ["A=defaults", "B=template", "C=own"]);
+    assert_eq!(service.command.expect("said").argv()[2], "template");
+    assert_eq!(
+        (service.limits.cpus, service.limits.memory),
+        (Some(2.0), None)
+    );
+    let ports: Vec<(u16, u16)> = service
+        .ports
+        .iter()
+        .map(|port| (port.host, port.container))
+        .collect();
+    assert_eq!(ports, [(9000, 80), (1234, 1234)]);
+    assert_eq!(service.mounts.len(), 1);
+    assert_eq!(
+        service.mounts[0].source,
+        crate::MountSource::Volume("app-e".into())
+    );
+    let waits: Vec<&str> = service
+        .depends_on
+        .iter()
+        .map(|on| on.service.as_str())
+        .collect();
+    assert_eq!(waits, ["db", "proxyless"]);
+    let patterns: Vec<&str> = service
+        .on
+        .iter()
+        .map(|on| on.patterns[0].as_str())
+        .collect();
+    assert_eq!(patterns, ["*.py", "*.txt"]);
+}
+
+#[test]
+fn annotations_edit() {
+    let service = last(&format!(
+        "{TEMPLATE}service s {{\n use t\n (remove)port to=80\n (replace)environment {{ X 1 }}\n (remove)depends-on db\n (remove)command\n (remove)restart\n (remove)volume to=\"/data\"\n}}\n"
+    ));
+    assert_eq!(service.ports, []);
+    assert_eq!(
+        service.environment.into_iter().collect::<Vec<_>>(),
+        [("X".into(), "1".into())]
+    );
+    assert_eq!(service.depends_on, []);
+    assert_eq!(service.command, None);
+    assert_eq!(service.restart, crate::Restart::No);
+    assert_eq!(service.mounts, []);
+}
+
+#[test]
+fn one_variable_of_the_environment_can_be_removed() {
+    let service = last(&format!(
+        "{TEMPLATE}service s {{\n use t\n environment {{ (remove)B; D 1 }}\n}}\n"
+    ));
+    let keys: Vec<&String> = service.environment.keys().collect();
+    assert_eq!(keys, ["A", "C", "D"]);
+}
+
+#[test]
+fn templates_use_templates() {
+    let service = last(
+        "template a { image \"a\"; command \"a\" }\ntemplate b { use a; command \"b\" }\nservice s { use b }\n",
+    );
+    assert_eq!(service.source, crate::Source::Image("a".into()));
+    assert_eq!(service.command.expect("said").argv()[2], "b");
+}
+
+#[test]
+fn what_goes_wrong_in_reuse() {
+    insta::assert_snapshot!(told(
+        "stack app
+template a { use b }
+template b { use a }
+template unused { imgae \"x\" }
+service s {
+    use djngo
+    image \"x\"
+    (remove)port to=80
+    (rmove)command
+    environment { (remove)A }
+}
+"
+    ));
+}
+
+#[test]
+fn a_template_that_is_used_twice_is_wrong_once() {
+    insta::assert_snapshot!(told(
+        "stack app
+template t { image \"x\"; limits memory=\"512\" }
+service a { use t }
+service b { use t }
+"
+    ));
+}
+
+#[test]
+fn the_rules_of_a_sync_add_and_can_be_edited() {
+    let text = |body: &str| {
+        format!(
+            "stack app
+template t {{
+    image \"x\"
+    sync \"src\" to=\"/app\" {{
+        ignore \"a\" \"b\"
+        on \"*.py\" {{ restart }}
+        on \"*.txt\" {{ recreate }}
+    }}
+    on \"x\" \"y\" {{ restart }}
+}}
+service s {{
+    use t
+    {body}
+}}
+"
+        )
+    };
+    let rules = |body: &str| {
+        let world = World::new(&text(body)).file("src/x", "");
+        let Ok(stack) = world.load().stack else {
+            panic!("{}", world.told());
+        };
+        let sync = &stack.services[0].sync[0];
+        let patterns: Vec<String> = sync.on.iter().map(|on| on.patterns.join(" ")).collect();
+        format!(
+            "{} | {} | {}",
+            sync.ignore.join(" "),
+            patterns.join(", "),
+            stack.services[0].on.len()
+        )
+    };
+    assert_eq!(
+        rules("sync to=\"/app\" { ignore \"c\"; on \"*.c\" { restart } }"),
+        "a b c | *.py, *.txt, *.c | 1"
+    );
+    assert_eq!(
+        rules("sync to=\"/app\" { (remove)ignore \"a\"; (remove)on \"*.py\" }"),
+        "b | *.txt | 1"
+    );
+    assert_eq!(
+        rules("sync to=\"/app\" { (replace)ignore \"z\"; (replace)on \"*\" { restart } }"),
+        "z | * | 1"
+    );
+    assert_eq!(rules("(remove)on \"x\" \"y\""), "a b | *.py, *.txt | 0");
+}
+
+#[test]
+fn annotations_where_there_is_nothing_to_edit() {
+    insta::assert_snapshot!(told(
+        "stack app
+(remove)service a { image \"x\" }
+service b {
+    image (u8)\"x\"
+    on \"x\" { (remove)restart }
+}
+"
+    ));
+}
