@@ -150,12 +150,15 @@ impl AgentConnection {
         })
     }
 
-    /// Resolves when the conversation has ended, with the reason.
-    pub(crate) async fn closed(&self) -> SyncError {
-        let mut end = self.shared.end.subscribe();
-        // The sender lives as long as we do.
-        let _ = end.wait_for(Option::is_some).await;
-        self.shared.reason()
+    /// Resolves when the conversation has ended, with the reason; does not keep it going.
+    pub(crate) fn watch_end(&self) -> impl Future<Output = SyncError> + use<> {
+        let shared = Arc::clone(&self.shared);
+        async move {
+            let mut end = shared.end.subscribe();
+            // It cannot fail: the sender lives in what we hold.
+            let _ = end.wait_for(Option::is_some).await;
+            shared.reason()
+        }
     }
 
     fn number(&self) -> u32 {

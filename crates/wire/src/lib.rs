@@ -2,9 +2,9 @@
 
 pub mod codec;
 pub mod frames;
+mod primitive;
 #[cfg(feature = "session")]
 pub mod session;
-mod primitive;
 
 /// Hash of a file's content, the same on both sides (XXH3, 128 bits).
 #[must_use]

@@ -1,0 +1,194 @@
+//! `devrun ci`: one pass that tells the truth: start, wait, tasks and checks, clean up.
+
+use std::time::Duration;
+
+use devrun_core::effect::Exit;
+use devrun_core::notice::NoticeEvent;
+use devrun_core::session::Options;
+use devrun_stack::{Check, CheckTest};
+
+use super::Trouble;
+use super::arguments::{Ci, Global};
+use super::context::Context;
+use super::output::line;
+use super::signals::Signals;
+use super::up::{Printer, first_generation};
+use super::ending;
+use crate::engine::Engine;
+use crate::report::paint::{BAD, GOOD, NAME};
+use crate::report::{Clock, Feed, seconds};
+use crate::session::load::root_hash;
+use crate::session::{Begin, Running, begin};
+use devrun_core::spec::{Container, label};
+use tokio::time::Instant;
+
+/// A project name of its own, so that a developer's own stack is left alone.
+fn run_name(stack: &str) -> String {
+    format!("{stack}-ci-{}", std::process::id())
+}
+
+pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u8, Trouble> {
+    let declared = Context::of(global)?;
+    declared.expect_services(&options.services)?;
+    let mut global = global.clone();
+    if global.project_name.is_none() {
+        global.project_name = Some(run_name(&declared.stack.name));
+    }
+    let context = Context::of(&global)?;
+    let engine = Engine::connect().await?;
+    let end = Instant::now() + options.timeout;
+    let exit = pass(&global, options, &context, &engine, clock, end).await;
+    if options.keep {
+        let name = &context.stack.name;
+        line(global.color, &format!("kept: devrun -p {name} status, devrun -p {name} down --volumes"))?;
+    } else {
+        clean_up(&engine, &context.stack.name).await?;
+    }
+    let exit = exit?;
+    let said = match exit {
+        Exit::Done => format!("{GOOD}passed{GOOD:#}"),
+        Exit::TimedOut => format!("{BAD}failed{BAD:#}: time ran out"),
+        Exit::Interrupted => format!("{BAD}interrupted{BAD:#}"),
+        _ => format!("{BAD}failed{BAD:#}"),
+    };
+    line(global.color, &format!("{said} (exit code {})", exit.code()))?;
+    Ok(exit.code())
+}
+
+/// Everything but the cleaning up.
+async fn pass(
+    global: &Global,
+    options: &Ci,
+    context: &Context,
+    engine: &Engine,
+    clock: Clock,
+    end: Instant,
+) -> Result<Exit, Trouble> {
+    let mut signals = Signals::listen()?;
+    let (running, feed) = begin(Begin {
+        engine: engine.clone(),
+        load: context.options.clone(),
+        options: Options {
+            services: options.services.clone(),
+            profiles: global.profile.clone(),
+            watch: false,
+            root: root_hash(&context.stack.root),
+            run: Some(std::process::id().to_string()),
+            first_generation: first_generation(),
+            ..Options::default()
+        },
+        listener: None,
+    });
+    let mut printer = Printer::new(global, context, clock);
+    let exit = tokio::select! {
+        exit = start_and_check(global, context, engine, feed, &mut printer) => exit,
+        () = tokio::time::sleep_until(end) => Ok(Exit::TimedOut),
+        () = signals.next() => Ok(Exit::Interrupted),
+    };
+    finish(running).await;
+    exit
+}
+
+/// The session lets go; its containers are removed by the cleaning up.
+async fn finish(running: Running) {
+    running.end(false).await;
+    running.ended().await;
+}
+
+async fn start_and_check(
+    global: &Global,
+    context: &Context,
+    engine: &Engine,
+    mut feed: Feed,
+    printer: &mut Printer,
+) -> Result<Exit, Trouble> {
+    loop {
+        let Some(stamped) = feed.recv().await else {
+            return Ok(Exit::Failed);
+        };
+        printer.print(&stamped)?;
+        match stamped.notice.event {
+            NoticeEvent::Settled { ready: true, .. } => break,
+            NoticeEvent::Settled { ready: false, .. } | NoticeEvent::SessionEnded { .. } => return Ok(Exit::Failed),
+            _ => {}
+        }
+    }
+    let containers = engine.snapshot(&context.stack.name).await?;
+    let mut exit = Exit::Done;
+    for check in &context.stack.checks {
+        if !check_passes(global, context, engine, &containers, check).await? {
+            exit = Exit::Failed;
+        }
+    }
+    Ok(exit)
+}
+
+async fn check_passes(
+    global: &Global,
+    context: &Context,
+    engine: &Engine,
+    containers: &[Container],
+    check: &Check,
+) -> Result<bool, Trouble> {
+    let began = Instant::now();
+    let said = match &check.test {
+        CheckTest::Http(path) => http(context, path, check.timeout).await,
+        CheckTest::Exec { service, command } => {
+            let container = containers.iter().find(|container| container.service() == service);
+            match container {
+                Some(container) => exec(engine, &container.id, &command.argv(), check.timeout).await,
+                None => Err(format!("{service} has no container")),
+            }
+        }
+    };
+    let took = seconds(began.elapsed().as_secs_f64() * 1000.0);
+    let name = &check.name;
+    match said {
+        Ok(()) => line(global.color, &format!("  check {NAME}{name}{NAME:#}  {GOOD}passed{GOOD:#} in {took}"))?,
+        Err(why) => {
+            line(global.color, &format!("  check {NAME}{name}{NAME:#}  {BAD}failed{BAD:#} after {took} ({})", check.at))?;
+            for text in why.lines() {
+                line(global.color, &format!("    {text}"))?;
+            }
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+async fn exec(engine: &Engine, container: &str, argv: &[String], timeout: Duration) -> Result<(), String> {
+    match engine.exec_run(container, argv, timeout).await {
+        Ok(ran) if ran.timed_out => Err(format!("no end after {} s\n{}", timeout.as_secs(), ran.output)),
+        Ok(ran) if ran.code == 0 => Ok(()),
+        Ok(ran) => Err(format!("ended with {}\n{}", ran.code, ran.output)),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+async fn http(context: &Context, path: &str, timeout: Duration) -> Result<(), String> {
+    let url = match &context.stack.url {
+        _ if path.contains("://") => path.to_owned(),
+        Some(url) => format!("{url}{path}"),
+        None => return Err("the stack has no proxy with a published port, so a path leads nowhere".to_owned()),
+    };
+    let answer = tokio::time::timeout(timeout, super::http::get(&url)).await;
+    match answer {
+        Err(_) => Err(format!("{url}: no answer after {} s", timeout.as_secs())),
+        Ok(Err(error)) => Err(format!("{url}: {error}")),
+        Ok(Ok(answer)) if (200..300).contains(&answer.status) => Ok(()),
+        Ok(Ok(answer)) => Err(format!("{url} answered {}\n{}", answer.status, answer.body)),
+    }
+}
+
+/// Removes all that this run made, data included.
+async fn clean_up(engine: &Engine, stack: &str) -> Result<(), Trouble> {
+    let of_stack = format!("{}={stack}", label::STACK);
+    ending::remove_all(engine, engine.snapshot(stack).await?, |_| {}).await?;
+    for name in engine.networks_labelled(&of_stack).await?.keys() {
+        engine.remove_network(name).await?;
+    }
+    for name in engine.volumes_labelled(&of_stack).await?.keys() {
+        engine.remove_volume(name).await?;
+    }
+    Ok(())
+}

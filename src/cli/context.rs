@@ -1,0 +1,110 @@
+//! From the arguments to the stack they mean.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use devrun_core::effect::Exit;
+use devrun_stack::Stack;
+
+use super::Trouble;
+use super::arguments::{Format, Global};
+use crate::session::load::{LoadOptions, load};
+
+/// A Stackfile, found and read.
+pub(super) struct Context {
+    pub(super) options: LoadOptions,
+    pub(super) stack: Arc<Stack>,
+}
+
+impl Context {
+    /// Finds the Stackfile and reads it; what is wrong with it is printed.
+    pub(super) fn of(global: &Global) -> Result<Context, Trouble> {
+        let options = load_options(global)?;
+        let loaded = load(&options).map_err(|error| Trouble::local("reading the Stackfile", &error))?;
+        match loaded.stack {
+            Ok(stack) => Ok(Context { options, stack: Arc::new(stack) }),
+            Err(rejected) => {
+                print_diagnostics(global, &rejected.0);
+                Err(Trouble::usage(""))
+            }
+        }
+    }
+
+    /// These names are services of the stack.
+    pub(super) fn expect_services(&self, names: &[String]) -> Result<(), Trouble> {
+        let Some(unknown) = names.iter().find(|name| self.stack.service(name).is_none()) else {
+            return Ok(());
+        };
+        let known: Vec<&str> = self.stack.services.iter().map(|service| service.name.as_str()).collect();
+        Err(Trouble::usage(format!("{} has no service {unknown}", self.stack.name))
+            .hint(format!("it has {}", known.join(", "))))
+    }
+}
+
+/// Where the Stackfile is and what changes it.
+pub(super) fn load_options(global: &Global) -> Result<LoadOptions, Trouble> {
+    let here = std::env::current_dir().map_err(|error| Trouble::local("this folder", &error))?;
+    let (file, shown) = match &global.file {
+        Some(file) => (here.join(file), file.display().to_string()),
+        None => {
+            let file = find(&here).ok_or_else(|| {
+                Trouble::usage("there is no Stackfile.kdl here, nor in any folder above")
+                    .hint("go to the project's folder, or name the file: devrun -f FILE …")
+            })?;
+            let shown = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            (file, shown)
+        }
+    };
+    let file = file
+        .canonicalize()
+        .map_err(|error| Trouble::usage(format!("{shown}: {error}")))?;
+    let shell: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    Ok(LoadOptions {
+        file,
+        shown,
+        project_name: global.project_name.clone(),
+        shell,
+        env_file: global.env_file.as_ref().map(|file| here.join(file)),
+    })
+}
+
+fn find(here: &Path) -> Option<PathBuf> {
+    here.ancestors()
+        .map(|folder| folder.join("Stackfile.kdl"))
+        .find(|file| file.is_file())
+}
+
+/// Prints diagnostics as people or editors want them.
+pub(super) fn print_diagnostics(global: &Global, diagnostics: &[devrun_stack::Diagnostic]) {
+    let mut err = anstream::AutoStream::new(std::io::stderr(), super::output::choice(global.color));
+    if global.format == Format::Json {
+        for diagnostic in diagnostics {
+            let object = diagnostic_json(diagnostic);
+            let _ = writeln!(std::io::stdout(), "{object}");
+        }
+        return;
+    }
+    for diagnostic in diagnostics {
+        let _ = writeln!(err, "{}", crate::report::diagnostic(diagnostic));
+    }
+}
+
+fn diagnostic_json(diagnostic: &devrun_stack::Diagnostic) -> serde_json::Value {
+    let at = diagnostic.location();
+    serde_json::json!({
+        "file": at.file,
+        "line": at.line,
+        "column": at.column,
+        "message": diagnostic.message(),
+        "help": diagnostic.help(),
+    })
+}
+
+/// The exit code as the program's own.
+pub(super) fn code(exit: Exit) -> u8 {
+    exit.code()
+}

@@ -1,0 +1,80 @@
+//! `devrun down`: the session ends, containers and networks go, data stays unless told.
+
+use devrun_core::effect::Exit;
+use devrun_core::spec::{Container, label};
+use devrun_wire::session::Ask;
+
+use super::Trouble;
+use super::arguments::{Down, Global};
+use super::client::{Client, place};
+use super::context::Context;
+use super::ending;
+use crate::engine::Engine;
+use crate::report::paint::stderr_line;
+use crate::session::place::Place;
+
+/// How long a session may take to let go of its lock.
+const LETTING_GO: std::time::Duration = std::time::Duration::from_secs(30);
+
+pub(super) async fn run(global: &Global, options: &Down) -> Result<u8, Trouble> {
+    let context = Context::of(global)?;
+    let engine = Engine::connect().await?;
+    end_session(&place(&context)?).await?;
+    let stack = &context.stack.name;
+    let containers: Vec<Container> = ours(engine.snapshot(stack).await?, &context)?;
+    let told = |text: &str| {
+        if !global.quiet {
+            stderr_line(global.color, text);
+        }
+    };
+    let removed = ending::remove_all(&engine, containers, told).await?;
+    let networks = engine.networks_labelled(&format!("{}={stack}", label::STACK)).await?;
+    for name in networks.keys() {
+        engine.remove_network(name).await?;
+        told(&format!("  network {name} removed"));
+    }
+    if options.volumes {
+        let volumes = engine.volumes_labelled(&format!("{}={stack}", label::STACK)).await?;
+        for name in volumes.keys() {
+            engine.remove_volume(name).await?;
+            told(&format!("  volume {name} removed, with all data in it"));
+        }
+    }
+    if removed == 0 && networks.is_empty() {
+        told(&format!("{stack} is down already"));
+    }
+    Ok(Exit::Done.code())
+}
+
+/// The session, if there is one, lets go of the containers without stopping them.
+pub(super) async fn end_session(place: &Place) -> Result<(), Trouble> {
+    if let Some(mut client) = Client::ask(place, &Ask::End { stop: false }).await? {
+        while client.next().await?.is_some() {}
+    }
+    let end = tokio::time::Instant::now() + LETTING_GO;
+    let mut pause = tokio::time::interval(std::time::Duration::from_millis(10));
+    while place.is_locked() {
+        pause.tick().await;
+        if tokio::time::Instant::now() > end {
+            return Err(Trouble::new(Exit::TimedOut, "the session of this stack does not end")
+                .hint("end it with Ctrl-C where it runs"));
+        }
+    }
+    Ok(())
+}
+
+/// Containers of this checkout; those of another one are not ours to touch.
+pub(super) fn ours(containers: Vec<Container>, context: &Context) -> Result<Vec<Container>, Trouble> {
+    let root = crate::session::load::root_hash(&context.stack.root);
+    let stranger = containers
+        .iter()
+        .find(|container| container.label(label::ROOT) != root && container.label(label::RUN).is_empty());
+    match stranger {
+        None => Ok(containers),
+        Some(stranger) => Err(Trouble::new(
+            Exit::Failed,
+            format!("{} belongs to the stack of the same name in {}", stranger.name, stranger.label(label::ROOT_PATH)),
+        )
+        .hint("end that one in its own folder, or name this one otherwise with -p")),
+    }
+}

@@ -1,0 +1,135 @@
+//! Stops and removes containers in reverse order of their dependencies, side by side where they
+//! do not depend on each other.
+
+use std::time::Duration;
+
+use devrun_core::spec::{Container, ContainerState, label};
+use futures_util::future::join_all;
+
+use super::Trouble;
+use crate::engine::{Engine, EngineError};
+use crate::session::{GRACE, catches_term, remove, stop};
+
+/// Removes them all; tells each. Answers with how many there were.
+pub(super) async fn remove_all(
+    engine: &Engine,
+    containers: Vec<Container>,
+    tell: impl Fn(&str),
+) -> Result<usize, Trouble> {
+    let count = containers.len();
+    in_reverse(engine, containers, true, tell).await?;
+    Ok(count)
+}
+
+/// Stops those that run; they are kept.
+pub(super) async fn stop_all(
+    engine: &Engine,
+    containers: Vec<Container>,
+    tell: impl Fn(&str),
+) -> Result<usize, Trouble> {
+    let running: Vec<Container> = containers
+        .into_iter()
+        .filter(|container| {
+            matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
+        })
+        .collect();
+    let count = running.len();
+    in_reverse(engine, running, false, tell).await?;
+    Ok(count)
+}
+
+async fn in_reverse(
+    engine: &Engine,
+    mut left: Vec<Container>,
+    removes: bool,
+    tell: impl Fn(&str),
+) -> Result<(), Trouble> {
+    while !left.is_empty() {
+        let (now, later) = split(left);
+        let ended = join_all(now.iter().map(|container| end(engine, container, removes))).await;
+        for (container, ended) in now.iter().zip(ended) {
+            let warning = ended?;
+            let word = if removes { "removed" } else { "stopped" };
+            tell(&format!("  {} {word}", container.name));
+            if let Some(warning) = warning {
+                tell(&format!("  warning {}: {warning}", container.name));
+            }
+        }
+        left = later;
+    }
+    Ok(())
+}
+
+/// Those on which nobody else of them depends, and the rest. A circle, which only a foreign hand
+/// can have made, goes all at once.
+fn split(containers: Vec<Container>) -> (Vec<Container>, Vec<Container>) {
+    let needed: Vec<String> = containers
+        .iter()
+        .flat_map(|container| container.label(label::DEPENDS_ON).split(','))
+        .map(str::to_owned)
+        .collect();
+    let (later, now): (Vec<_>, Vec<_>) =
+        containers.into_iter().partition(|container| needed.iter().any(|name| name == container.service()));
+    if now.is_empty() { (later, now) } else { (now, later) }
+}
+
+async fn end(engine: &Engine, container: &Container, removes: bool) -> Result<Option<String>, EngineError> {
+    let deaf = container.state == ContainerState::Running && catches_term(engine, &container.id).await == Some(false);
+    let grace = if deaf { Duration::ZERO } else { GRACE };
+    if removes {
+        remove(engine, &container.id, grace).await?;
+    } else {
+        stop(engine, &container.id, grace).await?;
+    }
+    Ok(deaf.then(|| {
+        "its first process cannot receive the signal to end, so it was killed at once; \
+         `init #true` in the Stackfile mends that"
+            .to_owned()
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn container(service: &str, depends_on: &str) -> Container {
+        let labels = [(label::SERVICE, service), (label::DEPENDS_ON, depends_on)];
+        Container {
+            id: service.to_owned(),
+            name: format!("app-{service}"),
+            labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            state: ContainerState::Running,
+            health: None,
+            exit_code: None,
+            started_at: String::new(),
+            finished_at: String::new(),
+            restarts: 0,
+            image_id: String::new(),
+            image: String::new(),
+            ports: Vec::new(),
+        }
+    }
+
+    fn waves(containers: Vec<Container>) -> Vec<Vec<String>> {
+        let mut waves = Vec::new();
+        let mut left = containers;
+        while !left.is_empty() {
+            let (now, later) = split(left);
+            waves.push(now.iter().map(|container| container.service().to_owned()).collect());
+            left = later;
+        }
+        waves
+    }
+
+    #[test]
+    fn who_depends_on_others_goes_first() {
+        let all = vec![container("db", ""), container("api", "db,redis"), container("redis", ""), container("proxy", "api")];
+        assert_eq!(waves(all), [vec!["proxy"], vec!["api"], vec!["db", "redis"]]);
+    }
+
+    #[test]
+    fn a_circle_goes_at_once() {
+        let all = vec![container("a", "b"), container("b", "a")];
+        assert_eq!(waves(all), [vec!["a", "b"]]);
+    }
+}

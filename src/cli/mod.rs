@@ -1,0 +1,65 @@
+//! The command line: arguments as typed to resolved options, one file a verb.
+
+mod arguments;
+mod check;
+mod ci;
+mod client;
+mod context;
+mod down;
+mod ending;
+mod events;
+mod exec;
+mod http;
+mod logs;
+mod output;
+mod signals;
+mod start;
+mod status;
+mod stop;
+mod trouble;
+mod up;
+mod wait;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Verb};
+pub(crate) use arguments::Color;
+pub(crate) use output::choice as color_choice;
+pub(crate) use trouble::Trouble;
+
+use crate::report::Clock;
+
+/// What was typed; an error is printed already.
+pub(crate) fn parse() -> Result<Arguments, ExitCode> {
+    Arguments::try_parse().map_err(|error| {
+        let help = !error.use_stderr();
+        // Nobody is left to tell if even this cannot be printed.
+        let _ = error.print();
+        if help { ExitCode::SUCCESS } else { ExitCode::from(2) }
+    })
+}
+
+/// Runs the verb; the program ends with the code.
+pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
+    let Arguments { global, verb } = arguments;
+    let color = global.color;
+    let done = match verb {
+        Verb::Up(options) => up::run(&global, &options, clock).await,
+        Verb::Down(options) => down::run(&global, &options).await,
+        Verb::Stop(options) => stop::run(&global, &options).await,
+        Verb::Start(options) => start::run(&global, &options, clock).await,
+        Verb::Status => status::run(&global).await,
+        Verb::Logs(options) => logs::run(&global, &options, clock).await,
+        Verb::Exec(options) => exec::run(&global, &options).await,
+        Verb::Wait(options) => wait::run(&global, &options).await,
+        Verb::Events(options) => events::run(&global, &options).await,
+        Verb::Check => check::run(&global),
+        Verb::Ci(options) => ci::run(&global, &options, clock).await,
+    };
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(trouble) => trouble.report(color),
+    }
+}

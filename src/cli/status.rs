@@ -1,0 +1,83 @@
+//! `devrun status`: every service, its state, health and why it is in it.
+
+use devrun_core::effect::Exit;
+use devrun_wire::session::{Ask, ServiceStatus, Status};
+
+use super::Trouble;
+use super::arguments::{Format, Global};
+use super::client::{Client, place};
+use super::context::Context;
+use super::output::line;
+use crate::engine::Engine;
+use crate::report::paint::{self, BUSY, DIM};
+use crate::report::table;
+use crate::session::{ago, without_session};
+
+pub(super) async fn run(global: &Global) -> Result<u8, Trouble> {
+    let context = Context::of(global)?;
+    let asked = Client::ask(&place(&context)?, &Ask::Status).await?;
+    let told = match asked {
+        Some(mut client) => client.status().await?,
+        None => None,
+    };
+    let status = match told {
+        Some(status) => status,
+        None => current(&context).await?,
+    };
+    match global.format {
+        Format::Json => {
+            let json = serde_json::to_string(&status).map_err(|error| Trouble::local("status", &error))?;
+            line(global.color, &json)?;
+        }
+        Format::Text => print(global, &status)?,
+    }
+    Ok(Exit::Done.code())
+}
+
+/// How things are without a session: what the engine says.
+pub(super) async fn current(context: &Context) -> Result<Status, Trouble> {
+    let engine = Engine::connect().await?;
+    let containers = engine.snapshot(&context.stack.name).await?;
+    Ok(without_session(&context.stack, &containers))
+}
+
+/// Said before anything else where containers run that nobody watches.
+pub(super) fn not_watching(global: &Global, status: &Status) {
+    let runs = |service: &ServiceStatus| !matches!(service.state.as_str(), "stopped" | "off" | "done" | "failed");
+    if status.session.is_none() && status.services.iter().any(runs) && !global.quiet {
+        paint::stderr_line(
+            global.color,
+            &format!("{BUSY}not watching{BUSY:#}: saves do not reach these containers. devrun up"),
+        );
+    }
+}
+
+fn print(global: &Global, status: &Status) -> Result<(), Trouble> {
+    not_watching(global, status);
+    let rows = status.services.iter().map(|service| {
+        let state = paint::of_state(&service.state);
+        let since = service.since.as_deref().map_or_else(String::new, ago);
+        let ports: Vec<String> = service.ports.iter().map(|port| format!("{}→{}", port.host, port.container)).collect();
+        vec![
+            table::Cell::styled(paint::NAME, &service.name),
+            table::Cell::styled(state, &service.state),
+            table::Cell::plain(service.health.as_deref().unwrap_or("-")),
+            table::Cell::plain(&since),
+            table::Cell::plain(&ports.join(", ")),
+            table::Cell::styled(DIM, &details(service)),
+        ]
+    });
+    let head = ["SERVICE", "STATE", "HEALTH", "SINCE", "PORTS", "WHY"];
+    for text in table::lines(&head, rows.collect()) {
+        line(global.color, &text)?;
+    }
+    Ok(())
+}
+
+fn details(service: &ServiceStatus) -> String {
+    let mut text = service.reason.clone().unwrap_or_default();
+    if let Some(last) = service.details.last().filter(|_| service.state == "failed") {
+        text = format!("{text}: {last}");
+    }
+    text
+}

@@ -1,0 +1,235 @@
+//! `devrun up`: in this terminal, in the background, or by handing over to the session there is.
+
+use std::process::Stdio;
+
+use devrun_core::effect::Exit;
+use devrun_core::notice::NoticeEvent;
+use devrun_core::session::Options;
+use devrun_wire::session::{Ask, Tell};
+use tokio::net::UnixListener;
+
+use super::arguments::{Format, Global, Up};
+use super::client::{Client, place};
+use super::context::Context;
+use super::output::line;
+use super::signals::Signals;
+use super::{Trouble, logs};
+use crate::engine::Engine;
+use crate::report::{Clock, Lines, Sheet, Stamped};
+use crate::session::load::root_hash;
+use crate::session::place::Place;
+use crate::session::{Begin, begin};
+
+/// How long a session in the background may take until its socket answers.
+const BACKGROUND: std::time::Duration = std::time::Duration::from_secs(20);
+
+pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u8, Trouble> {
+    let context = Context::of(global)?;
+    context.expect_services(&options.services)?;
+    // Whoever cannot reach the engine learns it here, and not from a log in the background.
+    let engine = Engine::connect().await?;
+    let place = place(&context)?;
+    let printer = Printer::new(global, &context, clock);
+    match place.lock().map_err(|error| Trouble::local("the session's lock", &error))? {
+        Err(_) => hand_over(global, options, &context, &place, printer).await,
+        Ok(lock) if options.detach => {
+            drop(lock);
+            detach(&context, &place, printer).await
+        }
+        Ok(_lock) => foreground(global, options, context, &place, engine, printer).await,
+    }
+}
+
+/// The session runs in this process, until Ctrl-C.
+async fn foreground(
+    global: &Global,
+    options: &Up,
+    context: Context,
+    place: &Place,
+    engine: Engine,
+    mut printer: Printer,
+) -> Result<u8, Trouble> {
+    let listener = listen(place)?;
+    let mut signals = Signals::listen()?;
+    let root = root_hash(&context.stack.root);
+    let (running, mut feed) = begin(Begin {
+        engine: engine.clone(),
+        load: context.options.clone(),
+        options: session_options(global, options, root),
+        listener: Some(listener),
+    });
+    let mut shown_logs = None;
+    loop {
+        tokio::select! {
+            stamped = feed.recv() => {
+                let Some(stamped) = stamped else { break };
+                printer.print(&stamped)?;
+                if options.logs.is_some() && shown_logs.is_none() {
+                    shown_logs = Some(logs::alongside(engine.clone(), &context, options.logs.clone().flatten(), global.color));
+                }
+            }
+            () = signals.next() => running.signal().await,
+        }
+    }
+    if let Some(task) = shown_logs {
+        task.abort();
+    }
+    let exit = running.ended().await;
+    // A socket that nobody listens on is in nobody's way, but it is not nice either.
+    let _ = std::fs::remove_file(place.socket());
+    Ok(exit.code())
+}
+
+fn session_options(global: &Global, options: &Up, root: String) -> Options {
+    Options {
+        services: options.services.clone(),
+        profiles: global.profile.clone(),
+        build: options.build,
+        recreate: options.recreate,
+        watch: !options.no_watch,
+        root,
+        run: None,
+        first_generation: first_generation(),
+    }
+}
+
+/// Seconds since 2026: larger than any number that an earlier session gave.
+pub(super) fn first_generation() -> u64 {
+    const START: i64 = 1_767_225_600;
+    let now = time::OffsetDateTime::now_utc().unix_timestamp();
+    u64::try_from(now - START).unwrap_or(0)
+}
+
+fn listen(place: &Place) -> Result<UnixListener, Trouble> {
+    // The lock is ours: a socket that is there belongs to a session that was killed.
+    let _ = std::fs::remove_file(place.socket());
+    UnixListener::bind(place.socket()).map_err(|error| Trouble::local("the session's socket", &error))
+}
+
+/// Starts the session in another process, and follows it until all is ready or not to be had.
+async fn detach(context: &Context, place: &Place, printer: Printer) -> Result<u8, Trouble> {
+    let program = std::env::current_exe().map_err(|error| Trouble::local("this program", &error))?;
+    let log = std::fs::File::create(place.log()).map_err(|error| Trouble::local("the session's log", &error))?;
+    let errors = log.try_clone().map_err(|error| Trouble::local("the session's log", &error))?;
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    arguments.push("--background".to_owned());
+    let mut command = std::process::Command::new(program);
+    command
+        .args(arguments.iter().filter(|argument| !matches!(argument.as_str(), "-d" | "--detach")))
+        .current_dir(&context.stack.root)
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors);
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    if context.options.file.is_absolute() {
+        command.arg("--file").arg(&context.options.file);
+    }
+    let mut child = command.spawn().map_err(|error| Trouble::local("starting the session", &error))?;
+    let client = connect(place, &mut child).await?;
+    follow(client, printer, true).await
+}
+
+/// Waits until the session in the background answers.
+async fn connect(place: &Place, child: &mut std::process::Child) -> Result<Client, Trouble> {
+    let end = tokio::time::Instant::now() + BACKGROUND;
+    let mut pause = tokio::time::interval(std::time::Duration::from_millis(10));
+    loop {
+        pause.tick().await;
+        if let Some(client) = Client::ask(place, &Ask::Follow).await? {
+            return Ok(client);
+        }
+        let gone = child.try_wait().ok().flatten();
+        if gone.is_some() || tokio::time::Instant::now() > end {
+            let said = std::fs::read_to_string(place.log()).unwrap_or_default();
+            return Err(Trouble::new(Exit::Failed, format!("the session did not start\n{}", said.trim())));
+        }
+    }
+}
+
+/// There is a session: it gets what this command asks for, and is followed.
+async fn hand_over(
+    global: &Global,
+    options: &Up,
+    context: &Context,
+    place: &Place,
+    printer: Printer,
+) -> Result<u8, Trouble> {
+    let variables = context
+        .stack
+        .variables
+        .iter()
+        .filter_map(|variable| {
+            let value = context.options.shell.get(&variable.name)?;
+            Some((variable.name.clone(), value.clone()))
+        })
+        .collect();
+    let ask = Ask::Up {
+        services: options.services.clone(),
+        profiles: global.profile.clone(),
+        variables,
+        build: options.build,
+        recreate: options.recreate,
+    };
+    match Client::ask(place, &ask).await? {
+        Some(client) => follow(client, printer.joined(), options.detach).await,
+        None => Err(Trouble::new(Exit::Failed, "a session of this stack is starting or ending just now")
+            .hint("try again in a moment")),
+    }
+}
+
+/// Prints what a session tells; with `until_settled` until all is ready or not to be had.
+async fn follow(mut client: Client, mut printer: Printer, until_settled: bool) -> Result<u8, Trouble> {
+    let mut signals = Signals::listen()?;
+    loop {
+        let tell = tokio::select! {
+            tell = client.next() => tell?,
+            // A terminal that only follows detaches; the session goes on.
+            () = signals.next() => return Ok(if until_settled { Exit::Interrupted } else { Exit::Done }.code()),
+        };
+        let Some(tell) = tell else {
+            return Err(Trouble::new(Exit::Failed, "the session ended"));
+        };
+        let Tell::Notice { notice } = tell else { continue };
+        let Ok(stamped) = serde_json::from_value::<Stamped>(notice) else { continue };
+        printer.print(&stamped)?;
+        match stamped.notice.event {
+            NoticeEvent::Settled { ready, .. } if until_settled => {
+                return Ok(if ready { Exit::Done } else { Exit::Failed }.code());
+            }
+            NoticeEvent::SessionEnded { code } => return Ok(code),
+            _ => {}
+        }
+    }
+}
+
+/// Prints notices as lines or objects.
+pub(super) struct Printer {
+    format: Format,
+    color: super::arguments::Color,
+    lines: Lines,
+}
+
+impl Printer {
+    pub(super) fn new(global: &Global, context: &Context, clock: Clock) -> Printer {
+        let lines = Lines::new(Sheet::of(&context.stack), clock, global.verbose > 0, global.quiet);
+        Printer { format: global.format, color: global.color, lines }
+    }
+
+    /// For somebody who joins a session: its beginning was printed elsewhere.
+    fn joined(mut self) -> Printer {
+        self.lines.join();
+        self
+    }
+
+    pub(super) fn print(&mut self, stamped: &Stamped) -> Result<(), Trouble> {
+        match self.format {
+            Format::Json => line(self.color, &stamped.json()),
+            Format::Text => {
+                for text in self.lines.of(stamped) {
+                    line(self.color, &text)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

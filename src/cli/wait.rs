@@ -1,0 +1,68 @@
+//! `devrun wait`: until services are ready and all saves are live.
+
+use devrun_core::effect::Exit;
+use devrun_wire::session::{Ask, ServiceStatus, Status};
+use tokio::time::Instant;
+
+use super::Trouble;
+use super::arguments::{Global, Wait};
+use super::client::{Client, place};
+use super::context::Context;
+use super::status::current;
+
+/// How often a session is asked; an answer costs it next to nothing.
+const AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(50);
+
+pub(super) async fn run(global: &Global, options: &Wait) -> Result<u8, Trouble> {
+    let context = Context::of(global)?;
+    context.expect_services(&options.services)?;
+    let place = place(&context)?;
+    let end = Instant::now() + options.timeout;
+    let mut pause = tokio::time::interval(AGAIN_AFTER);
+    loop {
+        pause.tick().await;
+        let status = match Client::ask(&place, &Ask::Status).await? {
+            Some(mut client) => client.status().await?,
+            None => None,
+        };
+        let status = match status {
+            Some(status) => status,
+            None => current(&context).await?,
+        };
+        let waiting = waiting(&status, &options.services);
+        if waiting.is_empty() {
+            return Ok(Exit::Done.code());
+        }
+        let failed: Vec<&&ServiceStatus> = waiting.iter().filter(|service| service.state == "failed").collect();
+        if !failed.is_empty() && status.settled != Some(false) {
+            return Err(Trouble::new(Exit::Failed, said(failed.into_iter().copied())));
+        }
+        if Instant::now() > end {
+            let message = format!("not ready after {} s: {}", options.timeout.as_secs(), said(waiting.into_iter()));
+            return Err(Trouble::new(Exit::TimedOut, message));
+        }
+    }
+}
+
+/// Those that are not ready, or have saves that are not live.
+fn waiting<'a>(status: &'a Status, names: &[String]) -> Vec<&'a ServiceStatus> {
+    let asked = |service: &&ServiceStatus| match names.is_empty() {
+        true => service.state != "off",
+        false => names.contains(&service.name),
+    };
+    let live = |service: &ServiceStatus| service.sync.as_ref().is_none_or(|sync| sync.pending == 0);
+    status
+        .services
+        .iter()
+        .filter(asked)
+        .filter(|service| !(matches!(service.state.as_str(), "ready" | "done") && live(service)))
+        .collect()
+}
+
+fn said<'a>(services: impl Iterator<Item = &'a ServiceStatus>) -> String {
+    let told = |service: &ServiceStatus| {
+        let reason = service.reason.as_deref().unwrap_or("");
+        format!("{} is {} {reason}", service.name, service.state).trim_end().to_owned()
+    };
+    services.map(told).collect::<Vec<_>>().join("; ")
+}

@@ -1,0 +1,114 @@
+//! Agents in containers: started by an exec, talked to by whoever works on that container.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use devrun_core::make::AGENT;
+use tokio::sync::Mutex;
+
+use super::trees::Planted;
+use crate::engine::{Engine, EngineError};
+use crate::sync::connection::{AgentConnection, Hello, SyncError};
+
+/// How long an agent may take until it greets.
+const GREETING: Duration = Duration::from_secs(10);
+/// Signal 15 in the mask of `/proc/1/status`.
+const TERM: u64 = 1 << 14;
+
+static NUMBERS: AtomicU64 = AtomicU64::new(1);
+
+/// An agent that answers, and what is known of the trees in its container.
+#[derive(Debug, Clone)]
+pub(crate) struct Agent {
+    /// The container that it works in.
+    pub(super) container: String,
+    /// Tells it apart from the one before it in the same container.
+    pub(super) number: u64,
+    pub(super) connection: AgentConnection,
+    pub(super) hello: Hello,
+    /// The trees that are kept in step, in order of declaration. Whoever works on the container
+    /// holds it for that long; there is one at a time.
+    pub(super) trees: Arc<Mutex<Vec<Planted>>>,
+}
+
+impl Agent {
+    /// Starts one in a running container, as the container's user.
+    pub(super) async fn start(engine: &Engine, container: &str) -> Result<Agent, AgentError> {
+        let argv = [AGENT.to_owned(), "serve".to_owned()];
+        let exec = engine.exec_stream(container, &argv, None).await?;
+        let greeting = AgentConnection::start(exec.stdout, exec.stdin);
+        let (connection, hello) = match tokio::time::timeout(GREETING, greeting).await {
+            Ok(greeted) => greeted?,
+            Err(_) => {
+                let seconds = GREETING.as_secs();
+                return Err(AgentError::Silent { seconds });
+            }
+        };
+        Ok(Agent {
+            container: container.to_owned(),
+            number: NUMBERS.fetch_add(1, Ordering::Relaxed),
+            connection,
+            hello,
+            trees: Arc::default(),
+        })
+    }
+
+    /// Whether the container's first process can be told to end.
+    pub(super) fn catches_term(&self) -> Option<bool> {
+        let Hello { pid1_catches, pid1_is_init, .. } = self.hello;
+        if pid1_is_init {
+            return Some(true);
+        }
+        (pid1_catches != 0 || self.hello.uid == 0).then_some(pid1_catches & TERM != 0)
+    }
+
+    /// Ends it, by ending its input.
+    pub(super) async fn close(self) {
+        let connection = self.connection.clone();
+        drop(self);
+        drop(connection);
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Why there is no agent.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AgentError {
+    /// The engine did not start it.
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+    /// It did not greet as an agent does.
+    #[error("{0}")]
+    Sync(#[from] SyncError),
+    /// It did not greet at all.
+    #[error("the agent in the container did not answer within {seconds} s")]
+    Silent { seconds: u64 },
+}
+
+impl super::driver::Driver {
+    /// From now on this is the agent of its container; its end becomes an input.
+    pub(super) fn adopt(&mut self, agent: Agent) {
+        let (inputs, connection) = (self.inputs.clone(), agent.connection.clone());
+        let (container, number) = (agent.container.clone(), agent.number);
+        let gone = connection.watch_end();
+        drop(connection);
+        tokio::spawn(async move {
+            gone.await;
+            let _ = inputs.send(super::Input::AgentGone { container, number }).await;
+        });
+        self.agents.insert(agent.container.clone(), agent);
+    }
+
+    pub(super) fn agent_gone(&mut self, container: String, number: u64) {
+        let current = self.agents.get(&container).is_some_and(|agent| agent.number == number);
+        if current {
+            self.agents.remove(&container);
+            self.feed(devrun_core::event::Event::AgentGone { container });
+        }
+    }
+}
+
+/// Agents by container.
+pub(super) type Agents = BTreeMap<String, Agent>;

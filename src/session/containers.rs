@@ -1,0 +1,230 @@
+//! Containers, network and volumes: what the core asks for, in calls to the engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use devrun_core::effect::{Old, PutFile};
+use devrun_core::event::{Failure, Outcome};
+use devrun_core::spec::{ContainerSpec, label};
+use devrun_stack::Volume;
+use futures_util::StreamExt;
+use tokio::sync::OnceCell;
+
+use crate::engine::{Engine, EngineError, Found, LogOptions, nanoseconds};
+use crate::sync::agent_binary::AGENT;
+
+/// So many lines of a log explain a failure.
+const LOG_LINES: usize = 15;
+/// How long the log of a failed service may take to arrive.
+const LOG_PATIENCE: Duration = Duration::from_secs(5);
+
+/// The engine's error as the core wants it.
+pub(super) fn failure(error: EngineError) -> Failure {
+    Failure {
+        message: error.to_string(),
+        details: Vec::new(),
+        hint: error.hint(),
+        container_gone: matches!(error, EngineError::NoSuchContainer { .. }),
+    }
+}
+
+/// Makes network and volumes where they are missing.
+pub(super) async fn prepare(engine: Engine, stack: String, network: String, volumes: Vec<Volume>) -> Outcome {
+    let labels = BTreeMap::from([(label::STACK.to_owned(), stack.clone())]);
+    if let Err(error) = engine.ensure_network(&network, &labels).await {
+        return Outcome::Failed(failure(error));
+    }
+    let mut existing = Vec::new();
+    for volume in volumes {
+        match volume_ready(&engine, &stack, &volume, &labels).await {
+            Ok(true) => existing.push(volume.engine_name),
+            Ok(false) => {}
+            Err(failure) => return Outcome::Failed(failure),
+        }
+    }
+    Outcome::Prepared { existing }
+}
+
+/// Whether a volume was there before without having been made for this stack.
+async fn volume_ready(
+    engine: &Engine,
+    stack: &str,
+    volume: &Volume,
+    labels: &BTreeMap<String, String>,
+) -> Result<bool, Failure> {
+    let name = &volume.engine_name;
+    if volume.external {
+        return match engine.volume(name).await.map_err(failure)? {
+            Some(_) => Ok(false),
+            None => Err(Failure {
+                message: format!("the external volume {name} is not there"),
+                hint: Some(format!("docker volume create {name}, or drop external=#true at {}", volume.at)),
+                ..Failure::default()
+            }),
+        };
+    }
+    match engine.ensure_volume(name, labels).await.map_err(failure)? {
+        Found::Made => Ok(false),
+        Found::Existing(labels) => {
+            let users = engine.volume_users(name).await.map_err(failure)?;
+            if let Some(other) = users.iter().find(|user| user.writable && user.stack != stack) {
+                return Err(Failure {
+                    message: format!("the volume {name} is in use by {}, which is not of this stack", other.container),
+                    hint: Some(format!("stop {}, or run this stack beside it with -p OTHER-NAME", other.container)),
+                    ..Failure::default()
+                });
+            }
+            Ok(labels.get(label::STACK).map(String::as_str) != Some(stack))
+        }
+    }
+}
+
+/// Makes a container, in the place of an old one if there is one, and starts it.
+pub(super) async fn create(
+    engine: Engine,
+    spec: ContainerSpec,
+    replaces: Option<Old>,
+    files: Vec<PutFile>,
+    agent_volume: Arc<OnceCell<String>>,
+) -> Outcome {
+    let volume = agent_volume.get_or_try_init(|| engine.ensure_agent_volume(AGENT, &spec.image_id)).await;
+    let volume = match volume {
+        Ok(volume) => volume.clone(),
+        Err(error) => return Outcome::Failed(failure(error)),
+    };
+    if let Some(old) = replaces
+        && let Err(error) = remove(&engine, &old.container, old.grace).await
+    {
+        return Outcome::Failed(failure(error));
+    }
+    let created = match engine.create(&spec, Some(&volume)).await {
+        Ok(created) => created,
+        Err(error) => return Outcome::Failed(name_taken(&engine, &spec, error).await),
+    };
+    match start(&engine, &created.id, &files).await {
+        Outcome::Started { container, started_ns, mut warnings } => {
+            warnings.extend(created.warnings);
+            Outcome::Started { container, started_ns, warnings }
+        }
+        other => other,
+    }
+}
+
+/// A name that is taken: by whom, and the way out.
+async fn name_taken(engine: &Engine, spec: &ContainerSpec, error: EngineError) -> Failure {
+    let EngineError::NameTaken { .. } = error else {
+        return failure(error);
+    };
+    let told = match engine.find_by_name(&spec.name).await {
+        Ok(Some(other)) if !other.label(label::STACK).is_empty() => {
+            let place = other.label(label::ROOT_PATH);
+            format!("the container {} belongs to the stack {} in {place}", spec.name, other.label(label::STACK))
+        }
+        _ => format!("there is a container {} that devrun did not make", spec.name),
+    };
+    Failure {
+        message: told,
+        hint: Some(format!("docker rm {}, or run this stack beside it with -p OTHER-NAME", spec.name)),
+        ..Failure::default()
+    }
+}
+
+/// Starts a container that exists.
+pub(super) async fn start(engine: &Engine, container: &str, files: &[PutFile]) -> Outcome {
+    if let Err(failure) = put(engine, container, files).await {
+        return Outcome::Failed(failure);
+    }
+    if let Err(error) = engine.start(container).await {
+        return Outcome::Failed(port_taken(engine, error).await);
+    }
+    started(engine, container).await
+}
+
+/// Restarts the same container.
+pub(super) async fn restart(engine: Engine, container: String, grace: Duration) -> Outcome {
+    match engine.restart(&container, grace).await {
+        Ok(()) => started(&engine, &container).await,
+        Err(error) => Outcome::Failed(port_taken(&engine, error).await),
+    }
+}
+
+async fn started(engine: &Engine, container: &str) -> Outcome {
+    match engine.inspect(container).await {
+        Ok(Some(found)) => Outcome::Started {
+            container: container.to_owned(),
+            started_ns: nanoseconds(&found.started_at).unwrap_or(0),
+            warnings: Vec::new(),
+        },
+        Ok(None) => Outcome::Failed(Failure {
+            message: "it was removed while it was being started".to_owned(),
+            container_gone: true,
+            ..Failure::default()
+        }),
+        Err(error) => Outcome::Failed(failure(error)),
+    }
+}
+
+/// Who has the port, and what to change.
+async fn port_taken(engine: &Engine, error: EngineError) -> Failure {
+    let EngineError::PortTaken { port } = error else {
+        return failure(error);
+    };
+    let mut told = failure(error);
+    if let Ok(Some(holder)) = engine.port_holder(port).await {
+        told.message = format!("port {port} of the host is taken by {holder}");
+    }
+    told
+}
+
+async fn put(engine: &Engine, container: &str, files: &[PutFile]) -> Result<(), Failure> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let tar = tar_of(files).map_err(|error| Failure {
+        message: format!("its files could not be packed: {error}"),
+        ..Failure::default()
+    })?;
+    engine.upload_tar_bytes(container, "/", tar).await.map_err(failure)
+}
+
+fn tar_of(files: &[PutFile]) -> std::io::Result<Vec<u8>> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for file in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(file.content.len() as u64);
+        header.set_mode(0o644);
+        header.set_mtime(0);
+        tar.append_data(&mut header, file.path.trim_start_matches('/'), file.content.as_bytes())?;
+    }
+    tar.into_inner()
+}
+
+/// Stops a container within its grace; with none at all it is killed.
+pub(crate) async fn stop(engine: &Engine, container: &str, grace: Duration) -> Result<(), EngineError> {
+    match engine.stop(container, grace).await {
+        Err(error) if error.is_absent() => Ok(()),
+        other => other,
+    }
+}
+
+/// Stops and removes a container; its volumes stay.
+pub(crate) async fn remove(engine: &Engine, container: &str, grace: Duration) -> Result<(), EngineError> {
+    stop(engine, container, grace).await?;
+    engine.remove(container, true).await
+}
+
+/// The last lines of its log.
+pub(super) async fn explain(engine: Engine, container: String) -> Outcome {
+    let options = LogOptions { tail: Some(LOG_LINES), ..LogOptions::default() };
+    let mut log = engine.logs(&container, options);
+    let mut lines = Vec::new();
+    let read = async {
+        while let Some(Ok(line)) = log.next().await {
+            lines.push(line.text);
+        }
+    };
+    // A log that does not come is no reason not to say that the service failed.
+    let _ = tokio::time::timeout(LOG_PATIENCE, read).await;
+    Outcome::Explained { lines }
+}

@@ -1,0 +1,328 @@
+//! The loop: it owns the state, and everything else is a task that ends in one input.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use devrun_core::effect::{Effect, Exit, RouteState};
+use devrun_core::event::{Event, Op, Outcome, Progress, Stackfile, WatchEvent};
+use devrun_core::notice::{Notice, NoticeEvent};
+use devrun_core::observed::Observed;
+use devrun_core::plan::Rules;
+use devrun_core::session::Session;
+use devrun_stack::Stack;
+use devrun_wire::session::{Ask, Tell};
+use tokio::sync::{OnceCell, mpsc};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use super::Begin;
+use super::agents::{Agent, Agents};
+use super::load::{self, LoadOptions};
+use crate::engine::Engine;
+use crate::report::{Hub, Stamped};
+use crate::watch::Watcher;
+
+/// What the loop waits for.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// From the engine.
+    Engine(Observed),
+    /// From the watched trees.
+    Watch(WatchEvent),
+    /// An effect ended; an agent may have been started on the way.
+    Done { op: Op, outcome: Outcome, agent: Option<Agent> },
+    /// Something on the way of an effect.
+    Progress { op: Op, progress: Progress },
+    /// The connection to an agent ended.
+    AgentGone { container: String, number: u64 },
+    /// The proxy was told about the services, or could not be.
+    ProxyTold { container: String, states: Option<Vec<RouteState>> },
+    /// From a command, over the socket.
+    Ask { ask: Ask, reply: mpsc::UnboundedSender<Tell> },
+    /// Ctrl-C or a termination signal.
+    Signal,
+}
+
+/// The state of the shell around the core.
+pub(super) struct Driver {
+    pub(super) core: Session,
+    pub(super) engine: Engine,
+    pub(super) load: LoadOptions,
+    pub(super) stack: Option<Arc<Stack>>,
+    pub(super) rules: Option<Arc<Rules>>,
+    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) hub: Hub,
+    pub(super) began: Instant,
+    pub(super) since: String,
+    pub(super) tasks: HashMap<Op, AbortHandle>,
+    pub(super) agents: Agents,
+    pub(super) agent_volume: Arc<OnceCell<String>>,
+    /// What the proxy was told, and what it is to be told next.
+    pub(super) proxy_told: Option<(String, Vec<RouteState>)>,
+    pub(super) proxy_wanted: Option<(String, Vec<RouteState>)>,
+    pub(super) proxy_busy: bool,
+    watcher: Option<Watcher>,
+    /// Files whose change asks for another look at the Stackfile.
+    reads: Vec<PathBuf>,
+    /// Told to those who asked for services to be stopped, once they are.
+    pub(super) stopping: Vec<(Vec<String>, mpsc::UnboundedSender<Tell>)>,
+    exit: Option<Exit>,
+    watch: bool,
+}
+
+impl Driver {
+    pub(super) fn new(begin: Begin, hub: Hub, inputs: mpsc::Sender<Input>) -> Driver {
+        if let Some(listener) = begin.listener {
+            tokio::spawn(super::serve::serve(listener, inputs.clone()));
+        }
+        Driver {
+            watch: begin.options.watch,
+            core: Session::new(begin.options),
+            engine: begin.engine,
+            load: begin.load,
+            stack: None,
+            rules: None,
+            inputs,
+            hub,
+            began: Instant::now(),
+            since: crate::report::Clock::now(),
+            tasks: HashMap::new(),
+            agents: Agents::new(),
+            agent_volume: Arc::default(),
+            proxy_told: None,
+            proxy_wanted: None,
+            proxy_busy: false,
+            watcher: None,
+            reads: Vec::new(),
+            stopping: Vec::new(),
+            exit: None,
+        }
+    }
+
+    /// Until the core says how it ends.
+    pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> Exit {
+        self.reload();
+        self.follow_engine();
+        while self.exit.is_none() {
+            let deadline = self.core.next_deadline();
+            tokio::select! {
+                input = inputs.recv() => match input {
+                    Some(input) => self.take(input),
+                    None => break,
+                },
+                () = until(self.began, deadline) => self.feed(Event::Deadline),
+            }
+        }
+        for task in self.tasks.values() {
+            task.abort();
+        }
+        for agent in self.agents.into_values() {
+            agent.close().await;
+        }
+        self.exit.unwrap_or(Exit::Failed)
+    }
+
+    /// The engine's events become inputs.
+    fn follow_engine(&self) {
+        let Some(stack) = &self.stack else {
+            return;
+        };
+        let mut events = self.engine.events(&stack.name);
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            while let Some(observed) = events.recv().await {
+                if inputs.send(Input::Engine(observed)).await.is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Reads the Stackfile, for the first time or again.
+    fn reload(&mut self) {
+        let (stackfile, reads) = load::read(&self.load);
+        self.reads = reads;
+        if let Stackfile::Loaded { stack, rules, .. } = &stackfile {
+            self.stack = Some(stack.clone());
+            self.rules = Some(rules.clone());
+        } else if let (Some(watcher), Some(rules)) = (&mut self.watcher, &self.rules) {
+            // A file that it names may be the one that is mended next.
+            watcher.replace(rules.clone(), self.reads.clone());
+        }
+        self.feed(Event::Stackfile(stackfile));
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Engine(observed) => self.feed(Event::Engine(observed)),
+            Input::Watch(event) => self.on_watch(event),
+            Input::Done { op, outcome, agent } => {
+                self.tasks.remove(&op);
+                if let Some(agent) = agent {
+                    self.adopt(agent);
+                }
+                self.feed(Event::Done { op, outcome });
+            }
+            Input::Progress { op, progress } => self.feed(Event::Progress { op, progress }),
+            Input::AgentGone { container, number } => self.agent_gone(container, number),
+            Input::ProxyTold { container, states } => self.proxy_told(container, states),
+            Input::Ask { ask, reply } => self.on_ask(ask, reply),
+            Input::Signal => self.feed(Event::Signal),
+        }
+    }
+
+    fn on_watch(&mut self, event: WatchEvent) {
+        let again = match &event {
+            WatchEvent::Changed { paths } => paths
+                .iter()
+                .any(|path| self.reads.contains(path) || Rules::is_ignore_file(path)),
+            WatchEvent::Overflow => true,
+            WatchEvent::Ready { .. } | WatchEvent::Lost { .. } => false,
+        };
+        if again {
+            self.reload();
+        }
+        self.feed(Event::Watch(event));
+    }
+
+    /// Lets the core decide, and performs what it asks for.
+    pub(super) fn feed(&mut self, event: Event) {
+        tracing::debug!(?event, "event");
+        for effect in self.core.handle(event, self.began.elapsed()) {
+            tracing::debug!(?effect, "effect");
+            self.perform(effect);
+        }
+        self.answer_stops();
+    }
+
+    pub(super) fn publish(&mut self, notice: Notice) {
+        let explain = matches!(notice.event, NoticeEvent::SessionEnded { .. });
+        self.hub.publish(Stamped::now(notice));
+        if explain {
+            tracing::debug!("the session ends");
+        }
+    }
+
+    pub(super) fn end(&mut self, exit: Exit) {
+        self.exit = Some(exit);
+    }
+
+    /// Watches these trees from now on.
+    pub(super) fn watch(&mut self, rules: Arc<Rules>) {
+        if !self.watch {
+            return;
+        }
+        match &mut self.watcher {
+            Some(watcher) => watcher.replace(rules, self.reads.clone()),
+            None => {
+                let (sender, mut events) = mpsc::channel(16);
+                self.watcher = Some(crate::watch::start(rules, self.reads.clone(), sender));
+                let inputs = self.inputs.clone();
+                tokio::spawn(async move {
+                    while let Some(event) = events.recv().await {
+                        if inputs.send(Input::Watch(event)).await.is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        }
+    }
+
+    fn on_ask(&mut self, ask: Ask, reply: mpsc::UnboundedSender<Tell>) {
+        match ask {
+            Ask::Status => {
+                // Whoever asked and left does not want to know any more.
+                let _ = reply.send(Tell::Status { status: self.status() });
+            }
+            Ask::Follow => self.follow(true, reply),
+            Ask::Up { services, profiles, variables, build, recreate } => {
+                self.follow(false, reply);
+                let before = self.load.shell.clone();
+                self.load.shell.extend(variables);
+                if before != self.load.shell {
+                    self.reload();
+                }
+                self.feed(Event::Request(devrun_core::event::Request::Up { services, profiles, build, recreate }));
+            }
+            Ask::Stop { services } => {
+                self.stopping.push((services.clone(), reply));
+                self.feed(Event::Request(devrun_core::event::Request::Stop { services }));
+            }
+            Ask::End { stop } => {
+                self.follow(false, reply);
+                self.feed(Event::Request(devrun_core::event::Request::End { stop }));
+            }
+        }
+    }
+
+    /// Passes notices on to a command.
+    fn follow(&mut self, from_the_start: bool, reply: mpsc::UnboundedSender<Tell>) {
+        let mut feed = self.hub.listen(from_the_start);
+        tokio::spawn(async move {
+            while let Some(stamped) = feed.recv().await {
+                let Ok(notice) = serde_json::to_value(stamped.as_ref()) else {
+                    continue;
+                };
+                if reply.send(Tell::Notice { notice }).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Those who asked for a stop are told once it is done.
+    fn answer_stops(&mut self) {
+        if self.stopping.is_empty() {
+            return;
+        }
+        let status = self.status();
+        self.stopping.retain(|(names, reply)| {
+            let waits = status.services.iter().any(|service| {
+                names.contains(&service.name) && !matches!(service.state.as_str(), "stopped" | "off" | "done")
+            });
+            if !waits {
+                let _ = reply.send(Tell::Status { status: status.clone() });
+            }
+            waits
+        });
+    }
+
+    /// The effect of this operation is a task from now on.
+    pub(super) fn spawn(
+        &mut self,
+        op: Op,
+        task: impl Future<Output = (Outcome, Option<Agent>)> + Send + 'static,
+    ) {
+        let (inputs, number) = (self.inputs.clone(), op.clone());
+        let task = tokio::spawn(async move {
+            let (outcome, agent) = task.await;
+            let _ = inputs.send(Input::Done { op: number, outcome, agent }).await;
+        });
+        self.tasks.insert(op, task.abort_handle());
+    }
+
+    pub(super) fn cancel(&mut self, op: &Op) {
+        if let Some(task) = self.tasks.remove(op) {
+            task.abort();
+        }
+    }
+
+    /// Effects that need no more than plain work and have an outcome.
+    pub(super) fn work(&mut self, op: Op, task: impl Future<Output = Outcome> + Send + 'static) {
+        self.spawn(op, async move { (task.await, None) });
+    }
+
+    pub(super) fn effect(&mut self, effect: Effect) {
+        self.perform(effect);
+    }
+}
+
+async fn until(began: Instant, deadline: Option<Duration>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(began + deadline).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,150 @@
+//! Images: pulled where they are missing, built where none of these inputs is there.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use devrun_core::event::{Failure, Op, Outcome, Progress};
+use devrun_core::plan::Rules;
+use devrun_core::spec::label;
+use devrun_stack::Build;
+use tokio::sync::mpsc;
+
+use super::Input;
+use super::containers::failure;
+use crate::engine::{self, Engine};
+use crate::image::{self, BuildError, BuildRequest, Step, StepState};
+
+/// Has the image, by pulling it if need be.
+pub(super) async fn pull(engine: Engine, op: Op, reference: String, inputs: mpsc::Sender<Input>) -> Outcome {
+    match engine.inspect_image(&reference).await {
+        Ok(Some(image)) => return Outcome::Image { image, made: false },
+        Ok(None) => {}
+        Err(error) => return Outcome::Failed(failure(error)),
+    }
+    let mut last = String::new();
+    let pulled = engine.pull(&reference, |progress| {
+        // Layers move in hundreds of small steps; a line for each change of what happens will do.
+        if progress.layer.is_empty() && progress.status != last {
+            last.clone_from(&progress.status);
+            tell(&inputs, &op, Progress::Pull { status: progress.status });
+        }
+    });
+    match pulled.await {
+        Ok(image) => Outcome::Image { image, made: true },
+        Err(error) => Outcome::Failed(failure(error)),
+    }
+}
+
+/// What is built, and what it is called.
+pub(super) struct Wanted {
+    pub(super) build: Build,
+    pub(super) name: String,
+    pub(super) stack: String,
+    pub(super) force: bool,
+}
+
+/// Has an image of these inputs, by building it if need be.
+pub(super) async fn build(
+    engine: Engine,
+    op: Op,
+    wanted: Wanted,
+    rules: Arc<Rules>,
+    inputs: mpsc::Sender<Input>,
+) -> Outcome {
+    let platform = match engine.version().await {
+        Ok(version) => format!("{}/{}", version.os, version.arch),
+        Err(error) => return Outcome::Failed(failure(error)),
+    };
+    let (spec, service) = (wanted.build.clone(), op.service.clone());
+    let hashed = tokio::task::spawn_blocking(move || {
+        let context = spec.context.clone();
+        // What is synced over anyway is no reason to build.
+        image::inputs_hash(&spec, &platform, |path| !rules.image_input(&service, &context.join(path)))
+    });
+    let hash = match hashed.await {
+        Ok(Ok(hash)) => hash,
+        Ok(Err(error)) => return failed(error.to_string()),
+        Err(error) => return failed(format!("its files could not be read: {error}")),
+    };
+    let tag = image::image_tag(&wanted.name, &hash);
+    if !wanted.force {
+        match engine.inspect_image(&tag).await {
+            Ok(Some(image)) => return Outcome::Image { image, made: false },
+            Ok(None) => {}
+            Err(error) => return Outcome::Failed(failure(error)),
+        }
+    }
+    let request = BuildRequest {
+        context: wanted.build.context,
+        dockerfile: wanted.build.dockerfile,
+        target: wanted.build.target,
+        args: wanted.build.args,
+        tag: tag.clone(),
+        labels: BTreeMap::from([
+            (label::STACK.to_owned(), wanted.stack),
+            (label::INPUTS.to_owned(), hash),
+        ]),
+        secrets: BTreeMap::new(),
+        no_cache: false,
+        pull: false,
+    };
+    let endpoint = endpoint(&engine);
+    let built = image::build(&endpoint, request, |step| {
+        if let Some(progress) = told(step) {
+            tell(&inputs, &op, progress);
+        }
+    });
+    match built.await {
+        Ok(_) => match engine.inspect_image(&tag).await {
+            Ok(Some(image)) => Outcome::Image { image, made: true },
+            Ok(None) => failed(format!("{tag} is not there although it was built")),
+            Err(error) => Outcome::Failed(failure(error)),
+        },
+        Err(error) => Outcome::Failed(explained(error)),
+    }
+}
+
+fn endpoint(engine: &Engine) -> image::Endpoint {
+    match engine.endpoint() {
+        engine::Endpoint::Unix(path) => image::Endpoint::Unix(path.clone()),
+        engine::Endpoint::Tcp(address) => image::Endpoint::Tcp(address.clone()),
+    }
+}
+
+fn told(step: Step) -> Option<Progress> {
+    let took_ms = match step.state {
+        StepState::Started => None,
+        StepState::Done { took } => Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        StepState::Output(_) | StepState::Failed { .. } => return None,
+    };
+    // What the engine does besides the Dockerfile's steps is not worth a line.
+    step.line?;
+    Some(Progress::Step { name: step.name, cached: step.cached, took_ms })
+}
+
+/// Progress is for people: where the loop is far behind, one line less does no harm.
+fn tell(inputs: &mpsc::Sender<Input>, op: &Op, progress: Progress) {
+    let _ = inputs.try_send(Input::Progress { op: op.clone(), progress });
+}
+
+fn failed(message: String) -> Outcome {
+    Outcome::Failed(Failure { message, ..Failure::default() })
+}
+
+fn explained(error: BuildError) -> Failure {
+    let BuildError::Failed(failure) = error else {
+        return Failure { message: error.to_string(), ..Failure::default() };
+    };
+    let name = failure.dockerfile.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let place = failure.line.map_or_else(|| name.clone(), |line| format!("{name}:{line}"));
+    let step = failure.step.clone().unwrap_or_default();
+    let mut details = vec![format!("{place}  {step}").trim_end().to_owned()];
+    details.extend(failure.output.iter().cloned());
+    details.push(failure.message.clone());
+    Failure {
+        message: format!("its build failed at {place}"),
+        details,
+        hint: Some(format!("mend {} and save it", failure.dockerfile.display())),
+        container_gone: false,
+    }
+}

@@ -1,0 +1,119 @@
+//! Commands and questions inside a container: through its agent, else through the engine's exec.
+
+use std::time::Duration;
+
+use devrun_wire::frames::{Request, Response};
+
+use super::agents::Agent;
+use crate::engine::Engine;
+use crate::proxy::{Inside, InsideError, Ran};
+use crate::sync::connection::SyncError;
+
+/// The only way in that the rooms of probes and proxy are given.
+#[derive(Debug, Clone)]
+pub(super) struct Hands {
+    pub(super) engine: Engine,
+    pub(super) container: String,
+    pub(super) agent: Option<Agent>,
+}
+
+/// The engine's exec needs some time of its own.
+const SLACK: Duration = Duration::from_secs(5);
+
+impl Hands {
+    /// Runs a command to its end, or for so long.
+    pub(super) async fn command(&self, argv: &[String], timeout: Duration) -> Result<Ran, InsideError> {
+        match &self.agent {
+            Some(agent) => {
+                let argv = argv.to_vec();
+                self.ask(agent, Request::Run { argv, timeout_ms: millis(timeout) }).await
+            }
+            None => {
+                let ran = self.engine.exec_run(&self.container, argv, timeout + SLACK).await;
+                let ran = ran.map_err(|error| InsideError {
+                    container_gone: error.is_absent(),
+                    message: error.to_string(),
+                })?;
+                Ok(Ran { code: i32::try_from(ran.code).unwrap_or(1), output: ran.output })
+            }
+        }
+    }
+
+    /// Takes a TCP port a connection? Without an agent there is nobody inside to try.
+    pub(super) async fn tcp(&self, port: u16, timeout: Duration) -> Result<Ran, InsideError> {
+        match &self.agent {
+            Some(agent) => self.ask(agent, Request::Tcp { port, timeout_ms: millis(timeout) }).await,
+            None => {
+                let line = format!("exec 3<>/dev/tcp/127.0.0.1/{port}");
+                self.command(&["bash".into(), "-c".into(), line], timeout).await
+            }
+        }
+    }
+
+    async fn ask(&self, agent: &Agent, request: Request) -> Result<Ran, InsideError> {
+        match agent.connection.request(request).await {
+            Ok(Response::Exited { code, output, .. }) => {
+                let output = String::from_utf8_lossy(&output).trim_end().to_owned();
+                Ok(Ran { code, output })
+            }
+            Ok(Response::Done) => Ok(Ran { code: 0, output: String::new() }),
+            Ok(Response::Refused { message, .. }) => Err(inside(message)),
+            Ok(other) => Err(inside(format!("the agent answered {other:?}"))),
+            Err(error) => Err(gone(&error)),
+        }
+    }
+}
+
+impl Inside for Hands {
+    async fn write(&self, path: &str, content: &str, mode: u32) -> Result<(), InsideError> {
+        let Some(agent) = &self.agent else {
+            return Err(inside("without an agent nothing can be written into it".to_owned()));
+        };
+        let request = Request::Write {
+            root: "/".to_owned(),
+            path: path.trim_start_matches('/').as_bytes().to_vec(),
+            mode,
+            data: content.as_bytes().to_vec(),
+            last: true,
+        };
+        self.ask(agent, request).await.map(|_| ())
+    }
+
+    async fn remove(&self, path: &str) -> Result<(), InsideError> {
+        let Some(agent) = &self.agent else {
+            return Err(inside("without an agent nothing can be removed in it".to_owned()));
+        };
+        let path = path.trim_start_matches('/').as_bytes().to_vec();
+        self.ask(agent, Request::Remove { root: "/".to_owned(), path }).await.map(|_| ())
+    }
+
+    async fn run(&self, argv: &[&str], timeout: Duration) -> Result<Ran, InsideError> {
+        let argv: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
+        self.command(&argv, timeout).await
+    }
+
+    async fn http(&self, url: &str, timeout: Duration) -> Result<Ran, InsideError> {
+        match &self.agent {
+            Some(agent) => {
+                let url = url.to_owned();
+                self.ask(agent, Request::Http { url, timeout_ms: millis(timeout) }).await
+            }
+            None => {
+                let argv = ["wget", "-qO-", url].map(str::to_owned);
+                self.command(&argv, timeout).await
+            }
+        }
+    }
+}
+
+fn millis(timeout: Duration) -> u64 {
+    u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn inside(message: String) -> InsideError {
+    InsideError { message, container_gone: false }
+}
+
+fn gone(error: &SyncError) -> InsideError {
+    inside(error.to_string())
+}

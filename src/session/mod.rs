@@ -1,0 +1,91 @@
+//! Drives the core: waits for the next event, lets it decide, and performs what it asks for.
+
+mod agents;
+mod containers;
+mod driver;
+mod images;
+mod inside;
+pub(crate) mod load;
+mod perform;
+pub(crate) mod place;
+mod serve;
+mod status;
+mod trees;
+
+use std::time::Duration;
+
+use devrun_core::effect::Exit;
+use devrun_core::session::Options;
+use tokio::net::UnixListener;
+use tokio::sync::mpsc;
+
+pub(crate) use driver::Input;
+use driver::Driver;
+use load::LoadOptions;
+pub(crate) use status::{ago, without_session};
+
+use crate::engine::Engine;
+use crate::report::{Feed, Hub};
+
+/// What a session needs to begin.
+#[derive(Debug)]
+pub(crate) struct Begin {
+    pub(crate) engine: Engine,
+    pub(crate) load: LoadOptions,
+    pub(crate) options: Options,
+    /// Where other commands reach it; `ci` has none.
+    pub(crate) listener: Option<UnixListener>,
+}
+
+/// A session that runs in this process.
+#[derive(Debug)]
+pub(crate) struct Running {
+    inputs: mpsc::Sender<Input>,
+    end: tokio::task::JoinHandle<Exit>,
+}
+
+/// So many events may wait for the loop.
+const WAITING: usize = 1024;
+
+/// Starts a session; its notices come through the feed.
+pub(crate) fn begin(begin: Begin) -> (Running, Feed) {
+    let mut hub = Hub::default();
+    let feed = hub.listen(true);
+    let (inputs, receiver) = mpsc::channel(WAITING);
+    let driver = Driver::new(begin, hub, inputs.clone());
+    let end = tokio::spawn(driver.run(receiver));
+    (Running { inputs, end }, feed)
+}
+
+impl Running {
+    /// Ctrl-C or a termination signal came.
+    pub(crate) async fn signal(&self) {
+        // A session that has ended already needs no signal.
+        let _ = self.inputs.send(Input::Signal).await;
+    }
+
+    /// Asks it to end, after stopping the services if `stop`.
+    pub(crate) async fn end(&self, stop: bool) {
+        let ask = devrun_wire::session::Ask::End { stop };
+        let (reply, _answers) = mpsc::unbounded_channel();
+        let _ = self.inputs.send(Input::Ask { ask, reply }).await;
+    }
+
+    /// Its exit code, once it has ended.
+    pub(crate) async fn ended(self) -> Exit {
+        self.end.await.unwrap_or(Exit::Failed)
+    }
+}
+
+/// How long the engine's `stop` may take in `down` before the process is killed.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
+pub(crate) use containers::{remove, stop};
+
+/// Whether the first process of a running container can be told to end; `None` if nobody can say.
+pub(crate) async fn catches_term(engine: &Engine, container: &str) -> Option<bool> {
+    let agent = agents::Agent::start(engine, container).await.ok()?;
+    let answer = agent.catches_term();
+    agent.close().await;
+    answer
+}

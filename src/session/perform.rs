@@ -1,0 +1,242 @@
+//! From an effect to the task that does it.
+
+use std::time::Duration;
+
+use devrun_core::effect::{Effect, RouteState};
+use devrun_core::event::{Failure, Op, Outcome, Progress, Synced};
+use devrun_core::routes::proxy_port;
+use devrun_stack::{Command, Probe};
+
+use super::driver::{Driver, Input};
+use super::inside::Hands;
+use super::{containers, images, trees};
+use crate::probe::{Answer, Probed, until_ready};
+use crate::proxy::{apply_config, apply_states};
+
+/// How long a command of an `on` rule may take.
+const COMMAND_PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+impl Driver {
+    pub(super) fn perform(&mut self, effect: Effect) {
+        match effect {
+            Effect::Notice(notice) => self.publish(notice),
+            Effect::Exit(exit) => self.end(exit),
+            Effect::Cancel { op } => self.cancel(&op),
+            Effect::Watch { rules } => self.watch(rules),
+            Effect::ProxyStates { container, states } => self.tell_proxy(container, states),
+            Effect::Prepare { op, network, volumes } => {
+                let (engine, stack) = (self.engine.clone(), self.stack_name());
+                self.work(op, containers::prepare(engine, stack, network, volumes));
+            }
+            Effect::Pull { op, image } => {
+                let task = images::pull(self.engine.clone(), op.clone(), image, self.inputs.clone());
+                self.work(op, task);
+            }
+            Effect::Build { op, build, name, force } => {
+                let wanted = images::Wanted { build, name, stack: self.stack_name(), force };
+                self.build(op, wanted);
+            }
+            effect => self.perform_on_container(effect),
+        }
+    }
+
+    fn build(&mut self, op: Op, wanted: images::Wanted) {
+        let Some(rules) = self.rules.clone() else {
+            return self.work(op, std::future::ready(no_stackfile()));
+        };
+        let task = images::build(self.engine.clone(), op.clone(), wanted, rules, self.inputs.clone());
+        self.work(op, task);
+    }
+
+    fn perform_on_container(&mut self, effect: Effect) {
+        let engine = self.engine.clone();
+        match effect {
+            Effect::Create { op, spec, replaces, files } => {
+                let volume = self.agent_volume.clone();
+                self.work(op, containers::create(engine, *spec, replaces, files, volume));
+            }
+            Effect::Start { op, container, files } => {
+                self.work(op, async move { containers::start(&engine, &container, &files).await });
+            }
+            Effect::Restart { op, container, grace } => {
+                self.work(op, containers::restart(engine, container, grace));
+            }
+            Effect::Stop { op, container, grace } => self.work(op, async move {
+                match containers::stop(&engine, &container, grace).await {
+                    Ok(()) => Outcome::Stopped,
+                    Err(error) => Outcome::Failed(containers::failure(error)),
+                }
+            }),
+            Effect::Explain { op, container } => self.work(op, containers::explain(engine, container)),
+            Effect::Attach { op, container } => self.attach(op, container),
+            Effect::Sync { op, container, running, paths } => {
+                let agent = self.agents.get(&container).cloned().filter(|_| running);
+                match agent {
+                    Some(agent) => self.work(op, trees::sync(agent, paths)),
+                    None => self.push(op, container, Some(paths)),
+                }
+            }
+            Effect::Push { op, container } => self.push(op, container, None),
+            Effect::Probe { op, container, probe, timeout, give_up } => {
+                self.probe(op, container, probe, timeout, give_up);
+            }
+            Effect::Exec { op, container, command } => self.exec(op, container, command),
+            Effect::Signal { op, container, signal } => self.work(op, async move {
+                match engine.kill(&container, &signal).await {
+                    Ok(()) => Outcome::Signalled,
+                    Err(error) => Outcome::Failed(containers::failure(error)),
+                }
+            }),
+            Effect::ProxyApply { op, container, config, generation } => {
+                self.apply_proxy(op, container, config, generation);
+            }
+            // Those without a container were taken by `perform`.
+            _ => {}
+        }
+    }
+
+    fn attach(&mut self, op: Op, container: String) {
+        let Some(rules) = self.rules.clone() else {
+            return self.work(op, std::future::ready(no_stackfile()));
+        };
+        // Whatever agent there was, it belonged to the process before.
+        self.agents.remove(&container);
+        let service = op.service.clone();
+        self.spawn(op, trees::attach(self.engine.clone(), rules, service, container));
+    }
+
+    fn push(&mut self, op: Op, container: String, paths: Option<Vec<std::path::PathBuf>>) {
+        let Some(rules) = self.rules.clone() else {
+            return self.work(op, std::future::ready(no_stackfile()));
+        };
+        let (engine, service) = (self.engine.clone(), op.service.clone());
+        self.work(op, async move {
+            match trees::push(&engine, &rules, &service, &container, paths.as_deref()).await {
+                Ok(synced) => Outcome::Synced(Synced { files: synced.files.max(1), ..synced }),
+                Err(failure) => Outcome::Failed(failure),
+            }
+        });
+    }
+
+    fn hands(&self, container: &str) -> Hands {
+        Hands {
+            engine: self.engine.clone(),
+            container: container.to_owned(),
+            agent: self.agents.get(container).cloned(),
+        }
+    }
+
+    fn probe(&mut self, op: Op, container: String, probe: Probe, timeout: Duration, give_up: Duration) {
+        let hands = self.hands(&container);
+        let (inputs, number) = (self.inputs.clone(), op.clone());
+        self.work(op, async move {
+            let tell = |output: &str| {
+                let progress = Progress::ProbeFailed { output: output.to_owned() };
+                let _ = inputs.try_send(Input::Progress { op: number.clone(), progress });
+            };
+            match until_ready(|| ask(&hands, &probe, timeout), give_up, tell).await {
+                Probed::Ready => Outcome::Ready,
+                Probed::NotReady(output) => Outcome::NotReady { output },
+                Probed::Lost(message) => Outcome::Failed(Failure { message, ..Failure::default() }),
+            }
+        });
+    }
+
+    fn exec(&mut self, op: Op, container: String, command: Command) {
+        let hands = self.hands(&container);
+        self.work(op, async move {
+            let argv = command.argv();
+            match hands.command(&argv, COMMAND_PATIENCE).await {
+                Ok(ran) if ran.code == 0 => Outcome::Executed,
+                Ok(ran) => Outcome::Failed(Failure {
+                    message: format!("`{}` ended with {}", shown(&command), ran.code),
+                    details: ran.output.lines().map(str::to_owned).collect(),
+                    ..Failure::default()
+                }),
+                Err(error) => Outcome::Failed(Failure {
+                    message: error.message,
+                    container_gone: error.container_gone,
+                    ..Failure::default()
+                }),
+            }
+        });
+    }
+
+    fn apply_proxy(&mut self, op: Op, container: String, config: String, generation: u64) {
+        let hands = self.hands(&container);
+        let port = self
+            .stack
+            .as_ref()
+            .and_then(|stack| stack.service(&op.service))
+            .map_or(80, proxy_port);
+        self.work(op, async move {
+            match apply_config(&hands, &config, generation, port).await {
+                Ok(generation) => Outcome::ProxyApplied { generation },
+                Err(error) => Outcome::Failed(error.into()),
+            }
+        });
+    }
+
+    /// The proxy is told one thing after the other, and always the newest.
+    fn tell_proxy(&mut self, container: String, states: Vec<RouteState>) {
+        self.proxy_wanted = Some((container, states));
+        if self.proxy_busy {
+            return;
+        }
+        let Some((container, states)) = self.proxy_wanted.take() else {
+            return;
+        };
+        let before = match self.proxy_told.take() {
+            Some((told, before)) if told == container => before,
+            _ => Vec::new(),
+        };
+        self.proxy_busy = true;
+        let (hands, inputs) = (self.hands(&container), self.inputs.clone());
+        tokio::spawn(async move {
+            let told = apply_states(&hands, &before, &states).await;
+            if let Err(error) = &told {
+                tracing::debug!(%error, "the proxy was not told");
+            }
+            let states = told.ok().map(|()| states);
+            let _ = inputs.send(Input::ProxyTold { container, states }).await;
+        });
+    }
+
+    pub(super) fn proxy_told(&mut self, container: String, states: Option<Vec<RouteState>>) {
+        self.proxy_busy = false;
+        self.proxy_told = states.map(|states| (container, states));
+        if let Some((container, states)) = self.proxy_wanted.take() {
+            self.tell_proxy(container, states);
+        }
+    }
+
+    pub(super) fn stack_name(&self) -> String {
+        self.stack.as_ref().map_or_else(String::new, |stack| stack.name.clone())
+    }
+}
+
+async fn ask(hands: &Hands, probe: &Probe, timeout: Duration) -> Answer {
+    use crate::proxy::Inside;
+    let ran = match probe {
+        Probe::Command(command) => hands.command(&command.argv(), timeout).await,
+        Probe::Http(url) => hands.http(url, timeout).await,
+        Probe::Tcp(port) => hands.tcp(*port, timeout).await,
+    };
+    match ran {
+        Ok(ran) if ran.code == 0 => Answer::Good,
+        Ok(ran) if ran.output.is_empty() => Answer::Bad(format!("ended with {}", ran.code)),
+        Ok(ran) => Answer::Bad(ran.output),
+        Err(error) => Answer::Lost(error.message),
+    }
+}
+
+fn shown(command: &Command) -> String {
+    match command {
+        Command::Shell(line) => line.clone(),
+        Command::Argv(words) => words.join(" "),
+    }
+}
+
+fn no_stackfile() -> Outcome {
+    Outcome::Failed(Failure { message: "there is no valid Stackfile".to_owned(), ..Failure::default() })
+}

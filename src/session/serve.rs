@@ -1,0 +1,59 @@
+//! The session's socket: other commands ask, the loop answers.
+
+use devrun_wire::session::{Ask, Tell};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+
+use super::Input;
+
+/// Takes connections for as long as the session lives.
+pub(super) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
+    loop {
+        tokio::select! {
+            () = inputs.closed() => return,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    tokio::spawn(talk(stream, inputs.clone()));
+                }
+                Err(error) => tracing::debug!(%error, "the socket"),
+            },
+        }
+    }
+}
+
+/// One question, and its answers until either side ends.
+async fn talk(stream: UnixStream, inputs: mpsc::Sender<Input>) {
+    let (reader, mut writer) = stream.into_split();
+    let mut lines = BufReader::new(reader).lines();
+    let Ok(Some(line)) = lines.next_line().await else {
+        return;
+    };
+    let (reply, mut answers) = mpsc::unbounded_channel();
+    match serde_json::from_str::<Ask>(&line) {
+        Ok(ask) => {
+            if inputs.send(Input::Ask { ask, reply }).await.is_err() {
+                return;
+            }
+        }
+        Err(error) => {
+            let message = format!("this session is of another version of devrun: {error}");
+            let _ = reply.send(Tell::Refused { message });
+            drop(reply);
+        }
+    }
+    loop {
+        tokio::select! {
+            told = answers.recv() => {
+                let Some(told) = told else { return };
+                let Ok(mut line) = serde_json::to_vec(&told) else { return };
+                line.push(b'\n');
+                if writer.write_all(&line).await.is_err() {
+                    return;
+                }
+            }
+            // Whoever asked went away.
+            _ = lines.next_line() => return,
+        }
+    }
+}

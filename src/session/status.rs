@@ -1,0 +1,195 @@
+//! How things are, in the shape of the contract: of a session, or of what the engine says.
+
+use std::time::Duration;
+
+use devrun_core::event::Transport;
+use devrun_core::session::{ServiceView, State};
+use devrun_core::spec::{Container, ContainerState, Health};
+use devrun_stack::{Service, Stack};
+use devrun_wire::session::{
+    ContainerInfo, PortInfo, ProxyInfo, ServiceStatus, SessionInfo, Status, SyncInfo,
+};
+use time::OffsetDateTime;
+
+use super::driver::Driver;
+use crate::report::Clock;
+
+impl Driver {
+    /// How this session is.
+    pub(super) fn status(&self) -> Status {
+        let view = self.core.view();
+        let Some(stack) = &self.stack else {
+            return Status {
+                stack: String::new(),
+                file: self.load.shown.clone(),
+                session: None,
+                proxy: None,
+                services: Vec::new(),
+                settled: Some(false),
+            };
+        };
+        let now = OffsetDateTime::now_utc();
+        let elapsed = self.began.elapsed();
+        let of_view = |view: &ServiceView| {
+            let service = stack.service(&view.name)?;
+            Some(status_of_view(service, view, now - elapsed.saturating_sub(view.since)))
+        };
+        Status {
+            stack: stack.name.clone(),
+            file: stack.file.display().to_string(),
+            session: Some(SessionInfo { pid: std::process::id(), since: self.since.clone() }),
+            proxy: stack.url.clone().map(|url| ProxyInfo { url, generation: view.generation }),
+            services: view.services.iter().filter_map(of_view).collect(),
+            settled: Some(view.settled),
+        }
+    }
+}
+
+fn status_of_view(service: &Service, view: &ServiceView, since: OffsetDateTime) -> ServiceStatus {
+    let sync = (!service.sync.is_empty()).then(|| SyncInfo {
+        transport: view.transport.map(|transport| {
+            match transport {
+                Transport::Agent => "agent",
+                Transport::Archive => "archive",
+            }
+            .to_owned()
+        }),
+        state: match (view.pending, view.transport) {
+            (0, Some(_)) => "live",
+            (0, None) => "verifying",
+            _ => "pending",
+        }
+        .to_owned(),
+        pending: view.pending,
+    });
+    ServiceStatus {
+        state: view.state.word().to_owned(),
+        health: view.health.map(str::to_owned),
+        reason: view.reason.clone(),
+        details: view.details.clone(),
+        since: Some(Clock::rfc3339(since)),
+        exit_code: view.exit_code,
+        container: view.container.as_ref().map(|id| ContainerInfo {
+            id: id.clone(),
+            name: service.container_name.clone(),
+        }),
+        image: view.image.clone(),
+        restarts: view.restarts,
+        sync,
+        start_ms: view.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        ..declared(service)
+    }
+}
+
+/// What can be said of a service without looking at the engine.
+fn declared(service: &Service) -> ServiceStatus {
+    ServiceStatus {
+        name: service.name.clone(),
+        state: State::Stopped.word().to_owned(),
+        health: None,
+        reason: None,
+        details: Vec::new(),
+        since: None,
+        exit_code: None,
+        container: None,
+        image: None,
+        ports: service
+            .ports
+            .iter()
+            .map(|port| PortInfo { host: port.host, container: port.container })
+            .collect(),
+        routes: service.routes.iter().map(|route| route.pattern.clone()).collect(),
+        restarts: 0,
+        sync: None,
+        start_ms: None,
+    }
+}
+
+/// How a stack is whose session does not live: what the engine says.
+pub(crate) fn without_session(stack: &Stack, containers: &[Container]) -> Status {
+    let services = stack.services.iter().map(|service| {
+        let found = containers.iter().find(|container| container.service() == service.name);
+        match found {
+            Some(container) => status_of_container(service, container),
+            None => status_of_nothing(service),
+        }
+    });
+    Status {
+        stack: stack.name.clone(),
+        file: stack.file.display().to_string(),
+        session: None,
+        proxy: stack.url.clone().map(|url| ProxyInfo { url, generation: 0 }),
+        services: services.collect(),
+        settled: None,
+    }
+}
+
+fn status_of_nothing(service: &Service) -> ServiceStatus {
+    let (state, reason) = match service.profiles.first() {
+        Some(profile) => (State::Off, format!("--profile {profile}")),
+        None => (State::Stopped, "never started, or removed by `devrun down`".to_owned()),
+    };
+    ServiceStatus { state: state.word().to_owned(), reason: Some(reason), ..declared(service) }
+}
+
+fn status_of_container(service: &Service, container: &Container) -> ServiceStatus {
+    let (state, reason) = state_of_container(service, container);
+    let running = container.state == ContainerState::Running;
+    let health = container.health.filter(|_| running).map(|health| {
+        match health {
+            Health::Starting => "starting",
+            Health::Healthy => "healthy",
+            Health::Unhealthy => "unhealthy",
+        }
+        .to_owned()
+    });
+    let since = if running { &container.started_at } else { &container.finished_at };
+    ServiceStatus {
+        state: state.word().to_owned(),
+        health,
+        reason,
+        since: Clock::parse(since).map(Clock::rfc3339),
+        exit_code: container.exit_code.filter(|_| !running),
+        container: Some(ContainerInfo { id: container.id.clone(), name: container.name.clone() }),
+        image: Some(container.image.clone()),
+        restarts: container.restarts,
+        ..declared(service)
+    }
+}
+
+fn state_of_container(service: &Service, container: &Container) -> (State, Option<String>) {
+    let code = container.exit_code.unwrap_or_default();
+    match container.state {
+        ContainerState::Running => match container.health {
+            Some(Health::Unhealthy) => (State::Unhealthy, Some("its health check fails".to_owned())),
+            Some(Health::Starting) => {
+                (State::Starting, Some("its health check has not been answered yet".to_owned()))
+            }
+            _ => (State::Ready, None),
+        },
+        ContainerState::Restarting => {
+            (State::Failed, Some(format!("exited with {code}, the engine starts it again")))
+        }
+        ContainerState::Paused => (State::Stopped, Some("paused".to_owned())),
+        ContainerState::Exited if service.task && code == 0 => (State::Done, None),
+        ContainerState::Exited if service.task => (State::Failed, Some(format!("task ended with {code}"))),
+        ContainerState::Exited => (State::Stopped, Some(format!("exited with {code}"))),
+        ContainerState::Created => (State::Stopped, Some("made, but never started".to_owned())),
+        ContainerState::Dead => (State::Failed, Some("half removed by the engine".to_owned())),
+    }
+}
+
+/// How long ago, for people.
+pub(crate) fn ago(since: &str) -> String {
+    let Some(since) = Clock::parse(since) else {
+        return String::new();
+    };
+    let passed = OffsetDateTime::now_utc() - since;
+    let passed = Duration::try_from(passed).unwrap_or_default().as_secs();
+    match passed {
+        0..120 => format!("{passed} s"),
+        120..7200 => format!("{} min", passed / 60),
+        7200..172_800 => format!("{} h", passed / 3600),
+        _ => format!("{} d", passed / 86_400),
+    }
+}
