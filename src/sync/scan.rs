@@ -29,6 +29,15 @@ pub(crate) struct Tree {
     pub(crate) filter: Arc<Filter>,
 }
 
+impl std::fmt::Debug for Tree {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Tree")
+            .field("from", &self.from)
+            .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Something at a path of the host, now.
 #[derive(Debug)]
 pub(crate) enum OnHost {

@@ -11,6 +11,9 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::refusal::{At as _, Refusal};
 
+/// `ELOOP`: a symlink that leads to itself. The standard library has no stable name for it.
+const TOO_MANY_LINKS: i32 = 40;
+
 /// A name in a folder that is known to lie in the root.
 #[derive(Debug)]
 pub(crate) struct Place {
@@ -146,6 +149,7 @@ pub(crate) fn folder_behind(root: &Path, link: &Path) -> Result<Option<PathBuf>,
             real.display()
         ))),
         Err(error) if matches!(error.kind(), NotFound | NotADirectory) => Ok(None),
+        Err(error) if error.raw_os_error() == Some(TOO_MANY_LINKS) => Ok(None),
         Err(error) => Err(Refusal::io(link, &error)),
     }
 }

@@ -57,6 +57,7 @@ async fn the_agent_says_who_it_is() {
 async fn the_agent_ends_with_status_0_when_the_connection_is_dropped() {
     let mut agent = TestAgent::start().await;
     let clone = agent.connection.clone();
+    let end = agent.connection.watch_end();
     drop(agent.connection);
     clone
         .request(Request::Signal {
@@ -71,6 +72,10 @@ async fn the_agent_ends_with_status_0_when_the_connection_is_dropped() {
         .unwrap()
         .unwrap();
     assert!(status.success());
+    assert!(matches!(
+        timeout(PATIENCE, end).await.unwrap(),
+        SyncError::Gone(_)
+    ));
 }
 
 #[tokio::test]
@@ -107,7 +112,7 @@ async fn whoever_waits_learns_that_the_agent_is_gone() {
         .send(&sh("sleep 600", 600_000))
         .await
         .unwrap();
-    let closed = agent.connection.closed();
+    let closed = agent.connection.watch_end();
     agent.child.start_kill().unwrap();
     assert!(matches!(
         timeout(PATIENCE, closed).await.unwrap(),
