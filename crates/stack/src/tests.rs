@@ -1,6 +1,7 @@
 //! The language seen from outside: text in, stack or diagnostics out.
 
 mod meaning;
+mod reference;
 mod reuse;
 mod root;
 mod syntax;

@@ -181,7 +181,16 @@ pub(crate) fn variable_file(
         Ok(text) => values(cx, shown, text),
         Err(error) if !required && error.kind() == ErrorKind::NotFound => BTreeMap::new(),
         Err(error) => {
-            unreadable(cx, shown, (0, 0).into(), &error);
+            // Asked for on the command line, so there is no place in the Stackfile to show.
+            let problem = cx
+                .error(
+                    "stackfile::env-file",
+                    (0, 0).into(),
+                    "needs its variables",
+                    format!("--env-file {shown} cannot be read: {error}"),
+                )
+                .advise("check the path; it starts from the folder where devrun was called");
+            cx.report(problem);
             BTreeMap::new()
         }
     }

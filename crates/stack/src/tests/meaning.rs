@@ -290,3 +290,16 @@ fn programs_get_the_same() {
     assert_eq!(first.help(), Some("did you mean `image`?"));
     assert_eq!(rejected.to_string(), "1 problem in Stackfile.kdl");
 }
+
+#[test]
+fn an_env_file_of_the_command_line_that_is_not_there() {
+    let mut world = World::new("stack app\n");
+    world.options.env_file = Some("/elsewhere/ci.env".into());
+    let loaded = world.load();
+    assert!(loaded.reads.contains(&"/elsewhere/ci.env".into()));
+    let told = world.told();
+    assert!(
+        told.contains("--env-file /elsewhere/ci.env cannot be read"),
+        "{told}"
+    );
+}

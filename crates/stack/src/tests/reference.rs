@@ -1,0 +1,76 @@
+//! The reference cannot rot: each of its blocks is read, as a whole file, as nodes at the top, or
+//! as the body of a service.
+
+use std::io;
+use std::path::Path;
+
+use crate::{Host, Options, PathKind, load};
+
+/// Everything is there: names with a dot, or of a Dockerfile, are files.
+struct Anything;
+
+impl Host for Anything {
+    fn read(&self, _: &Path) -> io::Result<String> {
+        Ok(String::new())
+    }
+
+    fn kind(&self, path: &Path) -> Option<PathKind> {
+        let name = path.file_name()?.to_str()?;
+        let file = name.get(1..)?.contains('.') || name.starts_with("Dockerfile");
+        Some(if file {
+            PathKind::File
+        } else {
+            PathKind::Folder
+        })
+    }
+}
+
+/// What fragments refer to.
+const AROUND: &str = "stack app
+volume backend-media
+service db { image \"x\" }
+service redis { image \"x\" }
+service cache { image \"x\" }
+task migrate { image \"x\" }
+";
+
+#[test]
+fn every_block_of_the_reference_is_read() {
+    let reference = include_str!("../../../../docs/stackfile.md");
+    let mut blocks = 0;
+    for block in reference.split("```kdl").skip(1) {
+        let (kind, rest) = block.split_once('\n').expect("a line");
+        let body = rest.split("```").next().expect("a body");
+        let proxy = "proxy proxy { image \"x\"; config \"n.conf\"; port 80 }\n";
+        let text = match kind.trim() {
+            "" => body.to_owned(),
+            "top" if body.contains("proxy ") => format!("{AROUND}var PROXY_PORT 80\n{body}"),
+            "top" => format!("{AROUND}{proxy}{body}"),
+            "service" => {
+                let image = if body.contains("build ") {
+                    ""
+                } else {
+                    "image \"x\"\n"
+                };
+                format!("{AROUND}{proxy}service it {{\n{image}{body}\n}}\n")
+            }
+            other => panic!("a block of kind {other}"),
+        };
+        let options = Options {
+            file: "/stack/Stackfile.kdl".into(),
+            shown: "docs/stackfile.md".into(),
+            text: text.clone(),
+            shell: [("TOKEN".into(), "t".into())].into(),
+            ..Options::default()
+        };
+        let problems = load(&options, &Anything)
+            .stack
+            .err()
+            .map(|all| all.0)
+            .unwrap_or_default();
+        let told: Vec<_> = problems.into_iter().map(miette::Report::new).collect();
+        assert!(told.is_empty(), "{told:?}\n{text}");
+        blocks += 1;
+    }
+    assert!(blocks > 15, "only {blocks} blocks were found");
+}
