@@ -1,0 +1,15 @@
+//! The proxy at work: a new configuration is tested, applied and read back; which services get
+//! requests is told by files. How commands and files get into the container is not known here.
+
+mod config;
+mod error;
+mod inside;
+mod states;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use config::apply_config;
+pub(crate) use error::ProxyError;
+pub(crate) use inside::{Inside, InsideError, Ran};
+pub(crate) use states::apply_states;

@@ -1,0 +1,178 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use devrun_core::effect::RouteState;
+use devrun_core::event::Failure;
+use devrun_core::routes::CONFIG_PATH;
+
+use super::*;
+
+const OLD: &str = "answers 1";
+const NEW: &str = "answers 2";
+
+/// A container with an nginx that answers what its file says at the last reload.
+struct Fake {
+    files: Mutex<BTreeMap<String, String>>,
+    running: Mutex<String>,
+    steps: Mutex<Vec<String>>,
+    refuses: Option<&'static str>,
+    ignores_reload: bool,
+}
+
+impl Fake {
+    fn new() -> Fake {
+        Fake {
+            files: Mutex::new(BTreeMap::from([(CONFIG_PATH.into(), OLD.into())])),
+            running: Mutex::new(OLD.into()),
+            steps: Mutex::new(Vec::new()),
+            refuses: None,
+            ignores_reload: false,
+        }
+    }
+
+    fn step(&self, step: String) {
+        self.steps.lock().unwrap().push(step);
+    }
+
+    fn steps(&self) -> Vec<String> {
+        self.steps.lock().unwrap().clone()
+    }
+
+    fn names(&self) -> Vec<String> {
+        self.files.lock().unwrap().keys().cloned().collect()
+    }
+
+    fn file(&self, path: &str) -> Option<String> {
+        self.files.lock().unwrap().get(path).cloned()
+    }
+
+    fn command(&self, argv: &[&str]) -> Ran {
+        let mut files = self.files.lock().unwrap();
+        let mut output = String::new();
+        match argv {
+            ["nginx", "-t", "-q", "-c", path] => {
+                assert!(files.contains_key(*path));
+                output = self.refuses.unwrap_or_default().to_owned();
+            }
+            ["cp", "-p", from, to] => {
+                let content = files[*from].clone();
+                files.insert((*to).into(), content);
+            }
+            ["mv", "-f", from, to] => {
+                let content = files.remove(*from).unwrap();
+                files.insert((*to).into(), content);
+            }
+            ["nginx", "-s", "reload"] if self.ignores_reload => {}
+            ["nginx", "-s", "reload"] => {
+                *self.running.lock().unwrap() = files[CONFIG_PATH].clone();
+            }
+            other => panic!("no such command: {other:?}"),
+        }
+        Ran {
+            code: i32::from(!output.is_empty()),
+            output,
+        }
+    }
+}
+
+impl Inside for Fake {
+    async fn write(&self, path: &str, content: &str, mode: u32) -> Result<(), InsideError> {
+        assert_eq!(mode, 0o644, "nginx's workers have to be able to read it");
+        self.step(format!("write {path}"));
+        let mut files = self.files.lock().unwrap();
+        files.insert(path.into(), content.into());
+        Ok(())
+    }
+
+    async fn remove(&self, path: &str) -> Result<(), InsideError> {
+        self.step(format!("remove {path}"));
+        self.files.lock().unwrap().remove(path);
+        Ok(())
+    }
+
+    async fn run(&self, argv: &[&str], _: Duration) -> Result<Ran, InsideError> {
+        self.step(argv.join(" "));
+        Ok(self.command(argv))
+    }
+
+    async fn http(&self, url: &str, _: Duration) -> Result<Ran, InsideError> {
+        assert_eq!(url, "http://127.0.0.1:8080/.devrun/generation");
+        let running = self.running.lock().unwrap();
+        let output = running.trim_start_matches("answers ").to_owned();
+        Ok(Ran { code: 0, output })
+    }
+}
+
+#[tokio::test]
+async fn a_new_configuration_is_tested_before_it_replaces_the_old_one_and_leaves_nothing_beside() {
+    let inside = Fake::new();
+    assert_eq!(apply_config(&inside, NEW, 2, 8080).await, Ok(2));
+    assert_eq!(inside.file(CONFIG_PATH).as_deref(), Some(NEW));
+    assert_eq!(inside.names(), [CONFIG_PATH]);
+    let steps = inside.steps();
+    let place = |start: &str| steps.iter().position(|step| step.starts_with(start));
+    assert!(place("nginx -t") < place("mv"), "{steps:?}");
+    assert!(place("mv") < place("nginx -s reload"), "{steps:?}");
+}
+
+#[tokio::test]
+async fn what_nginx_refuses_is_never_in_place() {
+    let mut inside = Fake::new();
+    inside.refuses = Some("nginx: [emerg] host not found in upstream \"nowhere\"");
+    let refused = apply_config(&inside, NEW, 2, 8080).await.unwrap_err();
+    assert!(!inside.steps().iter().any(|step| step.contains("reload")));
+    assert_eq!(inside.names(), [CONFIG_PATH]);
+    assert_eq!(inside.file(CONFIG_PATH).as_deref(), Some(OLD));
+    let failure = Failure::from(refused);
+    assert_eq!(failure.message, "nginx does not accept the configuration");
+    assert_eq!(
+        failure.details,
+        ["[emerg] host not found in upstream \"nowhere\""]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nginx_does_not_take_it_the_old_configuration_comes_back() {
+    let mut inside = Fake::new();
+    inside.ignores_reload = true;
+    let error = apply_config(&inside, NEW, 2, 8080).await.unwrap_err();
+    assert_eq!(
+        error,
+        ProxyError::NotTaken {
+            generation: 2,
+            seconds: 5,
+            answer: "1".into()
+        }
+    );
+    assert_eq!(inside.names(), [CONFIG_PATH]);
+    assert_eq!(inside.file(CONFIG_PATH).as_deref(), Some(OLD));
+}
+
+fn state(ready: bool) -> RouteState {
+    RouteState {
+        service: "backend".into(),
+        ready,
+        state: if ready { "ready" } else { "starting" },
+        reason: String::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_switch_and_back_leaves_the_files_of_the_last_state_only() {
+    let inside = Fake::new();
+    apply_states(&inside, &[], &[state(false)]).await.unwrap();
+    let waiting = inside.names();
+    assert!(waiting.contains(&"/run/devrun/state/backend.starting".into()));
+    apply_states(&inside, &[state(false)], &[state(true)])
+        .await
+        .unwrap();
+    assert_eq!(
+        inside.steps().last().map(String::as_str),
+        Some("write /run/devrun/ready/backend")
+    );
+    apply_states(&inside, &[state(true)], &[state(false)])
+        .await
+        .unwrap();
+    assert_eq!(inside.names(), waiting);
+}
