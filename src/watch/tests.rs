@@ -152,15 +152,11 @@ impl Bench {
 #[tokio::test]
 async fn a_file_that_is_truncated_and_written_is_told_whole() {
     let mut bench = Bench::new(|root| fs::write(root.join("src/a.py"), "old").unwrap()).await;
-    for round in 0..20 {
-        let mut file = fs::File::create(bench.path("src/a.py")).unwrap();
-        for part in 0..50 {
-            writeln!(file, "line {part} of {round}").unwrap();
-        }
-        drop(file);
+    let text = "a line of some length\n".repeat(5_000);
+    for _ in 0..20 {
+        bench.write("src/a.py", &text);
         assert_eq!(bench.batch().await, BTreeSet::from(["src/a.py".to_owned()]));
-        let text = fs::read_to_string(bench.path("src/a.py")).unwrap();
-        assert_eq!(text.lines().count(), 50);
+        assert_eq!(fs::read_to_string(bench.path("src/a.py")).unwrap(), text);
     }
 }
 
@@ -468,6 +464,87 @@ async fn other_rules_take_over() {
         bench.batch().await,
         BTreeSet::from(["more/deep/a".to_owned()])
     );
+}
+
+/// Makes one random change below `top`.
+fn change(top: &Path, number: u64, random: &mut impl FnMut(u64) -> u64) {
+    let mut name = |depth: u64| {
+        let names = (0..=random(depth)).map(|_| format!("n{}", random(4)));
+        top.join(names.collect::<PathBuf>())
+    };
+    let (one, two) = (name(3), name(3));
+    // What is not possible there is no change.
+    let _ = match random(7) {
+        0 => fs::create_dir_all(&one),
+        1 => fs::remove_dir_all(&one),
+        2 => fs::remove_file(&one),
+        3 => fs::rename(&one, &two),
+        4 => fs::create_dir_all(&one).and_then(|()| fs::write(one.join("f"), number.to_string())),
+        _ => fs::write(&one, number.to_string()),
+    };
+}
+
+/// Does to the mirror what a sync would do because this path was told.
+fn follow(host: &Path, mirror: &Path) {
+    match fs::read(host) {
+        Ok(content) => {
+            let _ = fs::remove_dir_all(mirror);
+            let _ = mirror.parent().map(fs::create_dir_all);
+            fs::write(mirror, content).unwrap();
+        }
+        Err(_) if host.is_dir() => {
+            let _ = fs::remove_file(mirror);
+            fs::create_dir_all(mirror).unwrap();
+        }
+        Err(_) => {
+            let _ = fs::remove_dir_all(mirror);
+            let _ = fs::remove_file(mirror);
+        }
+    }
+}
+
+fn content(top: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
+    let walk = ignore::WalkBuilder::new(top)
+        .standard_filters(false)
+        .build();
+    let paths = walk.map(|entry| entry.unwrap().into_path());
+    paths
+        .map(|path| {
+            (
+                path.strip_prefix(top).unwrap().to_path_buf(),
+                fs::read(&path).ok(),
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_mirror_that_follows_what_is_told_ends_up_equal() {
+    for seed in 1..=3 {
+        let mut state: u64 = seed;
+        let mut random = |below: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) % below
+        };
+        let mut bench = Bench::new(|_| ()).await;
+        let mirror = tempfile::tempdir().unwrap();
+        fs::create_dir(mirror.path().join("src")).unwrap();
+        for round in 0..10 {
+            for number in 0..40 {
+                change(&bench.path("src"), round * 100 + number, &mut random);
+            }
+            for name in bench.told().await {
+                follow(&bench.path(&name), &mirror.path().join(name));
+            }
+            assert_eq!(
+                content(&mirror.path().join("src")),
+                content(&bench.path("src")),
+                "seed {seed}, round {round}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::ffi::OsString;
+use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -154,9 +155,8 @@ impl Tree {
             found.extend(self.places.told_as(&folder, true));
             let entries = match std::fs::read_dir(&folder) {
                 Ok(entries) => entries,
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    self.lose(&folder, &error.to_string());
+                    self.give_up(&folder, &error);
                     continue;
                 }
             };
@@ -199,6 +199,17 @@ impl Tree {
                 self.lose(folder, &message);
                 false
             }
+        }
+    }
+
+    /// A folder that was watched but cannot be listed: gone again, or not ours to read.
+    fn give_up(&mut self, folder: &Path, error: &std::io::Error) {
+        if let Some(backend) = &mut self.backend {
+            backend.unwatch(folder);
+        }
+        let is_gone = [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind());
+        if !is_gone {
+            self.lose(folder, &error.to_string());
         }
     }
 
