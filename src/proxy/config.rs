@@ -82,7 +82,9 @@ async fn read_back(inside: &impl Inside, generation: u64, port: u16) -> Result<(
             break;
         };
         let ran = ran?;
-        if ran.code == 0 && ran.output.trim() == generation.to_string() {
+        // What was answered may have a status line before it.
+        let last_line = ran.output.trim().lines().next_back().map(str::trim);
+        if ran.code == 0 && last_line == Some(generation.to_string().as_str()) {
             return Ok(());
         }
         answer = ran.output;

@@ -23,7 +23,7 @@ pub(crate) trait Inside: Sync {
         timeout: Duration,
     ) -> impl Future<Output = Result<Ran, InsideError>> + Send;
 
-    /// Asks a URL from inside; the code is 0 for 2xx and 3xx.
+    /// Asks a URL from inside; the code is 0 for 2xx and 3xx, the output ends with the body.
     fn http(
         &self,
         url: &str,
@@ -36,7 +36,7 @@ pub(crate) trait Inside: Sync {
 pub(crate) struct Ran {
     /// 0 is well.
     pub(crate) code: i32,
-    /// What it printed, or the body of the answer.
+    /// What it printed, or the answer: maybe a status line, then the body.
     pub(crate) output: String,
 }
 

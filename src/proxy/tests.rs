@@ -6,6 +6,7 @@ use devrun_core::effect::RouteState;
 use devrun_core::event::Failure;
 use devrun_core::routes::CONFIG_PATH;
 
+use super::error::ProxyError;
 use super::*;
 
 const OLD: &str = "answers 1";
@@ -99,7 +100,7 @@ impl Inside for Fake {
     async fn http(&self, url: &str, _: Duration) -> Result<Ran, InsideError> {
         assert_eq!(url, "http://127.0.0.1:8080/.devrun/generation");
         let running = self.running.lock().unwrap();
-        let output = running.trim_start_matches("answers ").to_owned();
+        let output = running.replace("answers ", "HTTP/1.1 200 OK\n");
         Ok(Ran { code: 0, output })
     }
 }
@@ -142,7 +143,7 @@ async fn where_nginx_does_not_take_it_the_old_configuration_comes_back() {
         ProxyError::NotTaken {
             generation: 2,
             seconds: 5,
-            answer: "1".into()
+            answer: "HTTP/1.1 200 OK\n1".into()
         }
     );
     assert_eq!(inside.names(), [CONFIG_PATH]);
