@@ -1,3 +1,5 @@
+mod real;
+
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;

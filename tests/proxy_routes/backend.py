@@ -1,0 +1,83 @@
+"""Two small services in one: tells what it was asked, on each of the ports given."""
+
+import base64
+import hashlib
+import json
+import socket
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        if self.headers.get("Upgrade") == "websocket":
+            self.echo()
+        elif self.path.endswith("/events"):
+            self.events()
+        elif self.path.startswith("/api/status/"):
+            self.answer(int(self.path.rsplit("/", 1)[1]), b"the application's own words")
+        else:
+            self.tell()
+
+    def do_POST(self):
+        self.tell()
+
+    def tell(self):
+        left = int(self.headers.get("Content-Length", 0))
+        digest, size = hashlib.sha256(), 0
+        while left:
+            piece = self.rfile.read(min(left, 1 << 20))
+            digest.update(piece)
+            size += len(piece)
+            left -= len(piece)
+        told = {
+            "port": self.server.server_port,
+            "host": socket.gethostname(),
+            "method": self.command,
+            "path": self.path,
+            "size": size,
+            "sha256": digest.hexdigest(),
+            "headers": {name.lower(): value for name, value in self.headers.items()},
+        }
+        self.answer(200, json.dumps(told).encode())
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def events(self):
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.end_headers()
+        self.wfile.write(b"data: first\n\n")
+        time.sleep(60)
+
+    def echo(self):
+        key = self.headers["Sec-WebSocket-Key"] + GUID
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        self.send_response(101)
+        self.send_header("Upgrade", "websocket")
+        self.send_header("Connection", "Upgrade")
+        self.send_header("Sec-WebSocket-Accept", accept)
+        self.send_header("Sec-WebSocket-Protocol", self.headers["Sec-WebSocket-Protocol"])
+        self.end_headers()
+        while data := self.rfile.read1(4096):
+            self.wfile.write(data.upper())
+        self.close_connection = True
+
+    def log_message(self, *_):
+        pass
+
+
+for port in sys.argv[1:]:
+    server = ThreadingHTTPServer(("", int(port)), Handler)
+    threading.Thread(target=server.serve_forever).start()
+print("listening", flush=True)

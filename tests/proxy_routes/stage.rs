@@ -1,0 +1,326 @@
+//! A network with nginx as the stack's proxy, and what stands behind it; all of it goes away with
+//! the [`Stage`].
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use devrun_core::effect::{PutFile, RouteState};
+use devrun_core::routes::{self, CONFIG_PATH, Change};
+use devrun_stack::{Host, Options, PathKind, Stack};
+
+const STACKFILE: &str = r#"
+stack routed
+service backend {
+    image "python:3.13-slim"
+    route "/api/*" port=8000
+}
+service frontend {
+    image "python:3.13-slim"
+    route "/*" "/ws" port=5173
+}
+service nowhere {
+    image "python:3.13-slim"
+    route "/nowhere/*" port=9000
+}
+proxy proxy {
+    image "nginx:1.26"
+    config "nginx.conf"
+    health "/health"
+    port 8080 to=80
+}
+"#;
+
+const NGINX_CONF: &str = "\
+user nginx;
+worker_shutdown_timeout 1s;
+events {}
+http {
+    access_log off;
+    server {
+        listen 80;
+        include devrun-routes;
+    }
+}
+";
+
+const BACKEND: &str = include_str!("backend.py");
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// nginx, its network, and its neighbours.
+pub(crate) struct Stage {
+    name: String,
+    containers: Vec<String>,
+    /// Where nginx is published on this host.
+    pub(crate) port: u16,
+}
+
+impl Stage {
+    /// Starts nginx with these states, and waits until it answers.
+    pub(crate) fn set(test: &str, states: &[RouteState]) -> Stage {
+        let mut stage = Stage {
+            name: format!("devrun-routes-{}-{test}", std::process::id()),
+            containers: Vec::new(),
+            port: 0,
+        };
+        docker(&["network", "create", &stage.name]);
+        let proxy = format!("{}-proxy", stage.name);
+        stage.containers.push(proxy.clone());
+        docker(&[
+            "create",
+            "--name",
+            &proxy,
+            "--network",
+            &stage.name,
+            "-p",
+            "127.0.0.1::80",
+            "nginx:1.26",
+        ]);
+        let mut files = routes::state_files(states);
+        files.push(PutFile {
+            path: CONFIG_PATH.into(),
+            content: configuration(7),
+        });
+        let root = std::env::temp_dir().join(&stage.name);
+        for file in &files {
+            let path = root.join(file.path.trim_start_matches('/'));
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, &file.content).unwrap();
+        }
+        docker(&[
+            "cp",
+            &format!("{}/.", root.display()),
+            &format!("{proxy}:/"),
+        ]);
+        fs::remove_dir_all(root).unwrap();
+        docker(&["start", &proxy]);
+        let published = docker(&["port", &proxy, "80/tcp"]);
+        stage.port = published
+            .trim()
+            .rsplit_once(':')
+            .unwrap()
+            .1
+            .parse()
+            .unwrap();
+        until("nginx answers", || stage.try_get("/health").is_some());
+        stage
+    }
+
+    /// Starts a container behind the names; it tells what it was asked.
+    pub(crate) fn neighbour(&mut self, name: &str, aliases: &[&str], ports: &[&str]) -> String {
+        let container = format!("{}-{name}", self.name);
+        self.containers.push(container.clone());
+        let mut words = vec!["run", "-d", "--init", "--name", &container];
+        words.extend(["--network", &self.name, "--hostname", name]);
+        for alias in aliases {
+            words.extend(["--network-alias", alias]);
+        }
+        words.extend(["python:3.13-slim", "python", "-c", BACKEND]);
+        words.extend(ports);
+        docker(&words);
+        until("the neighbour listens", || {
+            docker(&["logs", &container]).contains("listening")
+        });
+        container
+    }
+
+    /// Where it is on the network.
+    pub(crate) fn address(&self, container: &str) -> String {
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        docker(&["inspect", "--format", format, container])
+    }
+
+    /// Removes one at once.
+    pub(crate) fn remove(&mut self, container: &str) {
+        docker(&["rm", "-f", container]);
+        self.containers.retain(|other| other != container);
+    }
+
+    /// Runs a command in nginx's container.
+    pub(crate) fn inside(&self, line: &str) -> String {
+        docker(&["exec", &self.containers[0], "sh", "-c", line])
+    }
+
+    /// Tells nginx what has changed, as devrun does.
+    pub(crate) fn tell(&self, before: &[RouteState], now: &[RouteState]) {
+        for change in routes::state_changes(before, now) {
+            match change {
+                Change::Remove(path) => drop(self.inside(&format!("rm -f {path}"))),
+                Change::Write(file) => {
+                    let path = &file.path;
+                    let line = format!(
+                        "mkdir -p $(dirname {path}); cat >{path}.new; mv {path}.new {path}"
+                    );
+                    let words = ["exec", "-i", &self.containers[0], "sh", "-c", &line];
+                    docker_with(&words, file.content.as_bytes());
+                }
+            }
+        }
+    }
+
+    /// Sends a request as it is and opens the connection for more.
+    pub(crate) fn open(&self, request: &[u8]) -> TcpStream {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(request).unwrap();
+        stream
+    }
+
+    /// A request of these lines and this body, and its whole answer.
+    pub(crate) fn ask(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+        let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|line| line.starts_with("Host:")) {
+            head.push_str(&format!("Host: localhost:{}\r\n", self.port));
+        }
+        for line in headers {
+            head.push_str(&format!("{line}\r\n"));
+        }
+        if !body.is_empty() {
+            head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        }
+        head.push_str("\r\n");
+        let mut stream = self.open(head.as_bytes());
+        stream.write_all(body).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        Answer::read(&answer)
+    }
+
+    /// The answer to a program that only wants a path.
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[], b"")
+    }
+
+    fn try_get(&self, path: &str) -> Option<Answer> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        let request = format!("GET {path} HTTP/1.0\r\n\r\n");
+        stream.write_all(request.as_bytes()).ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok()?;
+        (!answer.is_empty()).then(|| Answer::read(&answer))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let mut words = vec!["rm", "-f", "-v"];
+        words.extend(self.containers.iter().map(String::as_str));
+        let _ = run(&words, b"");
+        let _ = run(&["network", "rm", &self.name], b"");
+    }
+}
+
+/// An HTTP answer.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    fn read(bytes: &[u8]) -> Answer {
+        let text = String::from_utf8_lossy(bytes);
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer {
+            status,
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    /// A header of the answer; empty where it is missing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        let found = lines.find(|(found, _)| found.eq_ignore_ascii_case(name));
+        found.map_or("", |(_, value)| value)
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// A service's state, for nginx.
+pub(crate) fn state(service: &str, state: &'static str) -> RouteState {
+    RouteState {
+        service: service.into(),
+        ready: state == "ready",
+        state,
+        reason: format!("because it is {state}"),
+    }
+}
+
+fn configuration(generation: u64) -> String {
+    let stack = stack();
+    let proxy = stack.service("proxy").unwrap();
+    routes::render(&stack, proxy, NGINX_CONF, generation).unwrap()
+}
+
+fn stack() -> Stack {
+    struct Nothing;
+    impl Host for Nothing {
+        fn read(&self, _: &Path) -> std::io::Result<String> {
+            Err(std::io::ErrorKind::NotFound.into())
+        }
+        fn kind(&self, _: &Path) -> Option<PathKind> {
+            Some(PathKind::File)
+        }
+    }
+    let options = Options {
+        file: PathBuf::from("/routed/Stackfile.kdl"),
+        shown: "Stackfile.kdl".into(),
+        text: STACKFILE.into(),
+        ..Options::default()
+    };
+    devrun_stack::load(&options, &Nothing).stack.unwrap()
+}
+
+/// Waits for something that nobody announces.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "neither nginx nor python announces that it listens"
+)]
+pub(crate) fn until(what: &str, mut come: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !come() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn docker(words: &[&str]) -> String {
+    docker_with(words, b"")
+}
+
+fn docker_with(words: &[&str], input: &[u8]) -> String {
+    let (well, output) = run(words, input);
+    assert!(well, "docker {words:?}: {output}");
+    output
+}
+
+fn run(words: &[&str], input: &[u8]) -> (bool, String) {
+    let mut child = Command::new("docker")
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the docker command line is needed");
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = if output.status.success() {
+        output.stdout
+    } else {
+        output.stderr
+    };
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&text).into_owned(),
+    )
+}
