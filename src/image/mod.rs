@@ -22,4 +22,4 @@ pub(crate) use endpoint::{Endpoint, EngineError};
 pub(crate) use ensure::image_tag;
 pub(crate) use inputs::inputs_hash;
 pub(crate) use progress::{Step, StepState};
-pub(crate) use secrets::SecretSource;
+pub(crate) use secrets::{SecretSource, own_authorities};

@@ -56,8 +56,7 @@ pub(super) struct Secrets(BTreeMap<String, SecretSource>);
 impl Secrets {
     /// The given secrets, and [`HOST_CA`] unless it is among them.
     pub(super) fn with_host_authorities(mut secrets: BTreeMap<String, SecretSource>) -> Self {
-        let named = env::var_os("SSL_CERT_FILE").map(PathBuf::from);
-        if let Some(bundle) = host_authorities(named, &ANCHORS, &BUNDLES) {
+        if let Some(bundle) = own_authorities() {
             secrets
                 .entry(HOST_CA.to_owned())
                 .or_insert(SecretSource::File(bundle));
@@ -66,7 +65,12 @@ impl Secrets {
     }
 }
 
-/// All authorities that the host trusts, where some of them are its own.
+/// All authorities that the host trusts, as one file, where some of them are its own.
+pub(crate) fn own_authorities() -> Option<PathBuf> {
+    let named = env::var_os("SSL_CERT_FILE").map(PathBuf::from);
+    host_authorities(named, &ANCHORS, &BUNDLES)
+}
+
 fn host_authorities(named: Option<PathBuf>, anchors: &[&str], bundles: &[&str]) -> Option<PathBuf> {
     let is_standard = |file: &Path| bundles.iter().any(|bundle| file == Path::new(bundle));
     let named = named.filter(|file| file.is_file());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use devrun_core::make::AGENT;
 use tokio::sync::Mutex;
 
-use super::trees::Planted;
+use super::trees::Trees;
 use crate::engine::{Engine, EngineError};
 use crate::sync::connection::{AgentConnection, Hello, SyncError};
 
@@ -28,16 +28,16 @@ pub(crate) struct Agent {
     pub(super) number: u64,
     pub(super) connection: AgentConnection,
     pub(super) hello: Hello,
-    /// The trees that are kept in step, in order of declaration. Whoever works on the container
-    /// holds it for that long; there is one at a time.
-    pub(super) trees: Arc<Mutex<Vec<Planted>>>,
+    /// The trees that are kept in step. Whoever works on the container holds them for that long;
+    /// there is one at a time.
+    pub(super) trees: Arc<Mutex<Trees>>,
 }
 
 impl Agent {
-    /// Starts one in a running container, as the container's user.
-    pub(super) async fn start(engine: &Engine, container: &str) -> Result<Agent, AgentError> {
+    /// Starts one in a running container, as that user, else as the container's.
+    pub(super) async fn start(engine: &Engine, container: &str, user: Option<&str>) -> Result<Agent, AgentError> {
         let argv = [AGENT.to_owned(), "serve".to_owned()];
-        let exec = engine.exec_stream(container, &argv, None).await?;
+        let exec = engine.exec_stream(container, &argv, user).await?;
         let greeting = AgentConnection::start(exec.stdout, exec.stdin);
         let (connection, hello) = match tokio::time::timeout(GREETING, greeting).await {
             Ok(greeted) => greeted?,

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use devrun_core::effect::{Effect, Exit, RouteState};
 use devrun_core::event::{Event, Op, Outcome, Progress, Stackfile, WatchEvent};
-use devrun_core::notice::{Notice, NoticeEvent};
+use devrun_core::notice::Notice;
 use devrun_core::observed::Observed;
 use devrun_core::plan::Rules;
 use devrun_core::session::Session;
@@ -103,6 +103,7 @@ impl Driver {
 
     /// Until the core says how it ends.
     pub(super) async fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> Exit {
+        super::known::forget_old();
         self.reload();
         self.follow_engine();
         while self.exit.is_none() {
@@ -189,20 +190,17 @@ impl Driver {
 
     /// Lets the core decide, and performs what it asks for.
     pub(super) fn feed(&mut self, event: Event) {
-        tracing::debug!(?event, "event");
+        tracing::debug!(event = brief(&format_args!("{event:?}"), is_secret_event(&event)));
         for effect in self.core.handle(event, self.began.elapsed()) {
-            tracing::debug!(?effect, "effect");
+            let secret = matches!(effect, Effect::Create { .. } | Effect::Build { .. });
+            tracing::debug!(effect = brief(&format_args!("{effect:?}"), secret));
             self.perform(effect);
         }
         self.answer_stops();
     }
 
     pub(super) fn publish(&mut self, notice: Notice) {
-        let explain = matches!(notice.event, NoticeEvent::SessionEnded { .. });
         self.hub.publish(Stamped::now(notice));
-        if explain {
-            tracing::debug!("the session ends");
-        }
     }
 
     pub(super) fn end(&mut self, exit: Exit) {
@@ -314,10 +312,19 @@ impl Driver {
     pub(super) fn work(&mut self, op: Op, task: impl Future<Output = Outcome> + Send + 'static) {
         self.spawn(op, async move { (task.await, None) });
     }
+}
 
-    pub(super) fn effect(&mut self, effect: Effect) {
-        self.perform(effect);
+/// For the log of devrun itself: what holds the values of variables is only named.
+fn brief(shown: &std::fmt::Arguments<'_>, secret: bool) -> String {
+    let text = shown.to_string();
+    if !secret {
+        return text;
     }
+    text.split([' ', '(', '{']).next().unwrap_or_default().to_owned()
+}
+
+fn is_secret_event(event: &Event) -> bool {
+    matches!(event, Event::Stackfile(_))
 }
 
 async fn until(began: Instant, deadline: Option<Duration>) {

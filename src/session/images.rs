@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::Input;
 use super::containers::failure;
+use super::trees;
 use crate::engine::{self, Engine};
 use crate::image::{self, BuildError, BuildRequest, Step, StepState};
 
@@ -56,6 +57,7 @@ pub(super) async fn build(
         Err(error) => return Outcome::Failed(failure(error)),
     };
     let (spec, service) = (wanted.build.clone(), op.service.clone());
+    let after = rules.clone();
     let hashed = tokio::task::spawn_blocking(move || {
         let context = spec.context.clone();
         // What is synced over anyway is no reason to build.
@@ -96,7 +98,16 @@ pub(super) async fn build(
     });
     match built.await {
         Ok(_) => match engine.inspect_image(&tag).await {
-            Ok(Some(image)) => Outcome::Image { image, made: true },
+            Ok(Some(image)) => {
+                let id = image.id.clone();
+                let service = op.service.clone();
+                let remembered = tokio::task::spawn_blocking(move || {
+                    trees::remember_image(&after, &service, &id);
+                });
+                // Only what is gone on the host would be missed.
+                let _ = remembered.await;
+                Outcome::Image { image, made: true }
+            }
             Ok(None) => failed(format!("{tag} is not there although it was built")),
             Err(error) => Outcome::Failed(failure(error)),
         },

@@ -6,6 +6,7 @@ use devrun_wire::frames::{Request, Response};
 
 use super::agents::Agent;
 use crate::engine::Engine;
+use crate::image::own_authorities;
 use crate::proxy::{Inside, InsideError, Ran};
 use crate::sync::connection::SyncError;
 
@@ -16,6 +17,12 @@ pub(super) struct Hands {
     pub(super) container: String,
     pub(super) agent: Option<Agent>,
 }
+
+/// Where the host's authorities lie while a command runs.
+const AUTHORITIES: &str = "/tmp/.devrun-host-ca.crt";
+/// By what the usual installers find them: OpenSSL's programs, node, pip, curl, requests.
+const AUTHORITY_VARIABLES: [&str; 5] =
+    ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"];
 
 /// The engine's exec needs some time of its own.
 const SLACK: Duration = Duration::from_secs(5);
@@ -37,6 +44,29 @@ impl Hands {
                 Ok(Ran { code: i32::try_from(ran.code).unwrap_or(1), output: ran.output })
             }
         }
+    }
+
+    /// Runs a command as [`Hands::command`] does, with the host's certificate authorities where it
+    /// has some of its own: what `on` rules run installs packages, as builds do. They lie in the
+    /// container for only that long.
+    pub(super) async fn with_authorities(&self, argv: &[String], timeout: Duration) -> Result<Ran, InsideError> {
+        let bundle = match own_authorities() {
+            Some(file) if self.agent.is_some() => tokio::fs::read_to_string(file).await.ok(),
+            _ => None,
+        };
+        let Some(bundle) = bundle else {
+            return self.command(argv, timeout).await;
+        };
+        if self.write(AUTHORITIES, &bundle, 0o644).await.is_err() {
+            return self.command(argv, timeout).await;
+        }
+        let mut with: Vec<String> = vec!["env".to_owned()];
+        with.extend(AUTHORITY_VARIABLES.map(|name| format!("{name}={AUTHORITIES}")));
+        with.extend(argv.iter().cloned());
+        let ran = self.command(&with, timeout).await;
+        // A container that is gone has nothing to be cleaned.
+        let _ = self.remove(AUTHORITIES).await;
+        ran
     }
 
     /// Takes a TCP port a connection? Without an agent there is nobody inside to try.

@@ -5,6 +5,7 @@ mod containers;
 mod driver;
 mod images;
 mod inside;
+mod known;
 pub(crate) mod load;
 mod perform;
 pub(crate) mod place;
@@ -84,7 +85,7 @@ pub(crate) use containers::{remove, stop};
 
 /// Whether the first process of a running container can be told to end; `None` if nobody can say.
 pub(crate) async fn catches_term(engine: &Engine, container: &str) -> Option<bool> {
-    let agent = agents::Agent::start(engine, container).await.ok()?;
+    let agent = agents::Agent::start(engine, container, None).await.ok()?;
     let answer = agent.catches_term();
     agent.close().await;
     answer

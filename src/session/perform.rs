@@ -145,8 +145,7 @@ impl Driver {
     fn exec(&mut self, op: Op, container: String, command: Command) {
         let hands = self.hands(&container);
         self.work(op, async move {
-            let argv = command.argv();
-            match hands.command(&argv, COMMAND_PATIENCE).await {
+            match hands.with_authorities(&command.argv(), COMMAND_PATIENCE).await {
                 Ok(ran) if ran.code == 0 => Outcome::Executed,
                 Ok(ran) => Outcome::Failed(Failure {
                     message: format!("`{}` ended with {}", shown(&command), ran.code),

@@ -62,7 +62,7 @@ impl Place {
     }
 }
 
-fn folder() -> PathBuf {
+pub(super) fn folder() -> PathBuf {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     variable("XDG_RUNTIME_DIR")
         .or_else(|| variable("XDG_STATE_HOME"))

@@ -8,6 +8,7 @@ use devrun_core::plan::{Rules, SyncRule};
 
 use super::agents::Agent;
 use super::containers::failure;
+use super::known::Known;
 use tokio_util::io::ReaderStream;
 
 use crate::engine::Engine;
@@ -29,10 +30,57 @@ impl std::fmt::Debug for Planted {
     }
 }
 
-/// The trees of a service, with nothing known of the container yet.
-pub(super) fn plant(rules: &Rules, service: &str) -> Vec<Planted> {
-    let planted = |rule: &SyncRule| Planted { tree: tree(rule), sent: Sent::default() };
-    rules.sync_rules(service).iter().map(planted).collect()
+/// The trees of a service in one container.
+#[derive(Debug, Default)]
+pub(crate) struct Trees {
+    /// In order of declaration.
+    planted: Vec<Planted>,
+    known: Known,
+    root: Root,
+}
+
+/// A second agent, of the user root, where the first one may not write; started when it is needed.
+#[derive(Debug, Default)]
+struct Root {
+    engine: Option<Engine>,
+    agent: Option<Agent>,
+}
+
+impl Root {
+    async fn agent(&mut self, container: &str) -> Option<&Agent> {
+        if self.agent.is_none() {
+            let started = Agent::start(self.engine.as_ref()?, container, Some("0")).await;
+            self.agent = started.inspect_err(|error| tracing::debug!(%error, "no agent as root")).ok();
+        }
+        self.agent.as_ref()
+    }
+}
+
+impl Trees {
+    /// With nothing seen of the container yet, but with what earlier sessions brought over.
+    async fn plant(engine: Engine, rules: &Rules, service: &str, container: &str) -> Trees {
+        let planted = |rule: &SyncRule| Planted { tree: tree(rule), sent: Sent::default() };
+        let planted: Vec<Planted> = rules.sync_rules(service).iter().map(planted).collect();
+        let mut known = Known::default();
+        if !planted.is_empty() {
+            known = Known::of(container);
+            if let Ok(Some(found)) = engine.inspect(container).await {
+                let baked = Known::of(&found.image_id);
+                known.add(baked.paths().map(Path::to_owned));
+            }
+        }
+        Trees { planted, known, root: Root { engine: Some(engine), agent: None } }
+    }
+}
+
+/// An image was just built: what is synced is in it as it is on the host now.
+pub(super) fn remember_image(rules: &Rules, service: &str, image: &str) {
+    let mut known = Known::of(image);
+    for rule in rules.sync_rules(service) {
+        let tree = tree(rule);
+        let (found, _) = scan::list(&tree, Path::new(""));
+        known.add(found.into_iter().map(|path| tree.from.join(path)));
+    }
 }
 
 fn tree(rule: &SyncRule) -> Tree {
@@ -53,7 +101,7 @@ pub(super) async fn attach(
     service: String,
     container: String,
 ) -> (Outcome, Option<Agent>) {
-    let agent = match Agent::start(&engine, &container).await {
+    let agent = match Agent::start(&engine, &container, None).await {
         Ok(agent) => agent,
         Err(super::agents::AgentError::Engine(error)) if is_over(&error) => {
             return (Outcome::Failed(failure(error)), None);
@@ -64,18 +112,55 @@ pub(super) async fn attach(
         }
     };
     let catches_term = agent.catches_term();
-    *agent.trees.lock().await = plant(&rules, &service);
-    let mut total = SyncOutcome::default();
-    let mut changed = Vec::new();
-    for planted in agent.trees.lock().await.iter_mut() {
-        match reconcile(&agent.connection, &planted.tree, &mut planted.sent, &[]).await {
-            Ok(outcome) => add(&mut total, &mut changed, &planted.tree.from, outcome),
-            Err(error) => return (Outcome::Failed(lost(&error)), None),
+    let trees = Trees::plant(engine, &rules, &service, &container).await;
+    *agent.trees.lock().await = trees;
+    match reconcile_all(&agent).await {
+        Ok(Brought { changed, problems, .. }) => {
+            let outcome = Outcome::Attached { transport: Transport::Agent, changed, problems, catches_term };
+            (outcome, Some(agent))
         }
+        Err(error) => (Outcome::Failed(lost(&error)), None),
     }
-    let problems = problems(total);
-    let outcome = Outcome::Attached { transport: Transport::Agent, changed, problems, catches_term };
-    (outcome, Some(agent))
+}
+
+async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
+    let mut brought = Brought::default();
+    let mut trees = agent.trees.lock().await;
+    let Trees { planted, known, root } = &mut *trees;
+    for Planted { tree, sent } in planted {
+        let ours = known.paths().filter_map(|path| path.strip_prefix(&tree.from).ok());
+        let ours: Vec<PathBuf> = ours.filter(|path| (tree.filter)(path, false)).map(Path::to_owned).collect();
+        let outcome = reconcile(&agent.connection, tree, sent, &ours).await?;
+        let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
+        known.add(sent.paths().map(|path| tree.from.join(path)));
+        brought.add(&tree.from, outcome);
+    }
+    Ok(brought)
+}
+
+/// What the container's user may not write, root perhaps may.
+async fn again_as_root(
+    root: &mut Root,
+    agent: &Agent,
+    tree: &Tree,
+    sent: &mut Sent,
+    mut outcome: SyncOutcome,
+) -> Result<SyncOutcome, SyncError> {
+    let (denied, others): (Vec<_>, Vec<_>) = outcome.problems.into_iter().partition(|problem| problem.permission);
+    outcome.problems = others;
+    let helper = if denied.is_empty() || agent.hello.uid == 0 { None } else { root.agent(&agent.container).await };
+    let Some(helper) = helper else {
+        outcome.problems.extend(denied);
+        return Ok(outcome);
+    };
+    let paths = denied.into_iter().map(|problem| problem.path).collect();
+    let second = apply(&helper.connection, tree, sent, paths).await?;
+    outcome.files += second.files;
+    outcome.bytes += second.bytes;
+    outcome.removed += second.removed;
+    outcome.changed.extend(second.changed);
+    outcome.problems.extend(second.problems);
+    Ok(outcome)
 }
 
 /// The container itself is the trouble, not the agent.
@@ -102,30 +187,57 @@ async fn archive_only(engine: Engine, rules: Arc<Rules>, service: String, contai
 
 /// Brings saves over through an agent.
 pub(super) async fn sync(agent: Agent, paths: Vec<PathBuf>) -> Outcome {
-    let mut total = SyncOutcome::default();
-    let mut changed = Vec::new();
-    for planted in agent.trees.lock().await.iter_mut() {
-        let from = planted.tree.from.clone();
+    match sync_all(&agent, &paths).await {
+        Ok(brought) => Outcome::Synced(Synced {
+            files: brought.changed.len(),
+            bytes: brought.bytes,
+            unchanged: brought.unchanged,
+            changed: brought.changed,
+            problems: brought.problems,
+        }),
+        Err(error) => Outcome::Failed(lost(&error)),
+    }
+}
+
+async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError> {
+    let mut brought = Brought::default();
+    let mut trees = agent.trees.lock().await;
+    let Trees { planted, known, root } = &mut *trees;
+    for Planted { tree, sent } in planted {
         let mine: Vec<PathBuf> = paths
             .iter()
-            .filter_map(|path| path.strip_prefix(&from).ok().map(Path::to_owned))
-            .filter(|path| (planted.tree.filter)(path, false))
+            .filter_map(|path| path.strip_prefix(&tree.from).ok().map(Path::to_owned))
+            .filter(|path| (tree.filter)(path, false))
             .collect();
         if mine.is_empty() {
             continue;
         }
-        match apply(&agent.connection, &planted.tree, &mut planted.sent, mine).await {
-            Ok(outcome) => add(&mut total, &mut changed, &from, outcome),
-            Err(error) => return Outcome::Failed(lost(&error)),
-        }
+        let outcome = apply(&agent.connection, tree, sent, mine).await?;
+        let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
+        known.add(outcome.changed.iter().map(|path| tree.from.join(path)));
+        brought.add(&tree.from, outcome);
     }
-    Outcome::Synced(Synced {
-        files: changed.len(),
-        bytes: total.bytes,
-        unchanged: total.unchanged,
-        changed,
-        problems: problems(total),
-    })
+    Ok(brought)
+}
+
+/// What was brought over, of all trees together, with absolute paths.
+#[derive(Debug, Default)]
+struct Brought {
+    bytes: u64,
+    unchanged: usize,
+    changed: Vec<PathBuf>,
+    problems: Vec<Problem>,
+}
+
+impl Brought {
+    fn add(&mut self, from: &Path, one: SyncOutcome) {
+        self.bytes += one.bytes;
+        self.unchanged += one.unchanged;
+        self.changed.extend(one.changed.iter().map(|path| from.join(path)));
+        let told = one.problems.into_iter();
+        let told = told.map(|problem| Problem { path: from.join(&problem.path), message: problem.message });
+        self.problems.extend(told);
+    }
 }
 
 /// Brings paths, or with `None` everything that is synced, over by the engine's archive call.
@@ -172,23 +284,6 @@ async fn owner(engine: &Engine, container: &str) -> Option<(u64, u64)> {
     let image = engine.inspect_image(&container.image_id).await.ok()??;
     let (user, group) = image.user.split_once(':').unwrap_or((&image.user, &image.user));
     Some((user.parse().ok()?, group.parse().ok()?))
-}
-
-fn add(total: &mut SyncOutcome, changed: &mut Vec<PathBuf>, from: &Path, one: SyncOutcome) {
-    total.files += one.files;
-    total.bytes += one.bytes;
-    total.removed += one.removed;
-    total.unchanged += one.unchanged;
-    changed.extend(one.changed.iter().map(|path| from.join(path)));
-    total.problems.extend(one.problems.into_iter().map(|mut problem| {
-        problem.path = from.join(&problem.path);
-        problem
-    }));
-}
-
-fn problems(total: SyncOutcome) -> Vec<Problem> {
-    let told = |problem: crate::sync::Problem| Problem { path: problem.path, message: problem.message };
-    total.problems.into_iter().map(told).collect()
 }
 
 pub(super) fn lost(error: &SyncError) -> Failure {

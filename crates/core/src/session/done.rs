@@ -290,26 +290,30 @@ impl Session {
 
     /// It failed: the last lines of its log belong to the reason.
     pub(super) fn explain(&mut self, name: &str, failure: Failure) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.failed = Some(failure);
+            machine.crashed = None;
+            self.fetch_log(name);
+        }
+    }
+
+    /// Whatever it failed of is told once the last lines of its log are there.
+    pub(super) fn fetch_log(&mut self, name: &str) {
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
         machine.start_began = None;
-        let Some(container) = machine.container_id() else {
-            machine.failed = Some(failure);
-            return;
-        };
-        machine.failed = Some(failure);
-        let op = self.begin(name, Doing::Explain);
-        self.emit(Effect::Explain { op, container });
+        if let Some(container) = machine.container_id() {
+            let op = self.begin(name, Doing::Explain);
+            self.emit(Effect::Explain { op, container });
+        }
     }
 
     fn on_explained(&mut self, name: &str, lines: Vec<String>) {
-        if let Some(failed) = self
-            .machines
-            .get_mut(name)
-            .and_then(|machine| machine.failed.as_mut())
+        if let Some(machine) = self.machines.get_mut(name)
+            && let Some(failure) = machine.failed.as_mut().or(machine.crashed.as_mut())
         {
-            failed.details.extend(lines);
+            failure.details.extend(lines);
         }
         self.update_over(name, Some(Vec::new()));
     }

@@ -2,15 +2,12 @@
 
 use devrun_stack::Restart;
 
-use super::machine::{ImageState, Seen, Wanted};
+use super::machine::{EXITS_TO_FAIL, ImageState, Seen, Wanted};
 use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
 use crate::event::Failure;
 use crate::observed::{Happened, Observed};
 use crate::spec::{Container, Health, label};
-
-/// So many exits before it was ever ready, and it is called crash-looping.
-const EXITS_TO_FAIL: u32 = 3;
 
 impl Session {
     pub(super) fn on_engine(&mut self, observed: Observed) {
@@ -153,6 +150,8 @@ impl Session {
                 if machine.wanted == Wanted::Run && !machine.running() {
                     machine.wanted = Wanted::Stopped;
                     machine.failed = None;
+                    machine.crashed = None;
+                    self.drop_busy(service);
                 }
             }
             Happened::Health(health) => self.on_health(service, health),
@@ -174,7 +173,7 @@ impl Session {
         machine.health = Some(health);
         let late = health == Health::Healthy
             && !machine.ready
-            && machine.failed.is_some()
+            && machine.failure().is_some()
             && machine.running();
         if late {
             self.becomes_ready(name);
@@ -208,35 +207,48 @@ impl Session {
             Restart::OnFailure(Some(times)) => code != 0 && machine.exits <= times,
         } && !service.task;
         machine.engine_restarts = again;
+        let exits = machine.exits;
         let word = if service.task { "task ended" } else { "exited" };
-        if !again {
-            self.explain(name, failure(format!("{word} with {code}")));
-        } else if machine.exits >= EXITS_TO_FAIL {
-            let exits = machine.exits;
-            self.explain(
-                name,
-                failure(format!("crash-looping, {word} with {code} {exits} times")),
-            );
-        } else if !attached && !machine.pushed {
-            self.push_all(name);
+        let message = match exits {
+            _ if !again => format!("{word} with {code}"),
+            0..EXITS_TO_FAIL => format!("{word} with {code}, the engine starts it again"),
+            _ => format!("crash-looping, {exits} exits, the last with {code}"),
+        };
+        if !attached && !machine.pushed && !service.task && self.push_all(name) {
+            // It may run code that is older than the host's: that is not a failure yet.
+        } else if !again {
+            self.explain(name, failure(message));
+        } else if let Some(crashed) = machine_crash(&mut self.machines, name) {
+            let told_before = crashed.is_some() && exits != EXITS_TO_FAIL;
+            let details = crashed.take().map(|before| before.details);
+            *crashed = Some(Failure {
+                message,
+                details: details.filter(|_| told_before).unwrap_or_default(),
+                ..Failure::default()
+            });
+            if !told_before {
+                self.fetch_log(name);
+            }
         }
     }
 
     /// It ends before an agent can be started in it: perhaps it runs code that is older than the
     /// host's. All that is synced goes over by the archive call, once.
-    fn push_all(&mut self, name: &str) {
-        let Some(rules) = self.rules.clone() else {
-            return;
+    fn push_all(&mut self, name: &str) -> bool {
+        let synced = self
+            .rules
+            .as_ref()
+            .is_some_and(|rules| !rules.sync_rules(name).is_empty());
+        let Some(machine) = self.machines.get_mut(name) else {
+            return false;
         };
-        if let Some(machine) = self.machines.get_mut(name) {
-            machine.pushed = true;
-            if !rules.sync_rules(name).is_empty()
-                && let Some(container) = machine.container_id()
-            {
-                let op = self.begin(name, super::Doing::Push);
-                self.emit(Effect::Push { op, container });
-            }
-        }
+        machine.pushed = true;
+        let Some(container) = machine.container_id().filter(|_| synced) else {
+            return false;
+        };
+        let op = self.begin(name, super::Doing::Push);
+        self.emit(Effect::Push { op, container });
+        true
     }
 
     /// What is under way on a container has become pointless.
@@ -262,6 +274,13 @@ impl Session {
             }
         }
     }
+}
+
+fn machine_crash<'a>(
+    machines: &'a mut std::collections::BTreeMap<String, super::Machine>,
+    name: &str,
+) -> Option<&'a mut Option<Failure>> {
+    machines.get_mut(name).map(|machine| &mut machine.crashed)
 }
 
 fn failure(message: String) -> Failure {

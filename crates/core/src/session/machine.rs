@@ -8,6 +8,9 @@ use crate::event::{Failure, Op, Transport};
 use crate::plan::Follow;
 use crate::spec::{Container, ContainerState, Health, Image, label};
 
+/// So many exits without being ready once, and nobody waits for it any more.
+pub(crate) const EXITS_TO_FAIL: u32 = 3;
+
 /// Whether it is to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wanted {
@@ -138,7 +141,10 @@ pub(crate) struct Machine {
     /// What follows them, once it is quiet.
     pub(crate) follow: VecDeque<Follow>,
     pub(crate) update: Option<Update>,
+    /// It cannot be had, and is not tried again before something changes.
     pub(crate) failed: Option<Failure>,
+    /// Its process ended by itself; the engine may start it again, which may go better.
+    pub(crate) crashed: Option<Failure>,
     /// Exits since it was ready last.
     pub(crate) exits: u32,
     /// It ended and the engine starts it again by itself.
@@ -243,6 +249,7 @@ impl Machine {
             follow: VecDeque::new(),
             update: None,
             failed: None,
+            crashed: None,
             exits: 0,
             engine_restarts: false,
             exited: None,
@@ -287,6 +294,7 @@ impl Machine {
     /// A new reason to try: what failed before does not hold it back.
     pub(crate) fn try_again(&mut self) {
         self.failed = None;
+        self.crashed = None;
         self.exits = 0;
         self.pushed = false;
         if self.image == ImageState::Failed {
@@ -295,6 +303,19 @@ impl Machine {
                 force: false,
             };
         }
+    }
+
+    /// Why it is not what it should be.
+    pub(crate) fn failure(&self) -> Option<&Failure> {
+        self.failed.as_ref().or(self.crashed.as_ref())
+    }
+
+    /// It failed, and is not about to be tried again: not by us, and by the engine only as often
+    /// as makes no difference.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        let crash_looping = self.crashed.is_some() && self.exits >= EXITS_TO_FAIL;
+        (self.failed.is_some() || crash_looping)
+            && self.busy.as_ref().is_none_or(|busy| busy.doing != Doing::Explain)
     }
 
     /// Nothing more will happen to it by itself.

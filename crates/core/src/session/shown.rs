@@ -95,8 +95,7 @@ impl Session {
             state,
             reason,
             details: machine
-                .failed
-                .as_ref()
+                .failure()
                 .map_or_else(Vec::new, |failed| failed.details.clone()),
             since: machine.shown.since,
             health,
@@ -129,7 +128,7 @@ impl Session {
         if machine.completed {
             return facts(State::Done, None);
         }
-        if let Some(failed) = &machine.failed {
+        if let Some(failed) = machine.failure() {
             let mut reason = failed.message.clone();
             if let Some(hint) = &failed.hint {
                 reason.push_str("; ");
@@ -178,15 +177,7 @@ impl Session {
             };
         }
         if machine.engine_restarts {
-            let code = machine
-                .container
-                .as_ref()
-                .and_then(|seen| seen.exit_code)
-                .unwrap_or_default();
-            return facts(
-                State::Starting,
-                &format!("exited with {code}, the engine starts it again"),
-            );
+            return facts(State::Starting, "it ended, the engine starts it again");
         }
         let state = if machine.was_ready {
             State::Updating
@@ -257,7 +248,7 @@ impl Session {
             State::Ready | State::Done => machine.start_took,
             _ => None,
         };
-        let details = match (&machine.failed, state) {
+        let details = match (machine.failure(), state) {
             (Some(failed), State::Failed) => failed.details.clone(),
             _ => Vec::new(),
         };
@@ -304,7 +295,7 @@ impl Session {
 
     /// It failed, or waits for one that did.
     fn hopeless(&self, machine: &Machine, depth: usize) -> bool {
-        if machine.failed.is_some() && machine.busy.is_none() {
+        if machine.is_hopeless() {
             return true;
         }
         if machine.busy.is_some() || machine.running() || depth > self.machines.len() {

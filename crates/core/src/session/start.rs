@@ -254,6 +254,7 @@ impl Session {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.ready = true;
             machine.failed = None;
+            machine.crashed = None;
             machine.exits = 0;
             machine.start_took = machine.start_began.take().map(|began| now - began);
         }

@@ -1,5 +1,6 @@
 //! From a save to what it needs: plan, sync, and what follows once it is quiet.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ impl Session {
             return;
         };
         let now = self.now;
-        let mut concerned = Vec::new();
+        let mut concerned = BTreeSet::new();
         for (name, machine) in &mut self.machines {
             if machine.wanted != Wanted::Run {
                 continue;
@@ -43,7 +44,7 @@ impl Session {
                 let needs = rules.decide(name, std::slice::from_ref(path));
                 if !needs.sync.is_empty() || !needs.follow.is_empty() {
                     machine.pending.insert(path.clone());
-                    concerned.push(path.clone());
+                    concerned.insert(path.clone());
                     let first = machine.saved.map_or(now, |(first, _)| first);
                     machine.saved = Some((first, now));
                 }
@@ -52,8 +53,6 @@ impl Session {
         if concerned.is_empty() {
             return;
         }
-        concerned.sort();
-        concerned.dedup();
         let told = concerned
             .iter()
             .take(PATHS_TOLD)
@@ -311,6 +310,8 @@ impl Session {
             return;
         };
         machine.attached = Some(transport);
+        // What an earlier agent was told may not have arrived.
+        self.told_proxy = None;
         if changed.is_empty() {
             return;
         }

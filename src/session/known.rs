@@ -1,0 +1,110 @@
+//! Which paths in a container or image came from the host, remembered across sessions: a file
+//! that was deleted while nobody watched can then be told from one that the container made.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use super::place::folder;
+
+/// What was not used for so long is forgotten: its container or image is hardly there any more.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
+
+/// The paths (absolute, on the host) of one container or image. Lost ones do no harm beyond a
+/// file that stays in a container although it is gone on the host.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    paths: BTreeSet<PathBuf>,
+    file: Option<File>,
+}
+
+impl Known {
+    /// Of a container or image, by its id.
+    pub(super) fn of(id: &str) -> Known {
+        let id = id.trim_start_matches("sha256:");
+        match Self::open(&folder().join("known"), id) {
+            Ok(known) => known,
+            Err(error) => {
+                tracing::debug!(%error, "what came from the host is not remembered");
+                Known::default()
+            }
+        }
+    }
+
+    fn open(folder: &Path, id: &str) -> io::Result<Known> {
+        fs::create_dir_all(folder)?;
+        let path = folder.join(id);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(error),
+        };
+        let paths = text
+            .split(|byte| *byte == 0)
+            .filter(|path| !path.is_empty())
+            .map(|path| PathBuf::from(OsStr::from_bytes(path)))
+            .collect();
+        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        // Shows that it is still of use.
+        file.set_modified(SystemTime::now())?;
+        Ok(Known { paths, file: Some(file) })
+    }
+
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter().map(PathBuf::as_path)
+    }
+
+    /// Remembers these as well; only what is new is written.
+    pub(super) fn add(&mut self, paths: impl Iterator<Item = PathBuf>) {
+        let mut new = Vec::new();
+        for path in paths {
+            if !self.paths.contains(&path) {
+                new.extend_from_slice(path.as_os_str().as_bytes());
+                new.push(0);
+                self.paths.insert(path);
+            }
+        }
+        if let Some(file) = self.file.as_mut().filter(|_| !new.is_empty())
+            && let Err(error) = file.write_all(&new)
+        {
+            tracing::debug!(%error, "what came from the host is not remembered");
+        }
+    }
+}
+
+/// Forgets what has not been used for long.
+pub(super) fn forget_old() {
+    let Ok(items) = fs::read_dir(folder().join("known")) else {
+        return;
+    };
+    for item in items.flatten() {
+        let used = item.metadata().and_then(|metadata| metadata.modified());
+        let old = used.is_ok_and(|used| used.elapsed().is_ok_and(|age| age > FORGOTTEN_AFTER));
+        if old {
+            // Another session may have done it just now.
+            let _ = fs::remove_file(item.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_one_session_remembers_the_next_one_knows() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut first = Known::open(folder.path(), "c1").unwrap();
+        first.add(["/a/b.py", "/a/c.py"].map(PathBuf::from).into_iter());
+        first.add(["/a/b.py"].map(PathBuf::from).into_iter());
+        let size = fs::metadata(folder.path().join("c1")).unwrap().len();
+        assert_eq!(size, 16, "each path stands once");
+        let second = Known::open(folder.path(), "c1").unwrap();
+        assert_eq!(second.paths().count(), 2);
+        assert_eq!(Known::open(folder.path(), "c2").unwrap().paths().count(), 0);
+    }
+}
