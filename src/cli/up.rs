@@ -1,5 +1,6 @@
 //! `devrun up`: in this terminal, in the background, or by handing over to the session there is.
 
+use std::ffi::{OsStr, OsString};
 use std::process::Stdio;
 
 use devrun_core::effect::Exit;
@@ -24,6 +25,10 @@ use crate::session::{Begin, begin};
 const BACKGROUND: std::time::Duration = std::time::Duration::from_secs(20);
 
 pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u8, Trouble> {
+    if options.background {
+        // Whatever becomes of the terminal, the session goes on; where that is so already, fine.
+        let _ = rustix::process::setsid();
+    }
     let context = Context::of(global)?;
     context.expect_services(&options.services)?;
     // Whoever cannot reach the engine learns it here, and not from a log in the background.
@@ -31,10 +36,12 @@ pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u
     let place = place(&context)?;
     let printer = Printer::new(global, &context, clock);
     match place.lock().map_err(|error| Trouble::local("the session's lock", &error))? {
+        // Another `up` was quicker; whoever started this one talks to that one's session.
+        Err(_) if options.background => Ok(Exit::Done.code()),
         Err(_) => hand_over(global, options, &context, &place, printer).await,
         Ok(lock) if options.detach => {
             drop(lock);
-            detach(&context, &place, printer).await
+            detach(global, options, &context, &place, printer).await
         }
         Ok(_lock) => foreground(global, options, context, &place, engine, printer).await,
     }
@@ -107,26 +114,43 @@ fn listen(place: &Place) -> Result<UnixListener, Trouble> {
 }
 
 /// Starts the session in another process, and follows it until all is ready or not to be had.
-async fn detach(context: &Context, place: &Place, printer: Printer) -> Result<u8, Trouble> {
+async fn detach(global: &Global, options: &Up, context: &Context, place: &Place, printer: Printer) -> Result<u8, Trouble> {
     let program = std::env::current_exe().map_err(|error| Trouble::local("this program", &error))?;
     let log = std::fs::File::create(place.log()).map_err(|error| Trouble::local("the session's log", &error))?;
     let errors = log.try_clone().map_err(|error| Trouble::local("the session's log", &error))?;
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    arguments.push("--background".to_owned());
     let mut command = std::process::Command::new(program);
     command
-        .args(arguments.iter().filter(|argument| !matches!(argument.as_str(), "-d" | "--detach")))
+        .args(background_arguments(global, options, context))
         .current_dir(&context.stack.root)
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors);
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    if context.options.file.is_absolute() {
-        command.arg("--file").arg(&context.options.file);
-    }
     let mut child = command.spawn().map_err(|error| Trouble::local("starting the session", &error))?;
     let client = connect(place, &mut child).await?;
     follow(client, printer, true).await
+}
+
+/// What this command was told, for the process that goes on in the background.
+fn background_arguments(global: &Global, options: &Up, context: &Context) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = vec!["up".into(), "--background".into(), "--file".into()];
+    arguments.push(context.options.file.clone().into());
+    let mut option = |name: &str, value: &OsStr| arguments.extend([OsString::from(name), value.to_owned()]);
+    if let Some(name) = &global.project_name {
+        option("--project-name", name.as_ref());
+    }
+    for profile in &global.profile {
+        option("--profile", profile.as_ref());
+    }
+    if let Some(file) = &context.options.env_file {
+        option("--env-file", file.as_ref());
+    }
+    let flags = [("--no-watch", options.no_watch), ("--build", options.build), ("--recreate", options.recreate)];
+    let wanted = flags.into_iter().filter(|(_, wanted)| *wanted);
+    arguments.extend(wanted.map(|(flag, _)| flag.into()));
+    arguments.extend((0..global.verbose).map(|_| "-v".into()));
+    arguments.push("--".into());
+    arguments.extend(options.services.iter().map(Into::into));
+    arguments
 }
 
 /// Waits until the session in the background answers.
@@ -138,8 +162,8 @@ async fn connect(place: &Place, child: &mut std::process::Child) -> Result<Clien
         if let Some(client) = Client::ask(place, &Ask::Follow).await? {
             return Ok(client);
         }
-        let gone = child.try_wait().ok().flatten();
-        if gone.is_some() || tokio::time::Instant::now() > end {
+        let failed = child.try_wait().ok().flatten().is_some_and(|status| !status.success());
+        if failed || tokio::time::Instant::now() > end {
             let said = std::fs::read_to_string(place.log()).unwrap_or_default();
             return Err(Trouble::new(Exit::Failed, format!("the session did not start\n{}", said.trim())));
         }
