@@ -18,9 +18,13 @@ pub(crate) struct Arguments {
 /// Options of every verb.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Global {
-    /// The Stackfile; else `Stackfile.kdl` is looked for upwards from here
-    #[arg(short, long, global = true, value_name = "FILE")]
+    /// The Stackfile; else `Stackfile.kdl` is looked for upwards from here (before the verb: -f)
+    #[arg(long, global = true, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
+    /// The same as --file, before the verb
+    // Not global: `logs -f` follows, as everywhere.
+    #[arg(short = 'f', value_name = "FILE", hide = true, conflicts_with = "file")]
+    pub(crate) file_before: Option<PathBuf>,
     /// Another name for the stack: a second copy that shares nothing with the first
     #[arg(short, long, global = true, value_name = "NAME", env = "DEVRUN_PROJECT_NAME")]
     pub(crate) project_name: Option<String>,

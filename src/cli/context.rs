@@ -46,8 +46,12 @@ impl Context {
 /// Where the Stackfile is and what changes it.
 pub(super) fn load_options(global: &Global) -> Result<LoadOptions, Trouble> {
     let here = std::env::current_dir().map_err(|error| Trouble::local("this folder", &error))?;
-    let (file, shown) = match &global.file {
-        Some(file) => (here.join(file), file.display().to_string()),
+    let (file, shown) = match global.file.as_ref().or(global.file_before.as_ref()) {
+        Some(file) => {
+            let file = here.join(file);
+            let shown = file.strip_prefix(&here).unwrap_or(&file).display().to_string();
+            (file, shown)
+        }
         None => {
             let file = find(&here).ok_or_else(|| {
                 Trouble::usage("there is no Stackfile.kdl here, nor in any folder above")

@@ -15,7 +15,7 @@ use crate::session::{ago, without_session};
 
 pub(super) async fn run(global: &Global) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    let asked = Client::ask(&place(&context)?, &Ask::Status).await?;
+    let asked = Client::ask(&place(&context)?, &Ask::Status { caught_up: false }).await?;
     let told = match asked {
         Some(mut client) => client.status().await?,
         None => None,

@@ -21,7 +21,7 @@ pub(super) async fn run(global: &Global, options: &Wait) -> Result<u8, Trouble> 
     let mut pause = tokio::time::interval(AGAIN_AFTER);
     loop {
         pause.tick().await;
-        let status = match Client::ask(&place, &Ask::Status).await? {
+        let status = match Client::ask(&place, &Ask::Status { caught_up: true }).await? {
             Some(mut client) => client.status().await?,
             None => None,
         };

@@ -66,6 +66,9 @@ pub(super) struct Driver {
     watcher: Option<Watcher>,
     /// Files whose change asks for another look at the Stackfile.
     reads: Vec<PathBuf>,
+    /// Saved to learn when all saves before it have been noticed; outside of the project's tree.
+    mark: PathBuf,
+    waiting_for_saves: Vec<mpsc::UnboundedSender<Tell>>,
     /// Told to those who asked for services to be stopped, once they are.
     pub(super) stopping: Vec<(Vec<String>, mpsc::UnboundedSender<Tell>)>,
     exit: Option<Exit>,
@@ -96,6 +99,8 @@ impl Driver {
             proxy_busy: false,
             watcher: None,
             reads: Vec::new(),
+            mark: super::place::mark(),
+            waiting_for_saves: Vec::new(),
             stopping: Vec::new(),
             exit: None,
         }
@@ -119,6 +124,8 @@ impl Driver {
         for task in self.tasks.values() {
             task.abort();
         }
+        // Where nobody waited for saves there is none.
+        let _ = std::fs::remove_file(&self.mark);
         for agent in self.agents.into_values() {
             agent.close().await;
         }
@@ -150,7 +157,7 @@ impl Driver {
             self.rules = Some(rules.clone());
         } else if let (Some(watcher), Some(rules)) = (&mut self.watcher, &self.rules) {
             // A file that it names may be the one that is mended next.
-            watcher.replace(rules.clone(), self.reads.clone());
+            watcher.replace(rules.clone(), watched_files(&self.reads, &self.mark));
         }
         self.feed(Event::Stackfile(stackfile));
     }
@@ -182,10 +189,31 @@ impl Driver {
             WatchEvent::Overflow => true,
             WatchEvent::Ready { .. } | WatchEvent::Lost { .. } => false,
         };
+        let caught_up = matches!(&event, WatchEvent::Changed { paths } if paths.iter().any(|path| *path == self.mark));
         if again {
             self.reload();
         }
         self.feed(Event::Watch(event));
+        if caught_up {
+            self.caught_up();
+        }
+    }
+
+    /// Answers once every save up to now has been noticed: a file of our own is saved, and the
+    /// kernel tells of saves in their order.
+    fn after_saves(&mut self, reply: mpsc::UnboundedSender<Tell>) {
+        self.waiting_for_saves.push(reply);
+        if let Err(error) = std::fs::write(&self.mark, self.began.elapsed().as_nanos().to_string()) {
+            tracing::debug!(%error, "the mark");
+            self.caught_up();
+        }
+    }
+
+    fn caught_up(&mut self) {
+        let status = self.status();
+        for reply in std::mem::take(&mut self.waiting_for_saves) {
+            let _ = reply.send(Tell::Status { status: status.clone() });
+        }
     }
 
     /// Lets the core decide, and performs what it asks for.
@@ -213,10 +241,12 @@ impl Driver {
             return;
         }
         match &mut self.watcher {
-            Some(watcher) => watcher.replace(rules, self.reads.clone()),
+            Some(watcher) => watcher.replace(rules, watched_files(&self.reads, &self.mark)),
             None => {
-                let (sender, mut events) = mpsc::channel(16);
-                self.watcher = Some(crate::watch::start(rules, self.reads.clone(), sender));
+                // Room for one: what is saved while the loop is busy is told together.
+                let (sender, mut events) = mpsc::channel(1);
+                let files = watched_files(&self.reads, &self.mark);
+                self.watcher = Some(crate::watch::start(rules, files, sender));
                 let inputs = self.inputs.clone();
                 tokio::spawn(async move {
                     while let Some(event) = events.recv().await {
@@ -231,7 +261,8 @@ impl Driver {
 
     fn on_ask(&mut self, ask: Ask, reply: mpsc::UnboundedSender<Tell>) {
         match ask {
-            Ask::Status => {
+            Ask::Status { caught_up: true } if self.watcher.is_some() => self.after_saves(reply),
+            Ask::Status { .. } => {
                 // Whoever asked and left does not want to know any more.
                 let _ = reply.send(Tell::Status { status: self.status() });
             }
@@ -312,6 +343,13 @@ impl Driver {
     pub(super) fn work(&mut self, op: Op, task: impl Future<Output = Outcome> + Send + 'static) {
         self.spawn(op, async move { (task.await, None) });
     }
+}
+
+/// The files that are watched besides what the rules name.
+fn watched_files(reads: &[PathBuf], mark: &std::path::Path) -> Vec<PathBuf> {
+    let mut files = reads.to_vec();
+    files.push(mark.to_owned());
+    files
 }
 
 /// For the log of devrun itself: what holds the values of variables is only named.

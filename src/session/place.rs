@@ -19,7 +19,9 @@ impl Place {
     /// For a stack in a checkout; the folder is made, for this user alone.
     pub(crate) fn of(stack: &str, root: &str) -> std::io::Result<Place> {
         let folder = folder();
-        DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
+        for folder in [folder.join("marks"), folder.clone()] {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        }
         Ok(Place { stem: folder.join(format!("{stack}-{root}")) })
     }
 
@@ -60,6 +62,11 @@ impl Place {
     pub(crate) fn is_locked(&self) -> bool {
         matches!(self.lock_file().map(|file| file.try_lock()), Ok(Err(TryLockError::WouldBlock)))
     }
+}
+
+/// A file of this process, for [`super::driver::Driver`] to save and be told of.
+pub(super) fn mark() -> PathBuf {
+    folder().join("marks").join(std::process::id().to_string())
 }
 
 pub(super) fn folder() -> PathBuf {

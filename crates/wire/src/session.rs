@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 #[serde(tag = "ask", rename_all = "kebab-case")]
 pub enum Ask {
     /// How are things? Answered by one [`Tell::Status`].
-    Status,
+    Status {
+        /// Only after every save up to now has been noticed.
+        caught_up: bool,
+    },
     /// All notices from now on, and before them those so far; never ends by itself.
     Follow,
     /// Apply this; then as [`Ask::Follow`], but only what happens from now on.

@@ -305,6 +305,13 @@ impl Machine {
         }
     }
 
+    /// Saves that are not live yet, or whose consequences are not over: at least one of them while
+    /// an update is under way.
+    pub(crate) fn unfinished(&self) -> usize {
+        let under_way = self.update.is_some() || !self.follow.is_empty();
+        self.pending.len().max(usize::from(under_way))
+    }
+
     /// Why it is not what it should be.
     pub(crate) fn failure(&self) -> Option<&Failure> {
         self.failed.as_ref().or(self.crashed.as_ref())

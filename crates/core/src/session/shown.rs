@@ -104,7 +104,7 @@ impl Session {
             image,
             restarts: machine.restarts,
             transport: machine.attached,
-            pending: machine.pending.len(),
+            pending: machine.unfinished(),
             took: machine.start_took,
         }
     }
