@@ -17,11 +17,18 @@ fn hello_starts_takes_a_save_and_leaves_nothing_running() {
 
     stack.edit("server.py", "Hello from devrun", "Good morning");
     session.event("web", "update-done", 60);
-    eventually("the new page", 20, || get(&url).filter(|answer| answer.body.contains("Good morning")));
+    eventually("the new page", 20, || {
+        get(&url).filter(|answer| answer.body.contains("Good morning"))
+    });
 
     let (code, errors) = session.interrupt();
     assert_eq!((code, errors.as_str()), (0, ""));
-    let left = kit::docker(&["ps", "-q", "--filter", &format!("label=devrun.stack={}", stack.name)]);
+    let left = kit::docker(&[
+        "ps",
+        "-q",
+        "--filter",
+        &format!("label=devrun.stack={}", stack.name),
+    ]);
     assert_eq!(left.out, "", "containers still run");
     assert!(get(&url).is_none(), "the port is still taken");
 }

@@ -26,10 +26,22 @@ pub(crate) struct Global {
     #[arg(short = 'f', value_name = "FILE", hide = true, conflicts_with = "file")]
     pub(crate) file_before: Option<PathBuf>,
     /// Another name for the stack: a second copy that shares nothing with the first
-    #[arg(short, long, global = true, value_name = "NAME", env = "DEVRUN_PROJECT_NAME")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "DEVRUN_PROJECT_NAME"
+    )]
     pub(crate) project_name: Option<String>,
     /// A profile to activate; repeatable
-    #[arg(long, global = true, value_name = "NAME", env = "DEVRUN_PROFILES", value_delimiter = ',')]
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        env = "DEVRUN_PROFILES",
+        value_delimiter = ','
+    )]
     pub(crate) profile: Vec<String>,
     /// Variables, before those of `.env`
     #[arg(long, global = true, value_name = "FILE")]
@@ -157,7 +169,12 @@ pub(crate) struct Exec {
     #[arg(value_name = "SERVICE")]
     pub(crate) service: String,
     /// What
-    #[arg(value_name = "CMD", required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    #[arg(
+        value_name = "CMD",
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
     pub(crate) command: Vec<String>,
 }
 

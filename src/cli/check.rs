@@ -15,7 +15,13 @@ pub(super) fn run(global: &Global) -> Result<u8, Trouble> {
         Ok(stack) => {
             if global.format == Format::Text && !global.quiet {
                 let (services, checks) = (stack.services.len(), stack.checks.len());
-                stderr_line(global.color, &format!("{}: fine, {services} services, {checks} checks", options.shown));
+                stderr_line(
+                    global.color,
+                    &format!(
+                        "{}: fine, {services} services, {checks} checks",
+                        options.shown
+                    ),
+                );
             }
             Ok(Exit::Done.code())
         }

@@ -10,10 +10,10 @@ use devrun_stack::{Check, CheckTest};
 use super::Trouble;
 use super::arguments::{Ci, Global};
 use super::context::Context;
+use super::ending;
 use super::output::line;
 use super::signals::Signals;
 use super::up::{Printer, first_generation};
-use super::ending;
 use crate::engine::Engine;
 use crate::report::paint::{BAD, GOOD, NAME};
 use crate::report::{Clock, Feed, seconds};
@@ -40,7 +40,10 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
     let exit = pass(&global, options, &context, &engine, clock, end).await;
     if options.keep {
         let name = &context.stack.name;
-        line(global.color, &format!("kept: devrun -p {name} status, devrun -p {name} down --volumes"))?;
+        line(
+            global.color,
+            &format!("kept: devrun -p {name} status, devrun -p {name} down --volumes"),
+        )?;
     } else {
         clean_up(&engine, &context.stack.name).await?;
     }
@@ -109,7 +112,9 @@ async fn start_and_check(
         printer.print(&stamped)?;
         match stamped.notice.event {
             NoticeEvent::Settled { ready: true, .. } => break,
-            NoticeEvent::Settled { ready: false, .. } | NoticeEvent::SessionEnded { .. } => return Ok(Exit::Failed),
+            NoticeEvent::Settled { ready: false, .. } | NoticeEvent::SessionEnded { .. } => {
+                return Ok(Exit::Failed);
+            }
             _ => {}
         }
     }
@@ -134,9 +139,13 @@ async fn check_passes(
     let said = match &check.test {
         CheckTest::Http(path) => http(context, path, check.timeout).await,
         CheckTest::Exec { service, command } => {
-            let container = containers.iter().find(|container| container.service() == service);
+            let container = containers
+                .iter()
+                .find(|container| container.service() == service);
             match container {
-                Some(container) => exec(engine, &container.id, &command.argv(), check.timeout).await,
+                Some(container) => {
+                    exec(engine, &container.id, &command.argv(), check.timeout).await
+                }
                 None => Err(format!("{service} has no container")),
             }
         }
@@ -144,9 +153,18 @@ async fn check_passes(
     let took = seconds(began.elapsed().as_secs_f64() * 1000.0);
     let name = &check.name;
     match said {
-        Ok(()) => line(global.color, &format!("  check {NAME}{name}{NAME:#}  {GOOD}passed{GOOD:#} in {took}"))?,
+        Ok(()) => line(
+            global.color,
+            &format!("  check {NAME}{name}{NAME:#}  {GOOD}passed{GOOD:#} in {took}"),
+        )?,
         Err(why) => {
-            line(global.color, &format!("  check {NAME}{name}{NAME:#}  {BAD}failed{BAD:#} after {took} ({})", check.at))?;
+            line(
+                global.color,
+                &format!(
+                    "  check {NAME}{name}{NAME:#}  {BAD}failed{BAD:#} after {took} ({})",
+                    check.at
+                ),
+            )?;
             for text in why.lines() {
                 line(global.color, &format!("    {text}"))?;
             }
@@ -156,9 +174,18 @@ async fn check_passes(
     Ok(true)
 }
 
-async fn exec(engine: &Engine, container: &str, argv: &[String], timeout: Duration) -> Result<(), String> {
+async fn exec(
+    engine: &Engine,
+    container: &str,
+    argv: &[String],
+    timeout: Duration,
+) -> Result<(), String> {
     match engine.exec_run(container, argv, timeout).await {
-        Ok(ran) if ran.timed_out => Err(format!("no end after {} s\n{}", timeout.as_secs(), ran.output)),
+        Ok(ran) if ran.timed_out => Err(format!(
+            "no end after {} s\n{}",
+            timeout.as_secs(),
+            ran.output
+        )),
         Ok(ran) if ran.code == 0 => Ok(()),
         Ok(ran) => Err(format!("ended with {}\n{}", ran.code, ran.output)),
         Err(error) => Err(error.to_string()),
@@ -169,7 +196,11 @@ async fn http(context: &Context, path: &str, timeout: Duration) -> Result<(), St
     let url = match &context.stack.url {
         _ if path.contains("://") => path.to_owned(),
         Some(url) => format!("{url}{path}"),
-        None => return Err("the stack has no proxy with a published port, so a path leads nowhere".to_owned()),
+        None => {
+            return Err(
+                "the stack has no proxy with a published port, so a path leads nowhere".to_owned(),
+            );
+        }
     };
     let answer = tokio::time::timeout(timeout, super::http::get(&url)).await;
     match answer {

@@ -31,12 +31,16 @@ impl Client {
             return Ok(None);
         };
         let (reader, mut writer) = stream.into_split();
-        let mut line = serde_json::to_vec(ask).map_err(|error| Trouble::local("asking the session", &error))?;
+        let mut line = serde_json::to_vec(ask)
+            .map_err(|error| Trouble::local("asking the session", &error))?;
         line.push(b'\n');
         if writer.write_all(&line).await.is_err() {
             return Ok(None);
         }
-        Ok(Some(Client { lines: BufReader::new(reader).lines(), _writer: writer }))
+        Ok(Some(Client {
+            lines: BufReader::new(reader).lines(),
+            _writer: writer,
+        }))
     }
 
     /// The next answer; `None` once the session has ended, or has nothing more to say.
@@ -48,7 +52,10 @@ impl Client {
             Ok(Tell::Refused { message }) => Err(Trouble::new(Exit::Failed, message)
                 .hint("end the session with the devrun that began it, or with Ctrl-C")),
             Ok(tell) => Ok(Some(tell)),
-            Err(error) => Err(Trouble::local("the session answers something else than is known", &error)),
+            Err(error) => Err(Trouble::local(
+                "the session answers something else than is known",
+                &error,
+            )),
         }
     }
 

@@ -22,9 +22,13 @@ impl Context {
     /// Finds the Stackfile and reads it; what is wrong with it is printed.
     pub(super) fn of(global: &Global) -> Result<Context, Trouble> {
         let options = load_options(global)?;
-        let loaded = load(&options).map_err(|error| Trouble::local("reading the Stackfile", &error))?;
+        let loaded =
+            load(&options).map_err(|error| Trouble::local("reading the Stackfile", &error))?;
         match loaded.stack {
-            Ok(stack) => Ok(Context { options, stack: Arc::new(stack) }),
+            Ok(stack) => Ok(Context {
+                options,
+                stack: Arc::new(stack),
+            }),
             Err(rejected) => {
                 print_diagnostics(global, &rejected.0);
                 Err(Trouble::usage(""))
@@ -37,9 +41,16 @@ impl Context {
         let Some(unknown) = names.iter().find(|name| self.stack.service(name).is_none()) else {
             return Ok(());
         };
-        let known: Vec<&str> = self.stack.services.iter().map(|service| service.name.as_str()).collect();
-        Err(Trouble::usage(format!("{} has no service {unknown}", self.stack.name))
-            .hint(format!("it has {}", known.join(", "))))
+        let known: Vec<&str> = self
+            .stack
+            .services
+            .iter()
+            .map(|service| service.name.as_str())
+            .collect();
+        Err(
+            Trouble::usage(format!("{} has no service {unknown}", self.stack.name))
+                .hint(format!("it has {}", known.join(", "))),
+        )
     }
 }
 
@@ -49,7 +60,11 @@ pub(super) fn load_options(global: &Global) -> Result<LoadOptions, Trouble> {
     let (file, shown) = match global.file.as_ref().or(global.file_before.as_ref()) {
         Some(file) => {
             let file = here.join(file);
-            let shown = file.strip_prefix(&here).unwrap_or(&file).display().to_string();
+            let shown = file
+                .strip_prefix(&here)
+                .unwrap_or(&file)
+                .display()
+                .to_string();
             (file, shown)
         }
         None => {
@@ -57,7 +72,9 @@ pub(super) fn load_options(global: &Global) -> Result<LoadOptions, Trouble> {
                 Trouble::usage("there is no Stackfile.kdl here, nor in any folder above")
                     .hint("go to the project's folder, or name the file: devrun -f FILE …")
             })?;
-            let shown = file.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+            let shown = file
+                .file_name()
+                .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
             (file, shown)
         }
     };

@@ -28,13 +28,17 @@ pub(super) async fn run(global: &Global, options: &Down) -> Result<u8, Trouble> 
         }
     };
     let removed = ending::remove_all(&engine, containers, told).await?;
-    let networks = engine.networks_labelled(&format!("{}={stack}", label::STACK)).await?;
+    let networks = engine
+        .networks_labelled(&format!("{}={stack}", label::STACK))
+        .await?;
     for name in networks.keys() {
         engine.remove_network(name).await?;
         told(&format!("  network {name} removed"));
     }
     if options.volumes {
-        let volumes = engine.volumes_labelled(&format!("{}={stack}", label::STACK)).await?;
+        let volumes = engine
+            .volumes_labelled(&format!("{}={stack}", label::STACK))
+            .await?;
         for name in volumes.keys() {
             engine.remove_volume(name).await?;
             told(&format!("  volume {name} removed, with all data in it"));
@@ -56,24 +60,33 @@ pub(super) async fn end_session(place: &Place) -> Result<(), Trouble> {
     while place.is_locked() {
         pause.tick().await;
         if tokio::time::Instant::now() > end {
-            return Err(Trouble::new(Exit::TimedOut, "the session of this stack does not end")
-                .hint("end it with Ctrl-C where it runs"));
+            return Err(
+                Trouble::new(Exit::TimedOut, "the session of this stack does not end")
+                    .hint("end it with Ctrl-C where it runs"),
+            );
         }
     }
     Ok(())
 }
 
 /// Containers of this checkout; those of another one are not ours to touch.
-pub(super) fn ours(containers: Vec<Container>, context: &Context) -> Result<Vec<Container>, Trouble> {
+pub(super) fn ours(
+    containers: Vec<Container>,
+    context: &Context,
+) -> Result<Vec<Container>, Trouble> {
     let root = crate::session::load::root_hash(&context.stack.root);
-    let stranger = containers
-        .iter()
-        .find(|container| container.label(label::ROOT) != root && container.label(label::RUN).is_empty());
+    let stranger = containers.iter().find(|container| {
+        container.label(label::ROOT) != root && container.label(label::RUN).is_empty()
+    });
     match stranger {
         None => Ok(containers),
         Some(stranger) => Err(Trouble::new(
             Exit::Failed,
-            format!("{} belongs to the stack of the same name in {}", stranger.name, stranger.label(label::ROOT_PATH)),
+            format!(
+                "{} belongs to the stack of the same name in {}",
+                stranger.name,
+                stranger.label(label::ROOT_PATH)
+            ),
         )
         .hint("end that one in its own folder, or name this one otherwise with -p")),
     }

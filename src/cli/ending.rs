@@ -30,7 +30,10 @@ pub(super) async fn stop_all(
     let running: Vec<Container> = containers
         .into_iter()
         .filter(|container| {
-            matches!(container.state, ContainerState::Running | ContainerState::Restarting | ContainerState::Paused)
+            matches!(
+                container.state,
+                ContainerState::Running | ContainerState::Restarting | ContainerState::Paused
+            )
         })
         .collect();
     let count = running.len();
@@ -68,13 +71,23 @@ fn split(containers: Vec<Container>) -> (Vec<Container>, Vec<Container>) {
         .flat_map(|container| container.label(label::DEPENDS_ON).split(','))
         .map(str::to_owned)
         .collect();
-    let (later, now): (Vec<_>, Vec<_>) =
-        containers.into_iter().partition(|container| needed.iter().any(|name| name == container.service()));
-    if now.is_empty() { (later, now) } else { (now, later) }
+    let (later, now): (Vec<_>, Vec<_>) = containers
+        .into_iter()
+        .partition(|container| needed.iter().any(|name| name == container.service()));
+    if now.is_empty() {
+        (later, now)
+    } else {
+        (now, later)
+    }
 }
 
-async fn end(engine: &Engine, container: &Container, removes: bool) -> Result<Option<String>, EngineError> {
-    let deaf = container.state == ContainerState::Running && catches_term(engine, &container.id).await == Some(false);
+async fn end(
+    engine: &Engine,
+    container: &Container,
+    removes: bool,
+) -> Result<Option<String>, EngineError> {
+    let deaf = container.state == ContainerState::Running
+        && catches_term(engine, &container.id).await == Some(false);
     let grace = if deaf { Duration::ZERO } else { GRACE };
     if removes {
         remove(engine, &container.id, grace).await?;
@@ -97,7 +110,9 @@ mod tests {
         Container {
             id: service.to_owned(),
             name: format!("app-{service}"),
-            labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+            labels: labels
+                .map(|(key, value)| (key.to_owned(), value.to_owned()))
+                .into(),
             state: ContainerState::Running,
             health: None,
             exit_code: None,
@@ -115,7 +130,11 @@ mod tests {
         let mut left = containers;
         while !left.is_empty() {
             let (now, later) = split(left);
-            waves.push(now.iter().map(|container| container.service().to_owned()).collect());
+            waves.push(
+                now.iter()
+                    .map(|container| container.service().to_owned())
+                    .collect(),
+            );
             left = later;
         }
         waves
@@ -123,8 +142,16 @@ mod tests {
 
     #[test]
     fn who_depends_on_others_goes_first() {
-        let all = vec![container("db", ""), container("api", "db,redis"), container("redis", ""), container("proxy", "api")];
-        assert_eq!(waves(all), [vec!["proxy"], vec!["api"], vec!["db", "redis"]]);
+        let all = vec![
+            container("db", ""),
+            container("api", "db,redis"),
+            container("redis", ""),
+            container("proxy", "api"),
+        ];
+        assert_eq!(
+            waves(all),
+            [vec!["proxy"], vec!["api"], vec!["db", "redis"]]
+        );
     }
 
     #[test]

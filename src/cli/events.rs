@@ -16,8 +16,11 @@ const ALL_TOLD: std::time::Duration = std::time::Duration::from_millis(200);
 pub(super) async fn run(global: &Global, options: &Events) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
     let Some(mut client) = Client::ask(&place(&context)?, &Ask::Follow).await? else {
-        return Err(Trouble::new(Exit::Failed, format!("{} has no session, so nothing happens", context.stack.name))
-            .hint("devrun up"));
+        return Err(Trouble::new(
+            Exit::Failed,
+            format!("{} has no session, so nothing happens", context.stack.name),
+        )
+        .hint("devrun up"));
     };
     let mut signals = Signals::listen()?;
     loop {

@@ -20,19 +20,28 @@ pub(super) async fn run(global: &Global, options: &Exec) -> Result<u8, Trouble> 
         not_watching(global, &current(&context).await?);
     }
     let containers = engine.snapshot(&context.stack.name).await?;
-    let found = containers.into_iter().find(|container| container.service() == options.service);
+    let found = containers
+        .into_iter()
+        .find(|container| container.service() == options.service);
     let container = match found {
         Some(container) if container.state == ContainerState::Running => container,
         Some(_) => {
-            return Err(Trouble::new(Exit::Failed, format!("{} is not running", options.service))
-                .hint("devrun status says why; devrun logs shows its last lines"));
+            return Err(
+                Trouble::new(Exit::Failed, format!("{} is not running", options.service))
+                    .hint("devrun status says why; devrun logs shows its last lines"),
+            );
         }
         None => {
-            return Err(Trouble::new(Exit::Failed, format!("{} has no container", options.service))
-                .hint(format!("devrun up -d {}", options.service)));
+            return Err(Trouble::new(
+                Exit::Failed,
+                format!("{} has no container", options.service),
+            )
+            .hint(format!("devrun up -d {}", options.service)));
         }
     };
     let tty = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
-    let code = engine.exec_tty(&container.id, &options.command, tty).await?;
+    let code = engine
+        .exec_tty(&container.id, &options.command, tty)
+        .await?;
     Ok(u8::try_from(code).unwrap_or(1))
 }

@@ -20,7 +20,8 @@ pub(super) async fn get(url: &str) -> Result<Answer, Box<dyn std::error::Error +
     let authority = uri.authority().ok_or("the URL names no host")?.clone();
     let address = (authority.host(), authority.port_u16().unwrap_or(80));
     let stream = TcpStream::connect(address).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let (mut sender, connection) =
+        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driving = tokio::spawn(connection);
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     let request = Request::get(path)
@@ -29,7 +30,13 @@ pub(super) async fn get(url: &str) -> Result<Answer, Box<dyn std::error::Error +
         .body(Empty::<bytes::Bytes>::new())?;
     let answer = sender.send_request(request).await?;
     let status = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), LARGEST).collect().await?.to_bytes();
+    let body = Limited::new(answer.into_body(), LARGEST)
+        .collect()
+        .await?
+        .to_bytes();
     driving.abort();
-    Ok(Answer { status, body: String::from_utf8_lossy(&body).into_owned() })
+    Ok(Answer {
+        status,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    })
 }

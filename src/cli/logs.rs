@@ -16,8 +16,8 @@ use super::output::line;
 use super::signals::Signals;
 use super::status::{current, not_watching};
 use crate::engine::{Engine, LogLine, LogOptions, LogStream};
-use crate::report::paint::DIM;
 use crate::report::Clock;
+use crate::report::paint::DIM;
 
 pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
@@ -26,10 +26,22 @@ pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result
     if !place(&context)?.is_locked() {
         not_watching(global, &current(&context).await?);
     }
-    let wanted = LogOptions { follow: false, tail: tail(&options.tail)?, since: since(options.since.as_deref())? };
+    let wanted = LogOptions {
+        follow: false,
+        tail: tail(&options.tail)?,
+        since: since(options.since.as_deref())?,
+    };
     let containers = chosen(&engine, &context, &options.services).await?;
-    let width = containers.iter().map(|container| container.service().len()).max().unwrap_or(0);
-    let printer = Printer { global, clock, width };
+    let width = containers
+        .iter()
+        .map(|container| container.service().len())
+        .max()
+        .unwrap_or(0);
+    let printer = Printer {
+        global,
+        clock,
+        width,
+    };
     let mut lines = past(&engine, &containers, wanted).await?;
     lines.sort_by_key(|(_, line)| line.time);
     let newest = lines.last().map(|(_, line)| line.time);
@@ -37,15 +49,25 @@ pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result
         printer.print(service, line)?;
     }
     if options.follow {
-        let from = LogOptions { follow: true, tail: None, since: newest.or_else(|| Some(OffsetDateTime::now_utc())) };
+        let from = LogOptions {
+            follow: true,
+            tail: None,
+            since: newest.or_else(|| Some(OffsetDateTime::now_utc())),
+        };
         follow(&engine, &containers, from, newest, &printer).await?;
     }
     Ok(Exit::Done.code())
 }
 
-async fn chosen(engine: &Engine, context: &Context, names: &[String]) -> Result<Vec<Container>, Trouble> {
+async fn chosen(
+    engine: &Engine,
+    context: &Context,
+    names: &[String],
+) -> Result<Vec<Container>, Trouble> {
     let containers = engine.snapshot(&context.stack.name).await?;
-    let wanted = |container: &Container| names.is_empty() || names.iter().any(|name| name == container.service());
+    let wanted = |container: &Container| {
+        names.is_empty() || names.iter().any(|name| name == container.service())
+    };
     Ok(containers.into_iter().filter(wanted).collect())
 }
 
@@ -86,7 +108,8 @@ async fn follow(
     }
 }
 
-type Streams = SelectAll<std::pin::Pin<Box<dyn futures_util::Stream<Item = (String, LogLine)> + Send>>>;
+type Streams =
+    SelectAll<std::pin::Pin<Box<dyn futures_util::Stream<Item = (String, LogLine)> + Send>>>;
 
 fn streams(engine: &Engine, containers: &[Container], options: LogOptions) -> Streams {
     select_all(containers.iter().map(|container| {
@@ -121,7 +144,10 @@ impl Printer<'_> {
             return line(color, &object.to_string());
         }
         let (width, time) = (self.width, self.clock.time_of_day(log.time));
-        line(color, &format!("{DIM}{time} {service:width$} |{DIM:#} {}", log.text))
+        line(
+            color,
+            &format!("{DIM}{time} {service:width$} |{DIM:#} {}", log.text),
+        )
     }
 }
 
@@ -138,14 +164,25 @@ pub(super) fn alongside(
         let mut again = tokio::time::interval(std::time::Duration::from_secs(1));
         loop {
             again.tick().await;
-            let Ok(containers) = engine.snapshot(&stack).await else { continue };
-            let wanted = |container: &Container| service.as_ref().is_none_or(|name| name == container.service());
+            let Ok(containers) = engine.snapshot(&stack).await else {
+                continue;
+            };
+            let wanted = |container: &Container| {
+                service
+                    .as_ref()
+                    .is_none_or(|name| name == container.service())
+            };
             let containers: Vec<Container> = containers.into_iter().filter(wanted).collect();
-            let options = LogOptions { follow: true, tail: None, since: Some(since) };
+            let options = LogOptions {
+                follow: true,
+                tail: None,
+                since: Some(since),
+            };
             let mut streams = streams(&engine, &containers, options);
             while let Some((service, log)) = streams.next().await {
                 since = since.max(log.time);
-                let mut out = anstream::AutoStream::new(std::io::stdout(), super::output::choice(color));
+                let mut out =
+                    anstream::AutoStream::new(std::io::stdout(), super::output::choice(color));
                 if writeln!(out, "{DIM}{service} |{DIM:#} {}", log.text).is_err() {
                     return;
                 }
@@ -158,7 +195,9 @@ fn tail(text: &str) -> Result<Option<usize>, Trouble> {
     if text == "all" {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| Trouble::usage(format!("--tail takes a number or `all`, not {text:?}")))
+    text.parse()
+        .map(Some)
+        .map_err(|_| Trouble::usage(format!("--tail takes a number or `all`, not {text:?}")))
 }
 
 fn since(text: Option<&str>) -> Result<Option<OffsetDateTime>, Trouble> {

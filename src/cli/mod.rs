@@ -24,8 +24,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Arguments, Verb};
 pub(crate) use arguments::Color;
+use arguments::{Arguments, Verb};
 pub(crate) use output::choice as color_choice;
 pub(crate) use trouble::Trouble;
 
@@ -37,7 +37,11 @@ pub(crate) fn parse() -> Result<Arguments, ExitCode> {
         let help = !error.use_stderr();
         // Nobody is left to tell if even this cannot be printed.
         let _ = error.print();
-        if help { ExitCode::SUCCESS } else { ExitCode::from(2) }
+        if help {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::from(2)
+        }
     })
 }
 

@@ -13,7 +13,8 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn listen() -> Result<Signals, Trouble> {
-        let listen = |kind| signal(kind).map_err(|error| Trouble::local("listening to signals", &error));
+        let listen =
+            |kind| signal(kind).map_err(|error| Trouble::local("listening to signals", &error));
         Ok(Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,

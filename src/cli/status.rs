@@ -26,7 +26,8 @@ pub(super) async fn run(global: &Global) -> Result<u8, Trouble> {
     };
     match global.format {
         Format::Json => {
-            let json = serde_json::to_string(&status).map_err(|error| Trouble::local("status", &error))?;
+            let json =
+                serde_json::to_string(&status).map_err(|error| Trouble::local("status", &error))?;
             line(global.color, &json)?;
         }
         Format::Text => print(global, &status)?,
@@ -43,7 +44,12 @@ pub(super) async fn current(context: &Context) -> Result<Status, Trouble> {
 
 /// Said before anything else where containers run that nobody watches.
 pub(super) fn not_watching(global: &Global, status: &Status) {
-    let runs = |service: &ServiceStatus| !matches!(service.state.as_str(), "stopped" | "off" | "done" | "failed");
+    let runs = |service: &ServiceStatus| {
+        !matches!(
+            service.state.as_str(),
+            "stopped" | "off" | "done" | "failed"
+        )
+    };
     if status.session.is_none() && status.services.iter().any(runs) && !global.quiet {
         paint::stderr_line(
             global.color,
@@ -57,7 +63,11 @@ fn print(global: &Global, status: &Status) -> Result<(), Trouble> {
     let rows = status.services.iter().map(|service| {
         let state = paint::of_state(&service.state);
         let since = service.since.as_deref().map_or_else(String::new, ago);
-        let ports: Vec<String> = service.ports.iter().map(|port| format!("{}→{}", port.host, port.container)).collect();
+        let ports: Vec<String> = service
+            .ports
+            .iter()
+            .map(|port| format!("{}→{}", port.host, port.container))
+            .collect();
         vec![
             table::Cell::styled(paint::NAME, &service.name),
             table::Cell::styled(state, &service.state),

@@ -24,7 +24,10 @@ pub(super) async fn run(global: &Global, options: &Names) -> Result<u8, Trouble>
         let services = options.services.clone();
         if let Some(mut client) = Client::ask(&place, &Ask::Stop { services }).await? {
             client.status().await?;
-            told(&format!("stopped {}; containers and data are kept", options.services.join(", ")));
+            told(&format!(
+                "stopped {}; containers and data are kept",
+                options.services.join(", ")
+            ));
             return Ok(Exit::Done.code());
         }
     }
@@ -34,7 +37,12 @@ pub(super) async fn run(global: &Global, options: &Names) -> Result<u8, Trouble>
     }
     let mut containers = down::ours(engine.snapshot(&context.stack.name).await?, &context)?;
     if !options.services.is_empty() {
-        containers.retain(|container| options.services.iter().any(|name| name == container.service()));
+        containers.retain(|container| {
+            options
+                .services
+                .iter()
+                .any(|name| name == container.service())
+        });
     }
     match ending::stop_all(&engine, containers, told).await? {
         0 => told("nothing was running"),

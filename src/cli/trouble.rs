@@ -18,7 +18,11 @@ pub(crate) struct Trouble {
 
 impl Trouble {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Trouble {
-        Trouble { exit, message: message.into(), hint: None }
+        Trouble {
+            exit,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     pub(crate) fn usage(message: impl Into<String>) -> Trouble {
@@ -38,10 +42,16 @@ impl Trouble {
     /// Prints it; the code to end with.
     pub(crate) fn report(&self, color: Color) -> ExitCode {
         if !self.message.is_empty() {
-            paint::stderr_line(color, &format!("{}error:{:#} {}", paint::BAD, paint::BAD, self.message));
+            paint::stderr_line(
+                color,
+                &format!("{}error:{:#} {}", paint::BAD, paint::BAD, self.message),
+            );
         }
         if let Some(hint) = &self.hint {
-            paint::stderr_line(color, &format!("{} hint:{:#} {hint}", paint::DIM, paint::DIM));
+            paint::stderr_line(
+                color,
+                &format!("{} hint:{:#} {hint}", paint::DIM, paint::DIM),
+            );
         }
         ExitCode::from(self.exit.code())
     }
@@ -53,6 +63,10 @@ impl From<EngineError> for Trouble {
             EngineError::Unreachable { .. } | EngineError::BadEndpoint { .. } => Exit::NoEngine,
             _ => Exit::Failed,
         };
-        Trouble { exit, message: error.to_string(), hint: error.hint() }
+        Trouble {
+            exit,
+            message: error.to_string(),
+            hint: error.hint(),
+        }
     }
 }

@@ -35,7 +35,10 @@ pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u
     let engine = Engine::connect().await?;
     let place = place(&context)?;
     let printer = Printer::new(global, &context, clock);
-    match place.lock().map_err(|error| Trouble::local("the session's lock", &error))? {
+    match place
+        .lock()
+        .map_err(|error| Trouble::local("the session's lock", &error))?
+    {
         // Another `up` was quicker; whoever started this one talks to that one's session.
         Err(_) if options.background => Ok(Exit::Done.code()),
         Err(_) => hand_over(global, options, &context, &place, printer).await,
@@ -110,14 +113,25 @@ pub(super) fn first_generation() -> u64 {
 fn listen(place: &Place) -> Result<UnixListener, Trouble> {
     // The lock is ours: a socket that is there belongs to a session that was killed.
     let _ = std::fs::remove_file(place.socket());
-    UnixListener::bind(place.socket()).map_err(|error| Trouble::local("the session's socket", &error))
+    UnixListener::bind(place.socket())
+        .map_err(|error| Trouble::local("the session's socket", &error))
 }
 
 /// Starts the session in another process, and follows it until all is ready or not to be had.
-async fn detach(global: &Global, options: &Up, context: &Context, place: &Place, printer: Printer) -> Result<u8, Trouble> {
-    let program = std::env::current_exe().map_err(|error| Trouble::local("this program", &error))?;
-    let log = std::fs::File::create(place.log()).map_err(|error| Trouble::local("the session's log", &error))?;
-    let errors = log.try_clone().map_err(|error| Trouble::local("the session's log", &error))?;
+async fn detach(
+    global: &Global,
+    options: &Up,
+    context: &Context,
+    place: &Place,
+    printer: Printer,
+) -> Result<u8, Trouble> {
+    let program =
+        std::env::current_exe().map_err(|error| Trouble::local("this program", &error))?;
+    let log = std::fs::File::create(place.log())
+        .map_err(|error| Trouble::local("the session's log", &error))?;
+    let errors = log
+        .try_clone()
+        .map_err(|error| Trouble::local("the session's log", &error))?;
     let mut command = std::process::Command::new(program);
     command
         .args(background_arguments(global, options, context))
@@ -125,7 +139,9 @@ async fn detach(global: &Global, options: &Up, context: &Context, place: &Place,
         .stdin(Stdio::null())
         .stdout(log)
         .stderr(errors);
-    let mut child = command.spawn().map_err(|error| Trouble::local("starting the session", &error))?;
+    let mut child = command
+        .spawn()
+        .map_err(|error| Trouble::local("starting the session", &error))?;
     let client = connect(place, &mut child).await?;
     follow(client, printer, true).await
 }
@@ -134,7 +150,8 @@ async fn detach(global: &Global, options: &Up, context: &Context, place: &Place,
 fn background_arguments(global: &Global, options: &Up, context: &Context) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = vec!["up".into(), "--background".into(), "--file".into()];
     arguments.push(context.options.file.clone().into());
-    let mut option = |name: &str, value: &OsStr| arguments.extend([OsString::from(name), value.to_owned()]);
+    let mut option =
+        |name: &str, value: &OsStr| arguments.extend([OsString::from(name), value.to_owned()]);
     if let Some(name) = &global.project_name {
         option("--project-name", name.as_ref());
     }
@@ -144,7 +161,11 @@ fn background_arguments(global: &Global, options: &Up, context: &Context) -> Vec
     if let Some(file) = &context.options.env_file {
         option("--env-file", file.as_ref());
     }
-    let flags = [("--no-watch", options.no_watch), ("--build", options.build), ("--recreate", options.recreate)];
+    let flags = [
+        ("--no-watch", options.no_watch),
+        ("--build", options.build),
+        ("--recreate", options.recreate),
+    ];
     let wanted = flags.into_iter().filter(|(_, wanted)| *wanted);
     arguments.extend(wanted.map(|(flag, _)| flag.into()));
     arguments.extend((0..global.verbose).map(|_| "-v".into()));
@@ -162,10 +183,17 @@ async fn connect(place: &Place, child: &mut std::process::Child) -> Result<Clien
         if let Some(client) = Client::ask(place, &Ask::Follow).await? {
             return Ok(client);
         }
-        let failed = child.try_wait().ok().flatten().is_some_and(|status| !status.success());
+        let failed = child
+            .try_wait()
+            .ok()
+            .flatten()
+            .is_some_and(|status| !status.success());
         if failed || tokio::time::Instant::now() > end {
             let said = std::fs::read_to_string(place.log()).unwrap_or_default();
-            return Err(Trouble::new(Exit::Failed, format!("the session did not start\n{}", said.trim())));
+            return Err(Trouble::new(
+                Exit::Failed,
+                format!("the session did not start\n{}", said.trim()),
+            ));
         }
     }
 }
@@ -196,13 +224,20 @@ async fn hand_over(
     };
     match Client::ask(place, &ask).await? {
         Some(client) => follow(client, printer.joined(), options.detach).await,
-        None => Err(Trouble::new(Exit::Failed, "a session of this stack is starting or ending just now")
-            .hint("try again in a moment")),
+        None => Err(Trouble::new(
+            Exit::Failed,
+            "a session of this stack is starting or ending just now",
+        )
+        .hint("try again in a moment")),
     }
 }
 
 /// Prints what a session tells; with `until_settled` until all is ready or not to be had.
-async fn follow(mut client: Client, mut printer: Printer, until_settled: bool) -> Result<u8, Trouble> {
+async fn follow(
+    mut client: Client,
+    mut printer: Printer,
+    until_settled: bool,
+) -> Result<u8, Trouble> {
     let mut signals = Signals::listen()?;
     loop {
         let tell = tokio::select! {
@@ -213,8 +248,12 @@ async fn follow(mut client: Client, mut printer: Printer, until_settled: bool) -
         let Some(tell) = tell else {
             return Err(Trouble::new(Exit::Failed, "the session ended"));
         };
-        let Tell::Notice { notice } = tell else { continue };
-        let Ok(stamped) = serde_json::from_value::<Stamped>(notice) else { continue };
+        let Tell::Notice { notice } = tell else {
+            continue;
+        };
+        let Ok(stamped) = serde_json::from_value::<Stamped>(notice) else {
+            continue;
+        };
         printer.print(&stamped)?;
         match stamped.notice.event {
             NoticeEvent::Settled { ready, .. } if until_settled => {
@@ -235,8 +274,17 @@ pub(super) struct Printer {
 
 impl Printer {
     pub(super) fn new(global: &Global, context: &Context, clock: Clock) -> Printer {
-        let lines = Lines::new(Sheet::of(&context.stack), clock, global.verbose > 0, global.quiet);
-        Printer { format: global.format, color: global.color, lines }
+        let lines = Lines::new(
+            Sheet::of(&context.stack),
+            clock,
+            global.verbose > 0,
+            global.quiet,
+        );
+        Printer {
+            format: global.format,
+            color: global.color,
+            lines,
+        }
     }
 
     /// For somebody who joins a session: its beginning was printed elsewhere.

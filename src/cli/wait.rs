@@ -33,12 +33,22 @@ pub(super) async fn run(global: &Global, options: &Wait) -> Result<u8, Trouble> 
         if waiting.is_empty() {
             return Ok(Exit::Done.code());
         }
-        let failed: Vec<&&ServiceStatus> = waiting.iter().filter(|service| service.state == "failed").collect();
+        let failed: Vec<&&ServiceStatus> = waiting
+            .iter()
+            .filter(|service| service.state == "failed")
+            .collect();
         if !failed.is_empty() && status.settled != Some(false) {
-            return Err(Trouble::new(Exit::Failed, said(failed.into_iter().copied())));
+            return Err(Trouble::new(
+                Exit::Failed,
+                said(failed.into_iter().copied()),
+            ));
         }
         if Instant::now() > end {
-            let message = format!("not ready after {} s: {}", options.timeout.as_secs(), said(waiting.into_iter()));
+            let message = format!(
+                "not ready after {} s: {}",
+                options.timeout.as_secs(),
+                said(waiting.into_iter())
+            );
             return Err(Trouble::new(Exit::TimedOut, message));
         }
     }
@@ -62,7 +72,9 @@ fn waiting<'a>(status: &'a Status, names: &[String]) -> Vec<&'a ServiceStatus> {
 fn said<'a>(services: impl Iterator<Item = &'a ServiceStatus>) -> String {
     let told = |service: &ServiceStatus| {
         let reason = service.reason.as_deref().unwrap_or("");
-        format!("{} is {} {reason}", service.name, service.state).trim_end().to_owned()
+        format!("{} is {} {reason}", service.name, service.state)
+            .trim_end()
+            .to_owned()
     };
     services.map(told).collect::<Vec<_>>().join("; ")
 }

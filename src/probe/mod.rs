@@ -65,7 +65,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn asks_until_the_answer_is_good() {
-        let mut answers = vec![Answer::Good, Answer::Bad("b".into()), Answer::Bad("a".into())];
+        let mut answers = vec![
+            Answer::Good,
+            Answer::Bad("b".into()),
+            Answer::Bad("a".into()),
+        ];
         let mut told = Vec::new();
         let ended = until_ready(
             || std::future::ready(answers.pop().unwrap_or(Answer::Good)),
@@ -73,7 +77,10 @@ mod tests {
             |output| told.push(output.to_owned()),
         )
         .await;
-        assert_eq!((ended, told), (Probed::Ready, vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(
+            (ended, told),
+            (Probed::Ready, vec!["a".to_owned(), "b".to_owned()])
+        );
     }
 
     #[tokio::test(start_paused = true)]

@@ -18,12 +18,16 @@ const MILLIS: &[BorrowedFormatItem<'_>] =
 impl Clock {
     /// To be asked while there is only one thread: afterwards the zone cannot be read safely.
     pub(crate) fn local() -> Clock {
-        Clock { offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC) }
+        Clock {
+            offset: UtcOffset::current_local_offset().unwrap_or(UtcOffset::UTC),
+        }
     }
 
     /// `12:01:07`, local.
     pub(crate) fn time_of_day(self, time: OffsetDateTime) -> String {
-        time.to_offset(self.offset).format(TIME_OF_DAY).unwrap_or_default()
+        time.to_offset(self.offset)
+            .format(TIME_OF_DAY)
+            .unwrap_or_default()
     }
 
     /// Now, RFC 3339 with milliseconds, UTC.
@@ -33,7 +37,9 @@ impl Clock {
 
     /// RFC 3339 with milliseconds, UTC.
     pub(crate) fn rfc3339(time: OffsetDateTime) -> String {
-        time.to_offset(UtcOffset::UTC).format(MILLIS).unwrap_or_default()
+        time.to_offset(UtcOffset::UTC)
+            .format(MILLIS)
+            .unwrap_or_default()
     }
 
     /// What [`Clock::now`] wrote, or the engine.

@@ -23,7 +23,8 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn publish(&mut self, stamped: Stamped) {
         let stamped = Arc::new(stamped);
-        self.listeners.retain(|listener| listener.send(stamped.clone()).is_ok());
+        self.listeners
+            .retain(|listener| listener.send(stamped.clone()).is_ok());
         if self.kept.len() == KEPT {
             self.kept.pop_front();
         }

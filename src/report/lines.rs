@@ -28,7 +28,16 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn new(sheet: Sheet, clock: Clock, verbose: bool, quiet: bool) -> Lines {
-        Lines { sheet, clock, verbose, quiet, settled: false, began: None, joined: false, told: BTreeSet::new() }
+        Lines {
+            sheet,
+            clock,
+            verbose,
+            quiet,
+            settled: false,
+            began: None,
+            joined: false,
+            told: BTreeSet::new(),
+        }
     }
 
     /// From here on as if the session's beginning had been told elsewhere.
@@ -44,28 +53,47 @@ impl Lines {
         let service = stamped.notice.service.as_deref().unwrap_or("");
         let took = stamped.notice.took_ms;
         let mut lines = match &stamped.notice.event {
-            NoticeEvent::SessionStarted { stack, file, services } => {
-                vec![format!("{NAME}{stack}{NAME:#} · {services} services · {file}")]
+            NoticeEvent::SessionStarted {
+                stack,
+                file,
+                services,
+            } => {
+                vec![format!(
+                    "{NAME}{stack}{NAME:#} · {services} services · {file}"
+                )]
             }
-            NoticeEvent::ServiceState { from, to, reason, details } => {
-                self.state(service, (from, to), reason.as_deref(), details, took, time)
-            }
+            NoticeEvent::ServiceState {
+                from,
+                to,
+                reason,
+                details,
+            } => self.state(service, (from, to), reason.as_deref(), details, took, time),
             NoticeEvent::Settled { ready, watching } => self.settled(*ready, *watching, time),
             NoticeEvent::BuildStarted { reason } if self.verbose || self.settled => {
                 vec![self.dated(time, service, &format!("building ({reason})"))]
             }
-            NoticeEvent::BuildStep { name, cached } => self.step(service, name, *cached, took, time),
+            NoticeEvent::BuildStep { name, cached } => {
+                self.step(service, name, *cached, took, time)
+            }
             NoticeEvent::BuildDone { outcome, image } if self.verbose => {
                 vec![self.dated(time, service, &format!("image {outcome} {image}"))]
             }
-            NoticeEvent::UpdatePlanned { action, reason } => self.planned(service, action, reason, time),
-            NoticeEvent::UpdateDone { outcome, action, paths, details } => {
-                self.updated(service, outcome == "ok", action, paths, details, took, time)
+            NoticeEvent::UpdatePlanned { action, reason } => {
+                self.planned(service, action, reason, time)
             }
+            NoticeEvent::UpdateDone {
+                outcome,
+                action,
+                paths,
+                details,
+            } => self.updated(service, outcome == "ok", action, paths, details, took, time),
             NoticeEvent::ProbeFailed { output } if self.verbose => {
                 vec![self.dated(time, service, &format!("probe: {}", last_line(output)))]
             }
-            NoticeEvent::Log { text, .. } => vec![format!("{DIM}{service:width$} |{DIM:#} {text}", width = self.sheet.width)],
+            NoticeEvent::Log { text, .. } => vec![format!(
+                "{DIM}{service:width$} |{DIM:#} {text}",
+                width = self.sheet.width
+            )],
             NoticeEvent::Warning { message } => self.warning(service, message, time),
             _ => Vec::new(),
         };
@@ -91,10 +119,13 @@ impl Lines {
                 self.told.insert(service.to_owned());
                 let took = took.map_or_else(String::new, seconds);
                 let place = self.sheet.place(service);
-                let line = format!("  {service:width$}  {style}{to:<8}{style:#} {took:>6}   {place}");
+                let line =
+                    format!("  {service:width$}  {style}{to:<8}{style:#} {took:>6}   {place}");
                 vec![line.trim_end().to_owned()]
             }
-            "ready" if from == "unhealthy" => vec![self.dated(time, service, &format!("{GOOD}healthy again{GOOD:#}"))],
+            "ready" if from == "unhealthy" => {
+                vec![self.dated(time, service, &format!("{GOOD}healthy again{GOOD:#}"))]
+            }
             "failed" | "unhealthy" => {
                 let reason = reason.unwrap_or("");
                 let head = if self.settled {
@@ -107,7 +138,10 @@ impl Lines {
                 lines
             }
             "building" | "pulling" | "starting" if self.verbose => {
-                vec![format!("  {service:width$}  {style}{to:<8}{style:#} {}", reason.unwrap_or(""))]
+                vec![format!(
+                    "  {service:width$}  {style}{to:<8}{style:#} {}",
+                    reason.unwrap_or("")
+                )]
             }
             _ => Vec::new(),
         }
@@ -116,12 +150,23 @@ impl Lines {
     fn details(&self, details: &[String]) -> Vec<String> {
         let skipped = details.len().saturating_sub(DETAILS);
         let indent = if self.settled { 9 } else { 2 } + self.sheet.width + 2;
-        details.iter().skip(skipped).map(|line| format!("{:indent$}{DIM}{line}{DIM:#}", "")).collect()
+        details
+            .iter()
+            .skip(skipped)
+            .map(|line| format!("{:indent$}{DIM}{line}{DIM:#}", ""))
+            .collect()
     }
 
-    fn settled(&mut self, ready: bool, watching: usize, time: Option<time::OffsetDateTime>) -> Vec<String> {
+    fn settled(
+        &mut self,
+        ready: bool,
+        watching: usize,
+        time: Option<time::OffsetDateTime>,
+    ) -> Vec<String> {
         let took = match (self.began, time) {
-            (Some(began), Some(time)) => format!(" in {}", seconds((time - began).as_seconds_f64() * 1000.0)),
+            (Some(began), Some(time)) => {
+                format!(" in {}", seconds((time - began).as_seconds_f64() * 1000.0))
+            }
             _ => String::new(),
         };
         if std::mem::replace(&mut self.settled, true) && !std::mem::take(&mut self.joined) {
@@ -131,7 +176,9 @@ impl Lines {
         for (service, profile) in self.sheet.profiles() {
             if !self.told.contains(service) {
                 let width = self.sheet.width;
-                lines.push(format!("  {service:width$}  {DIM}off{DIM:#}              --profile {profile}"));
+                lines.push(format!(
+                    "  {service:width$}  {DIM}off{DIM:#}              --profile {profile}"
+                ));
             }
         }
         let watch = match watching {
@@ -146,7 +193,14 @@ impl Lines {
         lines
     }
 
-    fn step(&self, service: &str, name: &str, cached: bool, took: Option<f64>, time: Option<time::OffsetDateTime>) -> Vec<String> {
+    fn step(
+        &self,
+        service: &str,
+        name: &str,
+        cached: bool,
+        took: Option<f64>,
+        time: Option<time::OffsetDateTime>,
+    ) -> Vec<String> {
         if took.is_none() && !self.verbose {
             return Vec::new();
         }
@@ -163,7 +217,13 @@ impl Lines {
         vec![line.trim_end().to_owned()]
     }
 
-    fn planned(&self, service: &str, action: &str, reason: &str, time: Option<time::OffsetDateTime>) -> Vec<String> {
+    fn planned(
+        &self,
+        service: &str,
+        action: &str,
+        reason: &str,
+        time: Option<time::OffsetDateTime>,
+    ) -> Vec<String> {
         let worth = self.verbose || action.contains("rebuild") || action.contains("recreate");
         if !worth {
             return Vec::new();
@@ -175,7 +235,10 @@ impl Lines {
         }]
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the fields of one notice, taken apart once")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "the fields of one notice, taken apart once"
+    )]
     fn updated(
         &self,
         service: &str,
@@ -188,16 +251,29 @@ impl Lines {
     ) -> Vec<String> {
         let took = took.map_or_else(String::new, |took| format!(" in {}", seconds(took)));
         if ok {
-            let ready = if action.contains("restarted") || action.contains("recreated") { ", ready" } else { "" };
+            let ready = if action.contains("restarted") || action.contains("recreated") {
+                ", ready"
+            } else {
+                ""
+            };
             return vec![self.dated(time, service, &format!("{paths} → {action}{ready}{took}"))];
         }
         let style = BAD;
-        let mut lines = vec![self.dated(time, service, &format!("{paths} → {action}, {style}failed{style:#}"))];
+        let mut lines = vec![self.dated(
+            time,
+            service,
+            &format!("{paths} → {action}, {style}failed{style:#}"),
+        )];
         lines.extend(self.details(details));
         lines
     }
 
-    fn warning(&self, service: &str, message: &str, time: Option<time::OffsetDateTime>) -> Vec<String> {
+    fn warning(
+        &self,
+        service: &str,
+        message: &str,
+        time: Option<time::OffsetDateTime>,
+    ) -> Vec<String> {
         let style = paint::BUSY;
         let mut parts = message.lines();
         let first = parts.next().unwrap_or("");
@@ -248,5 +324,8 @@ pub(crate) fn seconds(millis: f64) -> String {
 }
 
 fn last_line(text: &str) -> &str {
-    text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer")
+    text.lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("no answer")
 }

@@ -20,18 +20,35 @@ struct Row {
 
 impl Sheet {
     pub(crate) fn of(stack: &Stack) -> Sheet {
-        let width = stack.services.iter().map(|service| service.name.len()).max().unwrap_or(0).max(8);
+        let width = stack
+            .services
+            .iter()
+            .map(|service| service.name.len())
+            .max()
+            .unwrap_or(0)
+            .max(8);
         let rows = stack.services.iter().map(|service| {
-            let after: Vec<&str> = service.depends_on.iter().map(|other| other.service.as_str()).collect();
+            let after: Vec<&str> = service
+                .depends_on
+                .iter()
+                .map(|other| other.service.as_str())
+                .collect();
             let address = match (&service.proxy, &stack.url, service.ports.first()) {
                 (Some(_), Some(url), _) => format!("{url}/"),
                 (_, _, Some(port)) => format!("localhost:{}", port.host),
                 _ => String::new(),
             };
-            let row = Row { address, after: after.join(", "), profile: service.profiles.first().cloned() };
+            let row = Row {
+                address,
+                after: after.join(", "),
+                profile: service.profiles.first().cloned(),
+            };
             (service.name.clone(), row)
         });
-        Sheet { width, rows: rows.collect() }
+        Sheet {
+            width,
+            rows: rows.collect(),
+        }
     }
 
     /// `localhost:8000        after db, redis`.
@@ -39,7 +56,11 @@ impl Sheet {
         let Some(row) = self.rows.get(service) else {
             return String::new();
         };
-        let after = if row.after.is_empty() { String::new() } else { format!("after {}", row.after) };
+        let after = if row.after.is_empty() {
+            String::new()
+        } else {
+            format!("after {}", row.after)
+        };
         format!("{:<21} {after}", row.address).trim_end().to_owned()
     }
 

@@ -15,7 +15,10 @@ pub(crate) struct Stamped {
 
 impl Stamped {
     pub(crate) fn now(notice: Notice) -> Stamped {
-        Stamped { time: super::Clock::now(), notice }
+        Stamped {
+            time: super::Clock::now(),
+            notice,
+        }
     }
 
     /// One line of JSON.

@@ -15,7 +15,10 @@ impl Cell {
     }
 
     pub(crate) fn styled(style: Style, text: &str) -> Cell {
-        Cell { style, text: text.to_owned() }
+        Cell {
+            style,
+            text: text.to_owned(),
+        }
     }
 }
 
@@ -27,7 +30,10 @@ pub(crate) fn lines(head: &[&str], rows: Vec<Vec<Cell>>) -> Vec<String> {
     let columns = all.iter().map(Vec::len).max().unwrap_or(0);
     let width = |column: usize| {
         let cells = all.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.text.chars().count()).max().unwrap_or(0)
+        cells
+            .map(|cell| cell.text.chars().count())
+            .max()
+            .unwrap_or(0)
     };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     all.iter().map(|row| line(row, &widths)).collect()
@@ -38,7 +44,11 @@ fn line(row: &[Cell], widths: &[usize]) -> String {
     for (column, cell) in row.iter().enumerate() {
         let last = column + 1 == row.len();
         let width = widths.get(column).copied().unwrap_or(0);
-        let padding = if last { 0 } else { (width + 2).saturating_sub(cell.text.chars().count()) };
+        let padding = if last {
+            0
+        } else {
+            (width + 2).saturating_sub(cell.text.chars().count())
+        };
         let Cell { style, text } = cell;
         line.push_str(&format!("{style}{text}{style:#}{:padding$}", ""));
     }
@@ -56,6 +66,9 @@ mod tests {
             vec![Cell::plain("frontend"), Cell::plain("off")],
         ];
         let lines = lines(&["SERVICE", "STATE"], rows);
-        assert_eq!(lines, ["SERVICE   STATE", "db        ready", "frontend  off"]);
+        assert_eq!(
+            lines,
+            ["SERVICE   STATE", "db        ready", "frontend  off"]
+        );
     }
 }

@@ -35,7 +35,11 @@ pub(crate) struct Agent {
 
 impl Agent {
     /// Starts one in a running container, as that user, else as the container's.
-    pub(super) async fn start(engine: &Engine, container: &str, user: Option<&str>) -> Result<Agent, AgentError> {
+    pub(super) async fn start(
+        engine: &Engine,
+        container: &str,
+        user: Option<&str>,
+    ) -> Result<Agent, AgentError> {
         let argv = [AGENT.to_owned(), "serve".to_owned()];
         let exec = engine.exec_stream(container, &argv, user).await?;
         let greeting = AgentConnection::start(exec.stdout, exec.stdin);
@@ -57,7 +61,11 @@ impl Agent {
 
     /// Whether the container's first process can be told to end.
     pub(super) fn catches_term(&self) -> Option<bool> {
-        let Hello { pid1_catches, pid1_is_init, .. } = self.hello;
+        let Hello {
+            pid1_catches,
+            pid1_is_init,
+            ..
+        } = self.hello;
         if pid1_is_init {
             return Some(true);
         }
@@ -96,13 +104,18 @@ impl super::driver::Driver {
         drop(connection);
         tokio::spawn(async move {
             gone.await;
-            let _ = inputs.send(super::Input::AgentGone { container, number }).await;
+            let _ = inputs
+                .send(super::Input::AgentGone { container, number })
+                .await;
         });
         self.agents.insert(agent.container.clone(), agent);
     }
 
     pub(super) fn agent_gone(&mut self, container: String, number: u64) {
-        let current = self.agents.get(&container).is_some_and(|agent| agent.number == number);
+        let current = self
+            .agents
+            .get(&container)
+            .is_some_and(|agent| agent.number == number);
         if current {
             self.agents.remove(&container);
             self.feed(devrun_core::event::Event::AgentGone { container });

@@ -32,15 +32,25 @@ pub(crate) enum Input {
     /// From the watched trees.
     Watch(WatchEvent),
     /// An effect ended; an agent may have been started on the way.
-    Done { op: Op, outcome: Outcome, agent: Option<Agent> },
+    Done {
+        op: Op,
+        outcome: Outcome,
+        agent: Option<Agent>,
+    },
     /// Something on the way of an effect.
     Progress { op: Op, progress: Progress },
     /// The connection to an agent ended.
     AgentGone { container: String, number: u64 },
     /// The proxy was told about the services, or could not be.
-    ProxyTold { container: String, states: Option<Vec<RouteState>> },
+    ProxyTold {
+        container: String,
+        states: Option<Vec<RouteState>>,
+    },
     /// From a command, over the socket.
-    Ask { ask: Ask, reply: mpsc::UnboundedSender<Tell> },
+    Ask {
+        ask: Ask,
+        reply: mpsc::UnboundedSender<Tell>,
+    },
     /// Ctrl-C or a termination signal.
     Signal,
 }
@@ -203,7 +213,8 @@ impl Driver {
     /// kernel tells of saves in their order.
     fn after_saves(&mut self, reply: mpsc::UnboundedSender<Tell>) {
         self.waiting_for_saves.push(reply);
-        if let Err(error) = std::fs::write(&self.mark, self.began.elapsed().as_nanos().to_string()) {
+        if let Err(error) = std::fs::write(&self.mark, self.began.elapsed().as_nanos().to_string())
+        {
             tracing::debug!(%error, "the mark");
             self.caught_up();
         }
@@ -212,7 +223,9 @@ impl Driver {
     fn caught_up(&mut self) {
         let status = self.status();
         for reply in std::mem::take(&mut self.waiting_for_saves) {
-            let _ = reply.send(Tell::Status { status: status.clone() });
+            let _ = reply.send(Tell::Status {
+                status: status.clone(),
+            });
         }
     }
 
@@ -264,21 +277,36 @@ impl Driver {
             Ask::Status { caught_up: true } if self.watcher.is_some() => self.after_saves(reply),
             Ask::Status { .. } => {
                 // Whoever asked and left does not want to know any more.
-                let _ = reply.send(Tell::Status { status: self.status() });
+                let _ = reply.send(Tell::Status {
+                    status: self.status(),
+                });
             }
             Ask::Follow => self.follow(true, reply),
-            Ask::Up { services, profiles, variables, build, recreate } => {
+            Ask::Up {
+                services,
+                profiles,
+                variables,
+                build,
+                recreate,
+            } => {
                 self.follow(false, reply);
                 let before = self.load.shell.clone();
                 self.load.shell.extend(variables);
                 if before != self.load.shell {
                     self.reload();
                 }
-                self.feed(Event::Request(devrun_core::event::Request::Up { services, profiles, build, recreate }));
+                self.feed(Event::Request(devrun_core::event::Request::Up {
+                    services,
+                    profiles,
+                    build,
+                    recreate,
+                }));
             }
             Ask::Stop { services } => {
                 self.stopping.push((services.clone(), reply));
-                self.feed(Event::Request(devrun_core::event::Request::Stop { services }));
+                self.feed(Event::Request(devrun_core::event::Request::Stop {
+                    services,
+                }));
             }
             Ask::End { stop } => {
                 self.follow(false, reply);
@@ -310,10 +338,13 @@ impl Driver {
         let status = self.status();
         self.stopping.retain(|(names, reply)| {
             let waits = status.services.iter().any(|service| {
-                names.contains(&service.name) && !matches!(service.state.as_str(), "stopped" | "off" | "done")
+                names.contains(&service.name)
+                    && !matches!(service.state.as_str(), "stopped" | "off" | "done")
             });
             if !waits {
-                let _ = reply.send(Tell::Status { status: status.clone() });
+                let _ = reply.send(Tell::Status {
+                    status: status.clone(),
+                });
             }
             waits
         });
@@ -328,7 +359,13 @@ impl Driver {
         let (inputs, number) = (self.inputs.clone(), op.clone());
         let task = tokio::spawn(async move {
             let (outcome, agent) = task.await;
-            let _ = inputs.send(Input::Done { op: number, outcome, agent }).await;
+            let _ = inputs
+                .send(Input::Done {
+                    op: number,
+                    outcome,
+                    agent,
+                })
+                .await;
         });
         self.tasks.insert(op, task.abort_handle());
     }
@@ -358,7 +395,10 @@ fn brief(shown: &std::fmt::Arguments<'_>, secret: bool) -> String {
     if !secret {
         return text;
     }
-    text.split([' ', '(', '{']).next().unwrap_or_default().to_owned()
+    text.split([' ', '(', '{'])
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn is_secret_event(event: &Event) -> bool {

@@ -16,7 +16,12 @@ use crate::engine::{self, Engine};
 use crate::image::{self, BuildError, BuildRequest, Step, StepState};
 
 /// Has the image, by pulling it if need be.
-pub(super) async fn pull(engine: Engine, op: Op, reference: String, inputs: mpsc::Sender<Input>) -> Outcome {
+pub(super) async fn pull(
+    engine: Engine,
+    op: Op,
+    reference: String,
+    inputs: mpsc::Sender<Input>,
+) -> Outcome {
     match engine.inspect_image(&reference).await {
         Ok(Some(image)) => return Outcome::Image { image, made: false },
         Ok(None) => {}
@@ -27,7 +32,13 @@ pub(super) async fn pull(engine: Engine, op: Op, reference: String, inputs: mpsc
         // Layers move in hundreds of small steps; a line for each change of what happens will do.
         if progress.layer.is_empty() && progress.status != last {
             last.clone_from(&progress.status);
-            tell(&inputs, &op, Progress::Pull { status: progress.status });
+            tell(
+                &inputs,
+                &op,
+                Progress::Pull {
+                    status: progress.status,
+                },
+            );
         }
     });
     match pulled.await {
@@ -61,7 +72,9 @@ pub(super) async fn build(
     let hashed = tokio::task::spawn_blocking(move || {
         let context = spec.context.clone();
         // What is synced over anyway is no reason to build.
-        image::inputs_hash(&spec, &platform, |path| !rules.image_input(&service, &context.join(path)))
+        image::inputs_hash(&spec, &platform, |path| {
+            !rules.image_input(&service, &context.join(path))
+        })
     });
     let hash = match hashed.await {
         Ok(Ok(hash)) => hash,
@@ -130,24 +143,42 @@ fn told(step: Step) -> Option<Progress> {
     };
     // What the engine does besides the Dockerfile's steps is not worth a line.
     step.line?;
-    Some(Progress::Step { name: step.name, cached: step.cached, took_ms })
+    Some(Progress::Step {
+        name: step.name,
+        cached: step.cached,
+        took_ms,
+    })
 }
 
 /// Progress is for people: where the loop is far behind, one line less does no harm.
 fn tell(inputs: &mpsc::Sender<Input>, op: &Op, progress: Progress) {
-    let _ = inputs.try_send(Input::Progress { op: op.clone(), progress });
+    let _ = inputs.try_send(Input::Progress {
+        op: op.clone(),
+        progress,
+    });
 }
 
 fn failed(message: String) -> Outcome {
-    Outcome::Failed(Failure { message, ..Failure::default() })
+    Outcome::Failed(Failure {
+        message,
+        ..Failure::default()
+    })
 }
 
 fn explained(error: BuildError) -> Failure {
     let BuildError::Failed(failure) = error else {
-        return Failure { message: error.to_string(), ..Failure::default() };
+        return Failure {
+            message: error.to_string(),
+            ..Failure::default()
+        };
     };
-    let name = failure.dockerfile.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let place = failure.line.map_or_else(|| name.clone(), |line| format!("{name}:{line}"));
+    let name = failure
+        .dockerfile
+        .file_name()
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let place = failure
+        .line
+        .map_or_else(|| name.clone(), |line| format!("{name}:{line}"));
     let step = failure.step.clone().unwrap_or_default();
     let mut details = vec![format!("{place}  {step}").trim_end().to_owned()];
     details.extend(failure.output.iter().cloned());

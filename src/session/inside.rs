@@ -21,27 +21,49 @@ pub(super) struct Hands {
 /// Where the host's authorities lie while a command runs.
 const AUTHORITIES: &str = "/tmp/.devrun-host-ca.crt";
 /// By what the usual installers find them: OpenSSL's programs, node, pip, curl, requests.
-const AUTHORITY_VARIABLES: [&str; 5] =
-    ["SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS", "PIP_CERT", "CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE"];
+const AUTHORITY_VARIABLES: [&str; 5] = [
+    "SSL_CERT_FILE",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "CURL_CA_BUNDLE",
+    "REQUESTS_CA_BUNDLE",
+];
 
 /// The engine's exec needs some time of its own.
 const SLACK: Duration = Duration::from_secs(5);
 
 impl Hands {
     /// Runs a command to its end, or for so long.
-    pub(super) async fn command(&self, argv: &[String], timeout: Duration) -> Result<Ran, InsideError> {
+    pub(super) async fn command(
+        &self,
+        argv: &[String],
+        timeout: Duration,
+    ) -> Result<Ran, InsideError> {
         match &self.agent {
             Some(agent) => {
                 let argv = argv.to_vec();
-                self.ask(agent, Request::Run { argv, timeout_ms: millis(timeout) }).await
+                self.ask(
+                    agent,
+                    Request::Run {
+                        argv,
+                        timeout_ms: millis(timeout),
+                    },
+                )
+                .await
             }
             None => {
-                let ran = self.engine.exec_run(&self.container, argv, timeout + SLACK).await;
+                let ran = self
+                    .engine
+                    .exec_run(&self.container, argv, timeout + SLACK)
+                    .await;
                 let ran = ran.map_err(|error| InsideError {
                     container_gone: error.is_absent(),
                     message: error.to_string(),
                 })?;
-                Ok(Ran { code: i32::try_from(ran.code).unwrap_or(1), output: ran.output })
+                Ok(Ran {
+                    code: i32::try_from(ran.code).unwrap_or(1),
+                    output: ran.output,
+                })
             }
         }
     }
@@ -49,7 +71,11 @@ impl Hands {
     /// Runs a command as [`Hands::command`] does, with the host's certificate authorities where it
     /// has some of its own: what `on` rules run installs packages, as builds do. They lie in the
     /// container for only that long.
-    pub(super) async fn with_authorities(&self, argv: &[String], timeout: Duration) -> Result<Ran, InsideError> {
+    pub(super) async fn with_authorities(
+        &self,
+        argv: &[String],
+        timeout: Duration,
+    ) -> Result<Ran, InsideError> {
         let bundle = match own_authorities() {
             Some(file) if self.agent.is_some() => tokio::fs::read_to_string(file).await.ok(),
             _ => None,
@@ -72,10 +98,20 @@ impl Hands {
     /// Takes a TCP port a connection? Without an agent there is nobody inside to try.
     pub(super) async fn tcp(&self, port: u16, timeout: Duration) -> Result<Ran, InsideError> {
         match &self.agent {
-            Some(agent) => self.ask(agent, Request::Tcp { port, timeout_ms: millis(timeout) }).await,
+            Some(agent) => {
+                self.ask(
+                    agent,
+                    Request::Tcp {
+                        port,
+                        timeout_ms: millis(timeout),
+                    },
+                )
+                .await
+            }
             None => {
                 let line = format!("exec 3<>/dev/tcp/127.0.0.1/{port}");
-                self.command(&["bash".into(), "-c".into(), line], timeout).await
+                self.command(&["bash".into(), "-c".into(), line], timeout)
+                    .await
             }
         }
     }
@@ -86,7 +122,10 @@ impl Hands {
                 let output = String::from_utf8_lossy(&output).trim_end().to_owned();
                 Ok(Ran { code, output })
             }
-            Ok(Response::Done) => Ok(Ran { code: 0, output: String::new() }),
+            Ok(Response::Done) => Ok(Ran {
+                code: 0,
+                output: String::new(),
+            }),
             Ok(Response::Refused { message, .. }) => Err(inside(message)),
             Ok(other) => Err(inside(format!("the agent answered {other:?}"))),
             Err(error) => Err(gone(&error)),
@@ -97,7 +136,9 @@ impl Hands {
 impl Inside for Hands {
     async fn write(&self, path: &str, content: &str, mode: u32) -> Result<(), InsideError> {
         let Some(agent) = &self.agent else {
-            return Err(inside("without an agent nothing can be written into it".to_owned()));
+            return Err(inside(
+                "without an agent nothing can be written into it".to_owned(),
+            ));
         };
         let request = Request::Write {
             root: "/".to_owned(),
@@ -111,10 +152,20 @@ impl Inside for Hands {
 
     async fn remove(&self, path: &str) -> Result<(), InsideError> {
         let Some(agent) = &self.agent else {
-            return Err(inside("without an agent nothing can be removed in it".to_owned()));
+            return Err(inside(
+                "without an agent nothing can be removed in it".to_owned(),
+            ));
         };
         let path = path.trim_start_matches('/').as_bytes().to_vec();
-        self.ask(agent, Request::Remove { root: "/".to_owned(), path }).await.map(|_| ())
+        self.ask(
+            agent,
+            Request::Remove {
+                root: "/".to_owned(),
+                path,
+            },
+        )
+        .await
+        .map(|_| ())
     }
 
     async fn run(&self, argv: &[&str], timeout: Duration) -> Result<Ran, InsideError> {
@@ -126,7 +177,14 @@ impl Inside for Hands {
         match &self.agent {
             Some(agent) => {
                 let url = url.to_owned();
-                self.ask(agent, Request::Http { url, timeout_ms: millis(timeout) }).await
+                self.ask(
+                    agent,
+                    Request::Http {
+                        url,
+                        timeout_ms: millis(timeout),
+                    },
+                )
+                .await
             }
             None => {
                 let argv = ["wget", "-qO-", url].map(str::to_owned);
@@ -141,7 +199,10 @@ fn millis(timeout: Duration) -> u64 {
 }
 
 fn inside(message: String) -> InsideError {
-    InsideError { message, container_gone: false }
+    InsideError {
+        message,
+        container_gone: false,
+    }
 }
 
 fn gone(error: &SyncError) -> InsideError {

@@ -51,7 +51,10 @@ impl Known {
         let file = OpenOptions::new().append(true).create(true).open(path)?;
         // Shows that it is still of use.
         file.set_modified(SystemTime::now())?;
-        Ok(Known { paths, file: Some(file) })
+        Ok(Known {
+            paths,
+            file: Some(file),
+        })
     }
 
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {

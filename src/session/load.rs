@@ -33,7 +33,11 @@ impl Host for Disk {
 
     fn kind(&self, path: &Path) -> Option<PathKind> {
         let metadata = std::fs::metadata(path).ok()?;
-        Some(if metadata.is_dir() { PathKind::Folder } else { PathKind::File })
+        Some(if metadata.is_dir() {
+            PathKind::Folder
+        } else {
+            PathKind::File
+        })
     }
 }
 
@@ -70,7 +74,12 @@ pub(crate) fn read(options: &LoadOptions) -> (Stackfile, Vec<PathBuf>) {
         Ok(stack) => Arc::new(stack),
         Err(rejected) => {
             let texts: Vec<String> = rejected.0.iter().map(crate::report::diagnostic).collect();
-            return (Stackfile::Rejected { message: texts.join("\n") }, reads);
+            return (
+                Stackfile::Rejected {
+                    message: texts.join("\n"),
+                },
+                reads,
+            );
         }
     };
     let mut proxy_configs = Vec::new();
@@ -83,13 +92,29 @@ pub(crate) fn read(options: &LoadOptions) -> (Stackfile, Vec<PathBuf>) {
         }
     }
     let rules = Arc::new(Rules::compile(&stack, &crate::watch::ignore_texts(&stack)));
-    let warnings = loaded.warnings.iter().map(|warning| warning.message().to_string()).collect();
-    (Stackfile::Loaded { stack, rules, proxy_configs, warnings }, reads)
+    let warnings = loaded
+        .warnings
+        .iter()
+        .map(|warning| warning.message().to_string())
+        .collect();
+    (
+        Stackfile::Loaded {
+            stack,
+            rules,
+            proxy_configs,
+            warnings,
+        },
+        reads,
+    )
 }
 
 /// Hash of the checkout's path: tells two checkouts of the same stack apart.
 pub(crate) fn root_hash(root: &Path) -> String {
     use sha2::{Digest, Sha256};
     let digest = Sha256::digest(root.as_os_str().as_encoded_bytes());
-    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .take(6)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

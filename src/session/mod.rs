@@ -20,8 +20,8 @@ use devrun_core::session::Options;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
-pub(crate) use driver::Input;
 use driver::Driver;
+pub(crate) use driver::Input;
 use load::LoadOptions;
 pub(crate) use status::{ago, without_session};
 

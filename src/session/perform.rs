@@ -24,16 +24,31 @@ impl Driver {
             Effect::Cancel { op } => self.cancel(&op),
             Effect::Watch { rules } => self.watch(rules),
             Effect::ProxyStates { container, states } => self.tell_proxy(container, states),
-            Effect::Prepare { op, network, volumes } => {
+            Effect::Prepare {
+                op,
+                network,
+                volumes,
+            } => {
                 let (engine, stack) = (self.engine.clone(), self.stack_name());
                 self.work(op, containers::prepare(engine, stack, network, volumes));
             }
             Effect::Pull { op, image } => {
-                let task = images::pull(self.engine.clone(), op.clone(), image, self.inputs.clone());
+                let task =
+                    images::pull(self.engine.clone(), op.clone(), image, self.inputs.clone());
                 self.work(op, task);
             }
-            Effect::Build { op, build, name, force } => {
-                let wanted = images::Wanted { build, name, stack: self.stack_name(), force };
+            Effect::Build {
+                op,
+                build,
+                name,
+                force,
+            } => {
+                let wanted = images::Wanted {
+                    build,
+                    name,
+                    stack: self.stack_name(),
+                    force,
+                };
                 self.build(op, wanted);
             }
             effect => self.perform_on_container(effect),
@@ -44,32 +59,67 @@ impl Driver {
         let Some(rules) = self.rules.clone() else {
             return self.work(op, std::future::ready(no_stackfile()));
         };
-        let task = images::build(self.engine.clone(), op.clone(), wanted, rules, self.inputs.clone());
+        let task = images::build(
+            self.engine.clone(),
+            op.clone(),
+            wanted,
+            rules,
+            self.inputs.clone(),
+        );
         self.work(op, task);
     }
 
     fn perform_on_container(&mut self, effect: Effect) {
         let engine = self.engine.clone();
         match effect {
-            Effect::Create { op, spec, replaces, files } => {
+            Effect::Create {
+                op,
+                spec,
+                replaces,
+                files,
+            } => {
                 let volume = self.agent_volume.clone();
-                self.work(op, containers::create(engine, *spec, replaces, files, volume));
+                self.work(
+                    op,
+                    containers::create(engine, *spec, replaces, files, volume),
+                );
             }
-            Effect::Start { op, container, files } => {
-                self.work(op, async move { containers::start(&engine, &container, &files).await });
+            Effect::Start {
+                op,
+                container,
+                files,
+            } => {
+                self.work(op, async move {
+                    containers::start(&engine, &container, &files).await
+                });
             }
-            Effect::Restart { op, container, grace } => {
+            Effect::Restart {
+                op,
+                container,
+                grace,
+            } => {
                 self.work(op, containers::restart(engine, container, grace));
             }
-            Effect::Stop { op, container, grace } => self.work(op, async move {
+            Effect::Stop {
+                op,
+                container,
+                grace,
+            } => self.work(op, async move {
                 match containers::stop(&engine, &container, grace).await {
                     Ok(()) => Outcome::Stopped,
                     Err(error) => Outcome::Failed(containers::failure(error)),
                 }
             }),
-            Effect::Explain { op, container } => self.work(op, containers::explain(engine, container)),
+            Effect::Explain { op, container } => {
+                self.work(op, containers::explain(engine, container))
+            }
             Effect::Attach { op, container } => self.attach(op, container),
-            Effect::Sync { op, container, running, paths } => {
+            Effect::Sync {
+                op,
+                container,
+                running,
+                paths,
+            } => {
                 let agent = self.agents.get(&container).cloned().filter(|_| running);
                 match agent {
                     Some(agent) => self.work(op, trees::sync(agent, paths)),
@@ -77,17 +127,36 @@ impl Driver {
                 }
             }
             Effect::Push { op, container } => self.push(op, container, None),
-            Effect::Probe { op, container, probe, timeout, give_up } => {
+            Effect::Probe {
+                op,
+                container,
+                probe,
+                timeout,
+                give_up,
+            } => {
                 self.probe(op, container, probe, timeout, give_up);
             }
-            Effect::Exec { op, container, command } => self.exec(op, container, command),
-            Effect::Signal { op, container, signal } => self.work(op, async move {
+            Effect::Exec {
+                op,
+                container,
+                command,
+            } => self.exec(op, container, command),
+            Effect::Signal {
+                op,
+                container,
+                signal,
+            } => self.work(op, async move {
                 match engine.kill(&container, &signal).await {
                     Ok(()) => Outcome::Signalled,
                     Err(error) => Outcome::Failed(containers::failure(error)),
                 }
             }),
-            Effect::ProxyApply { op, container, config, generation } => {
+            Effect::ProxyApply {
+                op,
+                container,
+                config,
+                generation,
+            } => {
                 self.apply_proxy(op, container, config, generation);
             }
             // Those without a container were taken by `perform`.
@@ -102,7 +171,10 @@ impl Driver {
         // Whatever agent there was, it belonged to the process before.
         self.agents.remove(&container);
         let service = op.service.clone();
-        self.spawn(op, trees::attach(self.engine.clone(), rules, service, container));
+        self.spawn(
+            op,
+            trees::attach(self.engine.clone(), rules, service, container),
+        );
     }
 
     fn push(&mut self, op: Op, container: String, paths: Option<Vec<std::path::PathBuf>>) {
@@ -112,7 +184,10 @@ impl Driver {
         let (engine, service) = (self.engine.clone(), op.service.clone());
         self.work(op, async move {
             match trees::push(&engine, &rules, &service, &container, paths.as_deref()).await {
-                Ok(synced) => Outcome::Synced(Synced { files: synced.files.max(1), ..synced }),
+                Ok(synced) => Outcome::Synced(Synced {
+                    files: synced.files.max(1),
+                    ..synced
+                }),
                 Err(failure) => Outcome::Failed(failure),
             }
         });
@@ -126,18 +201,33 @@ impl Driver {
         }
     }
 
-    fn probe(&mut self, op: Op, container: String, probe: Probe, timeout: Duration, give_up: Duration) {
+    fn probe(
+        &mut self,
+        op: Op,
+        container: String,
+        probe: Probe,
+        timeout: Duration,
+        give_up: Duration,
+    ) {
         let hands = self.hands(&container);
         let (inputs, number) = (self.inputs.clone(), op.clone());
         self.work(op, async move {
             let tell = |output: &str| {
-                let progress = Progress::ProbeFailed { output: output.to_owned() };
-                let _ = inputs.try_send(Input::Progress { op: number.clone(), progress });
+                let progress = Progress::ProbeFailed {
+                    output: output.to_owned(),
+                };
+                let _ = inputs.try_send(Input::Progress {
+                    op: number.clone(),
+                    progress,
+                });
             };
             match until_ready(|| ask(&hands, &probe, timeout), give_up, tell).await {
                 Probed::Ready => Outcome::Ready,
                 Probed::NotReady(output) => Outcome::NotReady { output },
-                Probed::Lost(message) => Outcome::Failed(Failure { message, ..Failure::default() }),
+                Probed::Lost(message) => Outcome::Failed(Failure {
+                    message,
+                    ..Failure::default()
+                }),
             }
         });
     }
@@ -145,7 +235,10 @@ impl Driver {
     fn exec(&mut self, op: Op, container: String, command: Command) {
         let hands = self.hands(&container);
         self.work(op, async move {
-            match hands.with_authorities(&command.argv(), COMMAND_PATIENCE).await {
+            match hands
+                .with_authorities(&command.argv(), COMMAND_PATIENCE)
+                .await
+            {
                 Ok(ran) if ran.code == 0 => Outcome::Executed,
                 Ok(ran) => Outcome::Failed(Failure {
                     message: format!("`{}` ended with {}", shown(&command), ran.code),
@@ -210,7 +303,9 @@ impl Driver {
     }
 
     pub(super) fn stack_name(&self) -> String {
-        self.stack.as_ref().map_or_else(String::new, |stack| stack.name.clone())
+        self.stack
+            .as_ref()
+            .map_or_else(String::new, |stack| stack.name.clone())
     }
 }
 
@@ -237,5 +332,8 @@ fn shown(command: &Command) -> String {
 }
 
 fn no_stackfile() -> Outcome {
-    Outcome::Failed(Failure { message: "there is no valid Stackfile".to_owned(), ..Failure::default() })
+    Outcome::Failed(Failure {
+        message: "there is no valid Stackfile".to_owned(),
+        ..Failure::default()
+    })
 }

@@ -13,16 +13,23 @@ pub(crate) struct Place {
 
 /// Held for as long as the session lives; the system lets go of it whatever ends the process.
 #[derive(Debug)]
-pub(crate) struct Lock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
+pub(crate) struct Lock(
+    #[expect(dead_code, reason = "the lock lives as long as the open file")] File,
+);
 
 impl Place {
     /// For a stack in a checkout; the folder is made, for this user alone.
     pub(crate) fn of(stack: &str, root: &str) -> std::io::Result<Place> {
         let folder = folder();
         for folder in [folder.join("marks"), folder.clone()] {
-            DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
         }
-        Ok(Place { stem: folder.join(format!("{stack}-{root}")) })
+        Ok(Place {
+            stem: folder.join(format!("{stack}-{root}")),
+        })
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
@@ -36,7 +43,12 @@ impl Place {
 
     fn lock_file(&self) -> std::io::Result<File> {
         let path = self.stem.with_extension("lock");
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)
     }
 
     /// The lock, or the process that has it.
@@ -60,7 +72,10 @@ impl Place {
 
     /// Whether a session lives.
     pub(crate) fn is_locked(&self) -> bool {
-        matches!(self.lock_file().map(|file| file.try_lock()), Ok(Err(TryLockError::WouldBlock)))
+        matches!(
+            self.lock_file().map(|file| file.try_lock()),
+            Ok(Err(TryLockError::WouldBlock))
+        )
     }
 }
 
@@ -70,7 +85,11 @@ pub(super) fn mark() -> PathBuf {
 }
 
 pub(super) fn folder() -> PathBuf {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let variable = |name: &str| {
+        std::env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
     variable("XDG_RUNTIME_DIR")
         .or_else(|| variable("XDG_STATE_HOME"))
         .or_else(|| variable("HOME").map(|home| home.join(".local/state")))

@@ -32,13 +32,23 @@ impl Driver {
         let elapsed = self.began.elapsed();
         let of_view = |view: &ServiceView| {
             let service = stack.service(&view.name)?;
-            Some(status_of_view(service, view, now - elapsed.saturating_sub(view.since)))
+            Some(status_of_view(
+                service,
+                view,
+                now - elapsed.saturating_sub(view.since),
+            ))
         };
         Status {
             stack: stack.name.clone(),
             file: stack.file.display().to_string(),
-            session: Some(SessionInfo { pid: std::process::id(), since: self.since.clone() }),
-            proxy: stack.url.clone().map(|url| ProxyInfo { url, generation: view.generation }),
+            session: Some(SessionInfo {
+                pid: std::process::id(),
+                since: self.since.clone(),
+            }),
+            proxy: stack.url.clone().map(|url| ProxyInfo {
+                url,
+                generation: view.generation,
+            }),
             services: view.services.iter().filter_map(of_view).collect(),
             settled: Some(view.settled),
         }
@@ -76,7 +86,9 @@ fn status_of_view(service: &Service, view: &ServiceView, since: OffsetDateTime) 
         image: view.image.clone(),
         restarts: view.restarts,
         sync,
-        start_ms: view.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        start_ms: view
+            .took
+            .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
         ..declared(service)
     }
 }
@@ -96,9 +108,16 @@ fn declared(service: &Service) -> ServiceStatus {
         ports: service
             .ports
             .iter()
-            .map(|port| PortInfo { host: port.host, container: port.container })
+            .map(|port| PortInfo {
+                host: port.host,
+                container: port.container,
+            })
             .collect(),
-        routes: service.routes.iter().map(|route| route.pattern.clone()).collect(),
+        routes: service
+            .routes
+            .iter()
+            .map(|route| route.pattern.clone())
+            .collect(),
         restarts: 0,
         sync: None,
         start_ms: None,
@@ -108,7 +127,9 @@ fn declared(service: &Service) -> ServiceStatus {
 /// How a stack is whose session does not live: what the engine says.
 pub(crate) fn without_session(stack: &Stack, containers: &[Container]) -> Status {
     let services = stack.services.iter().map(|service| {
-        let found = containers.iter().find(|container| container.service() == service.name);
+        let found = containers
+            .iter()
+            .find(|container| container.service() == service.name);
         match found {
             Some(container) => status_of_container(service, container),
             None => status_of_nothing(service),
@@ -118,7 +139,10 @@ pub(crate) fn without_session(stack: &Stack, containers: &[Container]) -> Status
         stack: stack.name.clone(),
         file: stack.file.display().to_string(),
         session: None,
-        proxy: stack.url.clone().map(|url| ProxyInfo { url, generation: 0 }),
+        proxy: stack
+            .url
+            .clone()
+            .map(|url| ProxyInfo { url, generation: 0 }),
         services: services.collect(),
         settled: None,
     }
@@ -127,9 +151,16 @@ pub(crate) fn without_session(stack: &Stack, containers: &[Container]) -> Status
 fn status_of_nothing(service: &Service) -> ServiceStatus {
     let (state, reason) = match service.profiles.first() {
         Some(profile) => (State::Off, format!("--profile {profile}")),
-        None => (State::Stopped, "never started, or removed by `devrun down`".to_owned()),
+        None => (
+            State::Stopped,
+            "never started, or removed by `devrun down`".to_owned(),
+        ),
     };
-    ServiceStatus { state: state.word().to_owned(), reason: Some(reason), ..declared(service) }
+    ServiceStatus {
+        state: state.word().to_owned(),
+        reason: Some(reason),
+        ..declared(service)
+    }
 }
 
 fn status_of_container(service: &Service, container: &Container) -> ServiceStatus {
@@ -143,14 +174,21 @@ fn status_of_container(service: &Service, container: &Container) -> ServiceStatu
         }
         .to_owned()
     });
-    let since = if running { &container.started_at } else { &container.finished_at };
+    let since = if running {
+        &container.started_at
+    } else {
+        &container.finished_at
+    };
     ServiceStatus {
         state: state.word().to_owned(),
         health,
         reason,
         since: Clock::parse(since).map(Clock::rfc3339),
         exit_code: container.exit_code.filter(|_| !running),
-        container: Some(ContainerInfo { id: container.id.clone(), name: container.name.clone() }),
+        container: Some(ContainerInfo {
+            id: container.id.clone(),
+            name: container.name.clone(),
+        }),
         image: Some(container.image.clone()),
         restarts: container.restarts,
         ..declared(service)
@@ -161,18 +199,24 @@ fn state_of_container(service: &Service, container: &Container) -> (State, Optio
     let code = container.exit_code.unwrap_or_default();
     match container.state {
         ContainerState::Running => match container.health {
-            Some(Health::Unhealthy) => (State::Unhealthy, Some("its health check fails".to_owned())),
-            Some(Health::Starting) => {
-                (State::Starting, Some("its health check has not been answered yet".to_owned()))
+            Some(Health::Unhealthy) => {
+                (State::Unhealthy, Some("its health check fails".to_owned()))
             }
+            Some(Health::Starting) => (
+                State::Starting,
+                Some("its health check has not been answered yet".to_owned()),
+            ),
             _ => (State::Ready, None),
         },
-        ContainerState::Restarting => {
-            (State::Failed, Some(format!("exited with {code}, the engine starts it again")))
-        }
+        ContainerState::Restarting => (
+            State::Failed,
+            Some(format!("exited with {code}, the engine starts it again")),
+        ),
         ContainerState::Paused => (State::Stopped, Some("paused".to_owned())),
         ContainerState::Exited if service.task && code == 0 => (State::Done, None),
-        ContainerState::Exited if service.task => (State::Failed, Some(format!("task ended with {code}"))),
+        ContainerState::Exited if service.task => {
+            (State::Failed, Some(format!("task ended with {code}")))
+        }
         ContainerState::Exited => (State::Stopped, Some(format!("exited with {code}"))),
         ContainerState::Created => (State::Stopped, Some("made, but never started".to_owned())),
         ContainerState::Dead => (State::Failed, Some("half removed by the engine".to_owned())),

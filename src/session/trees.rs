@@ -26,7 +26,10 @@ pub(crate) struct Planted {
 
 impl std::fmt::Debug for Planted {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Planted").field("from", &self.tree.from).field("to", &self.tree.to).finish_non_exhaustive()
+        f.debug_struct("Planted")
+            .field("from", &self.tree.from)
+            .field("to", &self.tree.to)
+            .finish_non_exhaustive()
     }
 }
 
@@ -50,7 +53,9 @@ impl Root {
     async fn agent(&mut self, container: &str) -> Option<&Agent> {
         if self.agent.is_none() {
             let started = Agent::start(self.engine.as_ref()?, container, Some("0")).await;
-            self.agent = started.inspect_err(|error| tracing::debug!(%error, "no agent as root")).ok();
+            self.agent = started
+                .inspect_err(|error| tracing::debug!(%error, "no agent as root"))
+                .ok();
         }
         self.agent.as_ref()
     }
@@ -59,7 +64,10 @@ impl Root {
 impl Trees {
     /// With nothing seen of the container yet, but with what earlier sessions brought over.
     async fn plant(engine: Engine, rules: &Rules, service: &str, container: &str) -> Trees {
-        let planted = |rule: &SyncRule| Planted { tree: tree(rule), sent: Sent::default() };
+        let planted = |rule: &SyncRule| Planted {
+            tree: tree(rule),
+            sent: Sent::default(),
+        };
         let planted: Vec<Planted> = rules.sync_rules(service).iter().map(planted).collect();
         let mut known = Known::default();
         if !planted.is_empty() {
@@ -69,7 +77,14 @@ impl Trees {
                 known.add(baked.paths().map(Path::to_owned));
             }
         }
-        Trees { planted, known, root: Root { engine: Some(engine), agent: None } }
+        Trees {
+            planted,
+            known,
+            root: Root {
+                engine: Some(engine),
+                agent: None,
+            },
+        }
     }
 }
 
@@ -89,7 +104,11 @@ fn tree(rule: &SyncRule) -> Tree {
         from: rule.from.clone(),
         to: rule.to.clone(),
         filter: Arc::new(move |path: &Path, is_dir: bool| {
-            if is_dir { own.enters(path) } else { own.wants(path, false) }
+            if is_dir {
+                own.enters(path)
+            } else {
+                own.wants(path, false)
+            }
         }),
     }
 }
@@ -115,8 +134,15 @@ pub(super) async fn attach(
     let trees = Trees::plant(engine, &rules, &service, &container).await;
     *agent.trees.lock().await = trees;
     match reconcile_all(&agent).await {
-        Ok(Brought { changed, problems, .. }) => {
-            let outcome = Outcome::Attached { transport: Transport::Agent, changed, problems, catches_term };
+        Ok(Brought {
+            changed, problems, ..
+        }) => {
+            let outcome = Outcome::Attached {
+                transport: Transport::Agent,
+                changed,
+                problems,
+                catches_term,
+            };
             (outcome, Some(agent))
         }
         Err(error) => (Outcome::Failed(lost(&error)), None),
@@ -126,10 +152,19 @@ pub(super) async fn attach(
 async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
     let mut brought = Brought::default();
     let mut trees = agent.trees.lock().await;
-    let Trees { planted, known, root } = &mut *trees;
+    let Trees {
+        planted,
+        known,
+        root,
+    } = &mut *trees;
     for Planted { tree, sent } in planted {
-        let ours = known.paths().filter_map(|path| path.strip_prefix(&tree.from).ok());
-        let ours: Vec<PathBuf> = ours.filter(|path| (tree.filter)(path, false)).map(Path::to_owned).collect();
+        let ours = known
+            .paths()
+            .filter_map(|path| path.strip_prefix(&tree.from).ok());
+        let ours: Vec<PathBuf> = ours
+            .filter(|path| (tree.filter)(path, false))
+            .map(Path::to_owned)
+            .collect();
         let outcome = reconcile(&agent.connection, tree, sent, &ours).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(sent.paths().map(|path| tree.from.join(path)));
@@ -146,9 +181,16 @@ async fn again_as_root(
     sent: &mut Sent,
     mut outcome: SyncOutcome,
 ) -> Result<SyncOutcome, SyncError> {
-    let (denied, others): (Vec<_>, Vec<_>) = outcome.problems.into_iter().partition(|problem| problem.permission);
+    let (denied, others): (Vec<_>, Vec<_>) = outcome
+        .problems
+        .into_iter()
+        .partition(|problem| problem.permission);
     outcome.problems = others;
-    let helper = if denied.is_empty() || agent.hello.uid == 0 { None } else { root.agent(&agent.container).await };
+    let helper = if denied.is_empty() || agent.hello.uid == 0 {
+        None
+    } else {
+        root.agent(&agent.container).await
+    };
     let Some(helper) = helper else {
         outcome.problems.extend(denied);
         return Ok(outcome);
@@ -168,12 +210,21 @@ fn is_over(error: &crate::engine::EngineError) -> bool {
     use crate::engine::EngineError as E;
     matches!(
         error,
-        E::NoSuchContainer { .. } | E::NotRunning { .. } | E::Unreachable { .. } | E::Lost { .. } | E::TimedOut { .. }
+        E::NoSuchContainer { .. }
+            | E::NotRunning { .. }
+            | E::Unreachable { .. }
+            | E::Lost { .. }
+            | E::TimedOut { .. }
     )
 }
 
 /// Where no agent can run, everything goes over by the archive call, whatever is there.
-async fn archive_only(engine: Engine, rules: Arc<Rules>, service: String, container: String) -> Outcome {
+async fn archive_only(
+    engine: Engine,
+    rules: Arc<Rules>,
+    service: String,
+    container: String,
+) -> Outcome {
     match push(&engine, &rules, &service, &container, None).await {
         Ok(_) => Outcome::Attached {
             transport: Transport::Archive,
@@ -202,7 +253,11 @@ pub(super) async fn sync(agent: Agent, paths: Vec<PathBuf>) -> Outcome {
 async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError> {
     let mut brought = Brought::default();
     let mut trees = agent.trees.lock().await;
-    let Trees { planted, known, root } = &mut *trees;
+    let Trees {
+        planted,
+        known,
+        root,
+    } = &mut *trees;
     for Planted { tree, sent } in planted {
         let mine: Vec<PathBuf> = paths
             .iter()
@@ -233,9 +288,13 @@ impl Brought {
     fn add(&mut self, from: &Path, one: SyncOutcome) {
         self.bytes += one.bytes;
         self.unchanged += one.unchanged;
-        self.changed.extend(one.changed.iter().map(|path| from.join(path)));
+        self.changed
+            .extend(one.changed.iter().map(|path| from.join(path)));
         let told = one.problems.into_iter();
-        let told = told.map(|problem| Problem { path: from.join(&problem.path), message: problem.message });
+        let told = told.map(|problem| Problem {
+            path: from.join(&problem.path),
+            message: problem.message,
+        });
         self.problems.extend(told);
     }
 }
@@ -255,12 +314,19 @@ pub(super) async fn push(
         let tree = tree(rule);
         let wanted: Option<Vec<PathBuf>> = paths.map(|paths| {
             let relative = |path: &PathBuf| path.strip_prefix(&rule.from).ok().map(Path::to_owned);
-            paths.iter().filter_map(relative).filter(|path| rule.wants(path, false)).collect()
+            paths
+                .iter()
+                .filter_map(relative)
+                .filter(|path| rule.wants(path, false))
+                .collect()
         });
         let packed = scan::blocking(move || {
             let paths = wanted.unwrap_or_else(|| scan::list(&tree, Path::new("")).0);
             let tar = archive::tar_of(&tree.from, &paths, &tree.to, owner)?;
-            let absolute = paths.iter().map(|path| tree.from.join(path)).collect::<Vec<_>>();
+            let absolute = paths
+                .iter()
+                .map(|path| tree.from.join(path))
+                .collect::<Vec<_>>();
             Ok((tar, absolute))
         });
         let (tar, absolute) = packed.await.map_err(|error| Failure {
@@ -271,7 +337,10 @@ pub(super) async fn push(
             continue;
         }
         let file = ReaderStream::new(tokio::fs::File::from_std(tar));
-        engine.upload_tar(container, "/", file).await.map_err(failure)?;
+        engine
+            .upload_tar(container, "/", file)
+            .await
+            .map_err(failure)?;
         synced.files += absolute.len();
         synced.changed.extend(absolute);
     }
@@ -282,10 +351,16 @@ pub(super) async fn push(
 async fn owner(engine: &Engine, container: &str) -> Option<(u64, u64)> {
     let container = engine.inspect(container).await.ok()??;
     let image = engine.inspect_image(&container.image_id).await.ok()??;
-    let (user, group) = image.user.split_once(':').unwrap_or((&image.user, &image.user));
+    let (user, group) = image
+        .user
+        .split_once(':')
+        .unwrap_or((&image.user, &image.user));
     Some((user.parse().ok()?, group.parse().ok()?))
 }
 
 pub(super) fn lost(error: &SyncError) -> Failure {
-    Failure { message: error.to_string(), ..Failure::default() }
+    Failure {
+        message: error.to_string(),
+        ..Failure::default()
+    }
 }

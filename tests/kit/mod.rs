@@ -28,7 +28,10 @@ static COUNT: AtomicU32 = AtomicU32::new(0);
 impl Scratch {
     /// A folder with these files; `("Stackfile.kdl", "stack app …")` is one of them.
     pub fn new(test: &str, files: &[(&str, &str)]) -> Scratch {
-        let keep = tempfile::Builder::new().prefix("devrun-test-").tempdir().unwrap();
+        let keep = tempfile::Builder::new()
+            .prefix("devrun-test-")
+            .tempdir()
+            .unwrap();
         let folder = keep.path().canonicalize().unwrap();
         for (path, text) in files {
             let path = folder.join(path);
@@ -40,16 +43,28 @@ impl Scratch {
 
     /// A copy of a folder of the repository, relative to its root; `.` is all of it.
     pub fn copy(test: &str, folder: &str) -> Scratch {
-        let keep = tempfile::Builder::new().prefix("devrun-test-").tempdir().unwrap();
+        let keep = tempfile::Builder::new()
+            .prefix("devrun-test-")
+            .tempdir()
+            .unwrap();
         let target = keep.path().canonicalize().unwrap();
         let source = repository().join(folder);
         // What git knows, so that neither `target` nor left-overs come along.
         let list = Command::new("git")
-            .args(["ls-files", "-z", "--cached", "--others", "--exclude-standard"])
+            .args([
+                "ls-files",
+                "-z",
+                "--cached",
+                "--others",
+                "--exclude-standard",
+            ])
             .current_dir(&source)
             .output()
             .unwrap();
-        for path in String::from_utf8(list.stdout).unwrap().split_terminator('\0') {
+        for path in String::from_utf8(list.stdout)
+            .unwrap()
+            .split_terminator('\0')
+        {
             let to = target.join(path);
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
             if source.join(path).is_file() {
@@ -64,7 +79,12 @@ impl Scratch {
         let name = format!("t-{test}-{}-{count}", std::process::id());
         let state = folder.with_extension("state");
         std::fs::create_dir_all(&state).unwrap();
-        Scratch { folder, name, state, _keep: keep }
+        Scratch {
+            folder,
+            name,
+            state,
+            _keep: keep,
+        }
     }
 
     /// `devrun ARGUMENTS…` in the folder, under the test's project name.
@@ -107,7 +127,11 @@ impl Scratch {
     pub fn service(&self, name: &str) -> serde_json::Value {
         let status = self.status();
         let services = status["services"].as_array().unwrap();
-        services.iter().find(|service| service["name"] == name).unwrap().clone()
+        services
+            .iter()
+            .find(|service| service["name"] == name)
+            .unwrap()
+            .clone()
     }
 
     /// The container's name on the engine.
@@ -144,11 +168,20 @@ impl Drop for Scratch {
             let label = format!("label=devrun.stack={}", self.name);
             let all = docker(&[kind, "ls", "-q", "--filter", &label]);
             for id in all.out.split_whitespace() {
-                let remove: &[&str] = if kind == "container" { &["rm", "-f", "-v", id] } else { &[kind, "rm", id] };
+                let remove: &[&str] = if kind == "container" {
+                    &["rm", "-f", "-v", id]
+                } else {
+                    &[kind, "rm", id]
+                };
                 docker(remove);
             }
         }
-        let images = docker(&["images", "-q", "--filter", &format!("label=devrun.stack={}", self.name)]);
+        let images = docker(&[
+            "images",
+            "-q",
+            "--filter",
+            &format!("label=devrun.stack={}", self.name),
+        ]);
         for id in images.out.split_whitespace() {
             docker(&["rmi", "-f", id]);
         }
@@ -186,17 +219,31 @@ pub fn docker(arguments: &[&str]) -> Ran {
 
 /// A shell line, in that folder.
 pub fn shell(line: &str, folder: &Path) -> Ran {
-    Ran::of(Command::new("bash").args(["-c", line]).current_dir(folder).stdin(Stdio::null()).output().unwrap())
+    Ran::of(
+        Command::new("bash")
+            .args(["-c", line])
+            .current_dir(folder)
+            .stdin(Stdio::null())
+            .output()
+            .unwrap(),
+    )
 }
 
 /// A port that nobody has at this moment.
 pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// All time-outs of the tests are multiplied by `DEVRUN_TEST_PATIENCE` (a number, 1 unless set).
 pub fn patience(seconds: u64) -> Duration {
-    let factor = std::env::var("DEVRUN_TEST_PATIENCE").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
+    let factor = std::env::var("DEVRUN_TEST_PATIENCE")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(1.0);
     Duration::from_secs(seconds).mul_f64(factor)
 }
 
@@ -213,7 +260,10 @@ pub fn eventually<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Option<T
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place where tests poll what has no events")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where tests poll what has no events"
+)]
 fn pause() {
     std::thread::sleep(Duration::from_millis(20));
 }
@@ -233,7 +283,11 @@ pub fn get(url: &str) -> Option<Answer> {
 
 /// curl with these arguments; status, head and body.
 pub fn http(arguments: &[&str]) -> Option<Answer> {
-    let output = Command::new("curl").args(["-sS", "-i", "--max-time", "20"]).args(arguments).output().unwrap();
+    let output = Command::new("curl")
+        .args(["-sS", "-i", "--max-time", "20"])
+        .args(arguments)
+        .output()
+        .unwrap();
     if !output.status.success() {
         return None;
     }
@@ -247,6 +301,10 @@ pub fn http(arguments: &[&str]) -> Option<Answer> {
             rest = body;
             continue;
         }
-        return Some(Answer { status, head: head.to_owned(), body: body.to_owned() });
+        return Some(Answer {
+            status,
+            head: head.to_owned(),
+            body: body.to_owned(),
+        });
     }
 }

@@ -24,7 +24,12 @@ impl Session {
     pub(super) fn start(scratch: &Scratch, arguments: &[&str]) -> Session {
         let mut all = vec!["up", "--format", "json"];
         all.extend(arguments);
-        let mut child = scratch.command(&all).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = scratch
+            .command(&all)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (sender, events) = channel();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         std::thread::spawn(move || {
@@ -41,7 +46,13 @@ impl Session {
             let _ = std::io::Read::read_to_string(&mut stderr, &mut text);
             text
         });
-        Session { child, events, seen: Vec::new(), taken: 0, errors }
+        Session {
+            child,
+            events,
+            seen: Vec::new(),
+            taken: 0,
+            errors,
+        }
     }
 
     /// The next event from here on for which `wanted` says yes; what comes before it is passed
@@ -58,7 +69,10 @@ impl Session {
             let left = end.saturating_duration_since(Instant::now());
             match self.events.recv_timeout(left) {
                 Ok(event) => self.seen.push(event),
-                Err(_) => panic!("{what}: did not come within {seconds} s. All events:\n{}", self.dump()),
+                Err(_) => panic!(
+                    "{what}: did not come within {seconds} s. All events:\n{}",
+                    self.dump()
+                ),
             }
         }
     }

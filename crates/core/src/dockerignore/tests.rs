@@ -78,7 +78,11 @@ const CASES: &[(&str, &str, bool)] = &[
     ("docs\n!docs/README.md", "docs/other.md", true),
     ("docs\n!docs/*.md\ndocs/secret.md", "docs/secret.md", true),
     ("docs\n!docs/*.md\ndocs/secret.md", "docs/open.md", false),
-    ("*.md\n!README*.md\nREADME-secret.md", "README-secret.md", true),
+    (
+        "*.md\n!README*.md\nREADME-secret.md",
+        "README-secret.md",
+        true,
+    ),
     ("a/b\n!a", "a/b/c", false),
     ("*\n! spaced", "spaced", false),
     ("*\n!/rooted", "rooted", false),
