@@ -134,7 +134,7 @@ fn refused_port(message: &str) -> Option<EngineError> {
     })
 }
 
-/// The host's port in `listen tcp4 127.0.0.1:80: …`, `Bind for 0.0.0.0:80 failed`,
+/// The host's port in `listen tcp4 127.0.0.1:80: …`, `Bind for 0.0.0.0:80 failed`, `Bind for ::1:80 failed`,
 /// `failed to bind host port for 0.0.0.0:80:172.17.0.2:80/tcp: …`.
 fn named_port(message: &str) -> Option<u16> {
     let starts = [
@@ -152,6 +152,8 @@ fn named_port(message: &str) -> Option<u16> {
     let address = address.split_whitespace().next()?;
     let past_host = match address.strip_prefix('[') {
         Some(v6) => v6.split_once("]:")?.1,
+        // Engine 20 writes `::1:5432`.
+        None if address.starts_with(':') => address.rsplit_once(':')?.1,
         None => address.split_once(':')?.1,
     };
     let digits: String = past_host.chars().take_while(char::is_ascii_digit).collect();
@@ -184,6 +186,10 @@ mod tests {
             (
                 "driver failed programming external connectivity on endpoint x (1f): Bind for 0.0.0.0:80 failed: port is already allocated",
                 80,
+            ),
+            (
+                "driver failed programming external connectivity on endpoint x (1f): Bind for ::1:8080 failed: port is already allocated",
+                8080,
             ),
             (
                 "driver failed programming external connectivity on endpoint x (1f): Error starting userland proxy: listen tcp6 [::1]:5432: bind: address already in use",
