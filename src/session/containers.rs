@@ -98,7 +98,11 @@ pub(super) async fn create(
     {
         return Outcome::Failed(failure(error));
     }
-    let created = match engine.create(&spec, Some(&volume)).await {
+    let mut created = engine.create(&spec, Some(&volume)).await;
+    if matches!(created, Err(EngineError::NameTaken { .. })) && clear_our_own(&engine, &spec).await {
+        created = engine.create(&spec, Some(&volume)).await;
+    }
+    let created = match created {
         Ok(created) => created,
         Err(error) => return Outcome::Failed(name_taken(&engine, &spec, error).await),
     };
@@ -109,6 +113,17 @@ pub(super) async fn create(
         }
         other => other,
     }
+}
+
+/// Removes what an earlier attempt left under this name: a container whose start failed, or was
+/// given up half-way, is known to the engine alone. Whether there was one.
+async fn clear_our_own(engine: &Engine, spec: &ContainerSpec) -> bool {
+    let Ok(Some(found)) = engine.find_by_name(&spec.name).await else {
+        return false;
+    };
+    let same = |key: &str| found.label(key) == spec.labels.get(key).map_or("", String::as_str);
+    let ours = [label::STACK, label::SERVICE, label::ROOT, label::RUN].into_iter().all(same);
+    ours && remove(engine, &found.id, super::GRACE).await.is_ok()
 }
 
 /// A name that is taken: by whom, and the way out.
