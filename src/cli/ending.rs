@@ -1,14 +1,13 @@
 //! Stops and removes containers in reverse order of their dependencies, side by side where they
 //! do not depend on each other.
 
-use std::time::Duration;
-
+use devrun_core::session::DEAF;
 use devrun_core::spec::{Container, ContainerState, label};
 use futures_util::future::join_all;
 
 use super::Trouble;
 use crate::engine::{Engine, EngineError};
-use crate::session::{GRACE, catches_term, remove, stop};
+use crate::session::{GRACE, remove, stop};
 
 /// Removes them all; tells each. Answers with how many there were.
 pub(super) async fn remove_all(
@@ -86,19 +85,12 @@ async fn end(
     container: &Container,
     removes: bool,
 ) -> Result<Option<String>, EngineError> {
-    let deaf = container.state == ContainerState::Running
-        && catches_term(engine, &container.id).await == Some(false);
-    let grace = if deaf { Duration::ZERO } else { GRACE };
-    if removes {
-        remove(engine, &container.id, grace).await?;
+    let deaf = if removes {
+        remove(engine, None, &container.id, GRACE).await?
     } else {
-        stop(engine, &container.id, grace).await?;
-    }
-    Ok(deaf.then(|| {
-        "its first process cannot receive the signal to end, so it was killed at once; \
-         `init #true` in the Stackfile mends that"
-            .to_owned()
-    }))
+        stop(engine, None, &container.id, GRACE).await?
+    };
+    Ok(deaf.then(|| DEAF.to_owned()))
 }
 
 #[cfg(test)]

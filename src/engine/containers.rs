@@ -79,6 +79,19 @@ impl Engine {
         Ok(found.map(describe::container))
     }
 
+    /// The number of the signal by which a running container is told to end; that of TERM unless
+    /// its image says otherwise.
+    pub(crate) async fn stop_signal(&self, id: &str) -> Option<u32> {
+        let call = self
+            .docker
+            .inspect_container(id, None::<InspectContainerOptions>);
+        let found = within(&format!("inspecting {}", short(id)), PROMPT, call).await;
+        let found = found.ok()?;
+        let running = found.state.is_some_and(|state| state.running == Some(true));
+        let name = found.config.and_then(|config| config.stop_signal);
+        running.then(|| signal_number(&name.unwrap_or_default()))
+    }
+
     /// Makes a container; it is not started.
     pub(crate) async fn create(
         &self,
@@ -256,6 +269,18 @@ impl Engine {
                 detail: "it ended without an answer".into(),
             }),
         }
+    }
+}
+
+fn signal_number(name: &str) -> u32 {
+    match name.trim_start_matches("SIG") {
+        "HUP" => 1,
+        "INT" => 2,
+        "QUIT" => 3,
+        "USR1" => 10,
+        "USR2" => 12,
+        "WINCH" => 28,
+        other => other.parse().unwrap_or(15),
     }
 }
 

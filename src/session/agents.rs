@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use devrun_core::make::AGENT;
+use devrun_wire::frames::{Request, Response, VERSION};
 use tokio::sync::Mutex;
 
 use super::trees::Trees;
@@ -14,8 +15,6 @@ use crate::sync::connection::{AgentConnection, Hello, SyncError};
 
 /// How long an agent may take until it greets.
 const GREETING: Duration = Duration::from_secs(10);
-/// Signal 15 in the mask of `/proc/1/status`.
-const TERM: u64 = 1 << 14;
 
 static NUMBERS: AtomicU64 = AtomicU64::new(1);
 
@@ -59,17 +58,24 @@ impl Agent {
         })
     }
 
-    /// Whether the container's first process can be told to end.
-    pub(super) fn catches_term(&self) -> Option<bool> {
-        let Hello {
-            pid1_catches,
-            pid1_is_init,
-            ..
-        } = self.hello;
-        if pid1_is_init {
-            return Some(true);
+    /// Whether the container's first process cannot receive the signal by which it is told to
+    /// end, as things are now: an entrypoint may have made room for another program.
+    pub(super) async fn is_deaf(&self, stop_signal: u32) -> bool {
+        let hello = Request::Hello { version: VERSION };
+        match self.connection.request(hello).await {
+            Ok(Response::Hello {
+                pid1_catches,
+                pid1_is_init,
+                uid,
+                ..
+            }) => {
+                let readable = pid1_catches != 0 || uid == 0;
+                let catches = pid1_catches & (1 << (stop_signal.clamp(1, 64) - 1)) != 0;
+                readable && !pid1_is_init && !catches
+            }
+            // Nobody can say: it gets its time.
+            _ => false,
         }
-        (pid1_catches != 0 || self.hello.uid == 0).then_some(pid1_catches & TERM != 0)
     }
 
     /// Ends it, by ending its input.

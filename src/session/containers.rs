@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use devrun_core::effect::{Old, PutFile};
 use devrun_core::event::{Failure, Outcome};
+use devrun_core::session::DEAF;
 use devrun_core::spec::{ContainerSpec, label};
 use devrun_stack::Volume;
 use futures_util::StreamExt;
 use tokio::sync::OnceCell;
 
+use super::agents::Agent;
 use crate::engine::{Engine, EngineError, Found, LogOptions, nanoseconds};
 use crate::sync::agent_binary::AGENT;
 
@@ -30,7 +32,12 @@ pub(super) fn failure(error: EngineError) -> Failure {
 }
 
 /// Makes network and volumes where they are missing.
-pub(super) async fn prepare(engine: Engine, stack: String, network: String, volumes: Vec<Volume>) -> Outcome {
+pub(super) async fn prepare(
+    engine: Engine,
+    stack: String,
+    network: String,
+    volumes: Vec<Volume>,
+) -> Outcome {
     let labels = BTreeMap::from([(label::STACK.to_owned(), stack.clone())]);
     if let Err(error) = engine.ensure_network(&network, &labels).await {
         return Outcome::Failed(failure(error));
@@ -59,7 +66,10 @@ async fn volume_ready(
             Some(_) => Ok(false),
             None => Err(Failure {
                 message: format!("the external volume {name} is not there"),
-                hint: Some(format!("docker volume create {name}, or drop external=#true at {}", volume.at)),
+                hint: Some(format!(
+                    "docker volume create {name}, or drop external=#true at {}",
+                    volume.at
+                )),
                 ..Failure::default()
             }),
         };
@@ -68,10 +78,19 @@ async fn volume_ready(
         Found::Made => Ok(false),
         Found::Existing(labels) => {
             let users = engine.volume_users(name).await.map_err(failure)?;
-            if let Some(other) = users.iter().find(|user| user.writable && user.stack != stack) {
+            if let Some(other) = users
+                .iter()
+                .find(|user| user.writable && user.stack != stack)
+            {
                 return Err(Failure {
-                    message: format!("the volume {name} is in use by {}, which is not of this stack", other.container),
-                    hint: Some(format!("stop {}, or run this stack beside it with -p OTHER-NAME", other.container)),
+                    message: format!(
+                        "the volume {name} is in use by {}, which is not of this stack",
+                        other.container
+                    ),
+                    hint: Some(format!(
+                        "stop {}, or run this stack beside it with -p OTHER-NAME",
+                        other.container
+                    )),
                     ..Failure::default()
                 });
             }
@@ -86,20 +105,26 @@ pub(super) async fn create(
     spec: ContainerSpec,
     replaces: Option<Old>,
     files: Vec<PutFile>,
+    agent: Option<Agent>,
     agent_volume: Arc<OnceCell<String>>,
 ) -> Outcome {
-    let volume = agent_volume.get_or_try_init(|| engine.ensure_agent_volume(AGENT, &spec.image_id)).await;
+    let volume = agent_volume
+        .get_or_try_init(|| engine.ensure_agent_volume(AGENT, &spec.image_id))
+        .await;
     let volume = match volume {
         Ok(volume) => volume.clone(),
         Err(error) => return Outcome::Failed(failure(error)),
     };
-    if let Some(old) = replaces
-        && let Err(error) = remove(&engine, &old.container, old.grace).await
-    {
-        return Outcome::Failed(failure(error));
+    let mut deaf = false;
+    if let Some(old) = replaces {
+        match remove(&engine, agent.as_ref(), &old.container, old.grace).await {
+            Ok(was_deaf) => deaf = was_deaf,
+            Err(error) => return Outcome::Failed(failure(error)),
+        }
     }
     let mut created = engine.create(&spec, Some(&volume)).await;
-    if matches!(created, Err(EngineError::NameTaken { .. })) && clear_our_own(&engine, &spec).await {
+    if matches!(created, Err(EngineError::NameTaken { .. })) && clear_our_own(&engine, &spec).await
+    {
         created = engine.create(&spec, Some(&volume)).await;
     }
     let created = match created {
@@ -107,9 +132,18 @@ pub(super) async fn create(
         Err(error) => return Outcome::Failed(name_taken(&engine, &spec, error).await),
     };
     match start(&engine, &created.id, &files).await {
-        Outcome::Started { container, started_ns, mut warnings } => {
+        Outcome::Started {
+            container,
+            started_ns,
+            mut warnings,
+        } => {
             warnings.extend(created.warnings);
-            Outcome::Started { container, started_ns, warnings }
+            warnings.extend(deaf.then(|| DEAF.to_owned()));
+            Outcome::Started {
+                container,
+                started_ns,
+                warnings,
+            }
         }
         other => other,
     }
@@ -122,8 +156,10 @@ async fn clear_our_own(engine: &Engine, spec: &ContainerSpec) -> bool {
         return false;
     };
     let same = |key: &str| found.label(key) == spec.labels.get(key).map_or("", String::as_str);
-    let ours = [label::STACK, label::SERVICE, label::ROOT, label::RUN].into_iter().all(same);
-    ours && remove(engine, &found.id, super::GRACE).await.is_ok()
+    let ours = [label::STACK, label::SERVICE, label::ROOT, label::RUN]
+        .into_iter()
+        .all(same);
+    ours && remove(engine, None, &found.id, super::GRACE).await.is_ok()
 }
 
 /// A name that is taken: by whom, and the way out.
@@ -134,13 +170,23 @@ async fn name_taken(engine: &Engine, spec: &ContainerSpec, error: EngineError) -
     let told = match engine.find_by_name(&spec.name).await {
         Ok(Some(other)) if !other.label(label::STACK).is_empty() => {
             let place = other.label(label::ROOT_PATH);
-            format!("the container {} belongs to the stack {} in {place}", spec.name, other.label(label::STACK))
+            format!(
+                "the container {} belongs to the stack {} in {place}",
+                spec.name,
+                other.label(label::STACK)
+            )
         }
-        _ => format!("there is a container {} that devrun did not make", spec.name),
+        _ => format!(
+            "there is a container {} that devrun did not make",
+            spec.name
+        ),
     };
     Failure {
         message: told,
-        hint: Some(format!("docker rm {}, or run this stack beside it with -p OTHER-NAME", spec.name)),
+        hint: Some(format!(
+            "docker rm {}, or run this stack beside it with -p OTHER-NAME",
+            spec.name
+        )),
         ..Failure::default()
     }
 }
@@ -157,9 +203,30 @@ pub(super) async fn start(engine: &Engine, container: &str, files: &[PutFile]) -
 }
 
 /// Restarts the same container.
-pub(super) async fn restart(engine: Engine, container: String, grace: Duration) -> Outcome {
+pub(super) async fn restart(
+    engine: Engine,
+    agent: Option<Agent>,
+    container: String,
+    grace: Duration,
+) -> Outcome {
+    let deaf = is_deaf(&engine, agent.as_ref(), &container).await;
+    let grace = if deaf { Duration::ZERO } else { grace };
     match engine.restart(&container, grace).await {
-        Ok(()) => started(&engine, &container).await,
+        Ok(()) => match started(&engine, &container).await {
+            Outcome::Started {
+                container,
+                started_ns,
+                mut warnings,
+            } => {
+                warnings.extend(deaf.then(|| DEAF.to_owned()));
+                Outcome::Started {
+                    container,
+                    started_ns,
+                    warnings,
+                }
+            }
+            other => other,
+        },
         Err(error) => Outcome::Failed(port_taken(&engine, error).await),
     }
 }
@@ -200,7 +267,10 @@ async fn put(engine: &Engine, container: &str, files: &[PutFile]) -> Result<(), 
         message: format!("its files could not be packed: {error}"),
         ..Failure::default()
     })?;
-    engine.upload_tar_bytes(container, "/", tar).await.map_err(failure)
+    engine
+        .upload_tar_bytes(container, "/", tar)
+        .await
+        .map_err(failure)
 }
 
 fn tar_of(files: &[PutFile]) -> std::io::Result<Vec<u8>> {
@@ -210,28 +280,67 @@ fn tar_of(files: &[PutFile]) -> std::io::Result<Vec<u8>> {
         header.set_size(file.content.len() as u64);
         header.set_mode(0o644);
         header.set_mtime(0);
-        tar.append_data(&mut header, file.path.trim_start_matches('/'), file.content.as_bytes())?;
+        tar.append_data(
+            &mut header,
+            file.path.trim_start_matches('/'),
+            file.content.as_bytes(),
+        )?;
     }
     tar.into_inner()
 }
 
-/// Stops a container within its grace; with none at all it is killed.
-pub(crate) async fn stop(engine: &Engine, container: &str, grace: Duration) -> Result<(), EngineError> {
-    match engine.stop(container, grace).await {
-        Err(error) if error.is_absent() => Ok(()),
-        other => other,
+/// Whether the first process cannot be told to end, so that waiting for it is of no use.
+async fn is_deaf(engine: &Engine, agent: Option<&Agent>, container: &str) -> bool {
+    let Some(signal) = engine.stop_signal(container).await else {
+        return false;
+    };
+    match agent {
+        Some(agent) => agent.is_deaf(signal).await,
+        None => match Agent::start(engine, container, None).await {
+            Ok(agent) => {
+                let deaf = agent.is_deaf(signal).await;
+                agent.close().await;
+                deaf
+            }
+            Err(_) => false,
+        },
     }
 }
 
-/// Stops and removes a container; its volumes stay.
-pub(crate) async fn remove(engine: &Engine, container: &str, grace: Duration) -> Result<(), EngineError> {
-    stop(engine, container, grace).await?;
-    engine.remove(container, true).await
+/// Stops a container within its grace, or at once where its first process could not be told;
+/// answers whether that was so.
+pub(crate) async fn stop(
+    engine: &Engine,
+    agent: Option<&Agent>,
+    container: &str,
+    grace: Duration,
+) -> Result<bool, EngineError> {
+    let deaf = is_deaf(engine, agent, container).await;
+    let grace = if deaf { Duration::ZERO } else { grace };
+    match engine.stop(container, grace).await {
+        Err(error) if error.is_absent() => Ok(false),
+        other => other.map(|()| deaf),
+    }
+}
+
+/// Stops and removes a container; its volumes stay. Answers as [`stop`] does.
+pub(crate) async fn remove(
+    engine: &Engine,
+    agent: Option<&Agent>,
+    container: &str,
+    grace: Duration,
+) -> Result<bool, EngineError> {
+    let deaf = stop(engine, agent, container, grace).await?;
+    engine.remove(container, true).await?;
+    Ok(deaf)
 }
 
 /// The last lines of its log.
 pub(super) async fn explain(engine: Engine, container: String) -> Outcome {
-    let options = LogOptions { tail: Some(LOG_LINES), ..LogOptions::default() };
+    let options = LogOptions {
+        tail: Some(LOG_LINES),
+        ..LogOptions::default()
+    };
     let mut log = engine.logs(&container, options);
     let mut lines = Vec::new();
     let read = async {

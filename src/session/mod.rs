@@ -82,11 +82,3 @@ impl Running {
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
 pub(crate) use containers::{remove, stop};
-
-/// Whether the first process of a running container can be told to end; `None` if nobody can say.
-pub(crate) async fn catches_term(engine: &Engine, container: &str) -> Option<bool> {
-    let agent = agents::Agent::start(engine, container, None).await.ok()?;
-    let answer = agent.catches_term();
-    agent.close().await;
-    answer
-}

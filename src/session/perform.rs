@@ -79,9 +79,12 @@ impl Driver {
                 files,
             } => {
                 let volume = self.agent_volume.clone();
+                let agent = replaces
+                    .as_ref()
+                    .and_then(|old| self.agents.get(&old.container).cloned());
                 self.work(
                     op,
-                    containers::create(engine, *spec, replaces, files, volume),
+                    containers::create(engine, *spec, replaces, files, agent, volume),
                 );
             }
             Effect::Start {
@@ -98,18 +101,22 @@ impl Driver {
                 container,
                 grace,
             } => {
-                self.work(op, containers::restart(engine, container, grace));
+                let agent = self.agents.get(&container).cloned();
+                self.work(op, containers::restart(engine, agent, container, grace));
             }
             Effect::Stop {
                 op,
                 container,
                 grace,
-            } => self.work(op, async move {
-                match containers::stop(&engine, &container, grace).await {
-                    Ok(()) => Outcome::Stopped,
-                    Err(error) => Outcome::Failed(containers::failure(error)),
-                }
-            }),
+            } => {
+                let agent = self.agents.get(&container).cloned();
+                self.work(op, async move {
+                    match containers::stop(&engine, agent.as_ref(), &container, grace).await {
+                        Ok(deaf) => Outcome::Stopped { deaf },
+                        Err(error) => Outcome::Failed(containers::failure(error)),
+                    }
+                });
+            }
             Effect::Explain { op, container } => {
                 self.work(op, containers::explain(engine, container))
             }

@@ -130,7 +130,6 @@ pub(super) async fn attach(
             return (archive_only(engine, rules, service, container).await, None);
         }
     };
-    let catches_term = agent.catches_term();
     let trees = Trees::plant(engine, &rules, &service, &container).await;
     *agent.trees.lock().await = trees;
     match reconcile_all(&agent).await {
@@ -141,7 +140,6 @@ pub(super) async fn attach(
                 transport: Transport::Agent,
                 changed,
                 problems,
-                catches_term,
             };
             (outcome, Some(agent))
         }
@@ -230,7 +228,6 @@ async fn archive_only(
             transport: Transport::Archive,
             changed: Vec::new(),
             problems: Vec::new(),
-            catches_term: None,
         },
         Err(problem) => Outcome::Failed(problem),
     }

@@ -67,7 +67,7 @@ pub enum Effect {
         op: Op,
         /// Its id.
         container: String,
-        /// How long it may take to end; zero kills at once.
+        /// How long it may take to end; one that cannot receive the signal is killed at once.
         grace: Duration,
     },
     /// Start the agent in it and bring over what differs.
@@ -157,7 +157,7 @@ pub enum Effect {
         op: Op,
         /// Its id.
         container: String,
-        /// How long it may take to end; zero kills at once.
+        /// How long it may take to end; one that cannot receive the signal is killed at once.
         grace: Duration,
     },
     /// Whatever still runs for that operation is to be given up; its `Done` will be dropped.
@@ -181,7 +181,7 @@ pub enum Effect {
 pub struct Old {
     /// Its id.
     pub container: String,
-    /// How long it may take to end; zero kills at once.
+    /// How long it may take to end; one that cannot receive the signal is killed at once.
     pub grace: Duration,
 }
 

@@ -131,8 +131,6 @@ pub enum Outcome {
         changed: Vec<PathBuf>,
         /// What could not be brought over.
         problems: Vec<Problem>,
-        /// Whether PID 1 can receive a TERM; `None` if that cannot be told.
-        catches_term: Option<bool>,
     },
     /// The trees are in step with these saves.
     Synced(Synced),
@@ -163,7 +161,10 @@ pub enum Outcome {
         lines: Vec<String>,
     },
     /// It does not run any more.
-    Stopped,
+    Stopped {
+        /// Its first process could not receive the signal to end, and was killed at once.
+        deaf: bool,
+    },
     /// It is not there any more.
     Removed,
     /// It did not work.

@@ -133,7 +133,7 @@ impl Session {
                 warnings,
             } => {
                 for warning in warnings {
-                    self.warn(Some(name), warning);
+                    self.warn_once(name, warning);
                 }
                 self.on_started(name, doing, container, started_ns);
             }
@@ -141,11 +141,7 @@ impl Session {
                 transport,
                 changed,
                 problems,
-                catches_term,
             } => {
-                if let Some(machine) = self.machines.get_mut(name) {
-                    machine.catches_term = catches_term;
-                }
                 for problem in problems {
                     let path = self.shown_path(&problem.path);
                     self.warn(
@@ -171,7 +167,7 @@ impl Session {
             ),
             Outcome::ProxyApplied { generation } => self.on_proxy_applied(name, generation),
             Outcome::Explained { lines } => self.on_explained(name, lines),
-            Outcome::Stopped => self.on_stopped(name),
+            Outcome::Stopped { deaf } => self.on_stopped(name, deaf),
             Outcome::Removed => {
                 if let Some(machine) = self.machines.get_mut(name) {
                     machine.container = None;
@@ -216,7 +212,6 @@ impl Session {
         });
         machine.engine_restarts = false;
         machine.forget_process();
-        machine.catches_term = None;
         if doing == Doing::Create {
             machine.pushed = false;
             machine.applied = None;

@@ -126,9 +126,8 @@ pub(crate) struct Machine {
     pub(crate) busy: Option<Busy>,
     /// How changes travel; `None` until the agent of this start has been seen.
     pub(crate) attached: Option<Transport>,
-    pub(crate) catches_term: Option<bool>,
-    /// The warning about a PID 1 that catches nothing was given.
-    pub(crate) warned_term: bool,
+    /// Warnings that were given, each once.
+    pub(crate) warned: BTreeSet<String>,
     /// Since its last start, the probe was answered well.
     pub(crate) ready: bool,
     /// It was ready at some time in this session.
@@ -239,8 +238,7 @@ impl Machine {
             container: None,
             busy: None,
             attached: None,
-            catches_term: None,
-            warned_term: false,
+            warned: BTreeSet::new(),
             ready: false,
             was_ready: false,
             health: None,

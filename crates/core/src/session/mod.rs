@@ -27,6 +27,7 @@ use crate::plan::Rules;
 pub use machine::State;
 use machine::{Busy, Doing, Machine};
 pub use shown::{ServiceView, View};
+pub use stop::DEAF;
 
 /// What a session is started with.
 #[derive(Debug, Clone, Default)]

@@ -41,6 +41,17 @@ impl Session {
         self.notice(service, None, NoticeEvent::Warning { message });
     }
 
+    /// A warning that would be the same at every start.
+    pub(super) fn warn_once(&mut self, name: &str, message: String) {
+        let new = self
+            .machines
+            .get_mut(name)
+            .is_some_and(|machine| machine.warned.insert(message.clone()));
+        if new {
+            self.warn(Some(name), message);
+        }
+    }
+
     pub(super) fn notice_ended(&mut self, exit: Exit) {
         let code = exit.code();
         self.notice(None, None, NoticeEvent::SessionEnded { code });

@@ -17,7 +17,7 @@ const PORT_PATIENCE: Duration = Duration::from_secs(60);
 /// How long one answer of a port may take.
 const PORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a process may take to end by itself; the engine's own default.
-const GRACE: Duration = Duration::from_secs(10);
+pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 impl Session {
     /// Makes network and volumes, once.
@@ -174,14 +174,10 @@ impl Session {
         } else {
             make::difference(&seen.parts, parts)
         };
-        let running = seen.running;
         let old = Old {
             container: seen.id,
-            grace: grace(machine),
+            grace: GRACE,
         };
-        if running {
-            self.warn_about_term(name);
-        }
         let cause = self.cause_of(name);
         self.notice(
             Some(name),
@@ -226,16 +222,15 @@ impl Session {
         let Some(machine) = self.machines.get(name) else {
             return;
         };
-        let (Some(container), grace) = (machine.container_id(), grace(machine)) else {
+        let Some(container) = machine.container_id() else {
             return;
         };
-        self.warn_about_term(name);
         let op = self.begin(name, Doing::Restart);
         self.starts(name);
         self.emit(Effect::Restart {
             op,
             container,
-            grace,
+            grace: GRACE,
         });
     }
 
@@ -325,13 +320,4 @@ fn probe(service: &Service) -> Option<(Probe, Duration, Duration)> {
 /// As long as the engine itself would wait until it calls the service unhealthy.
 fn patience(check: &Healthcheck) -> Duration {
     check.start_period + check.interval * check.retries.max(1)
-}
-
-/// How long a process may take to end; no time at all where it cannot be told to.
-pub(super) fn grace(machine: &Machine) -> Duration {
-    if machine.catches_term == Some(false) {
-        Duration::ZERO
-    } else {
-        GRACE
-    }
 }

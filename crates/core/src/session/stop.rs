@@ -2,7 +2,7 @@
 
 use super::Session;
 use super::machine::{Doing, ImageState, Wanted};
-use super::start::grace;
+use super::start::GRACE;
 use crate::effect::{Effect, Exit};
 
 impl Session {
@@ -25,15 +25,14 @@ impl Session {
         if !(machine.running() || machine.engine_restarts) || self.dependents_up(name) {
             return;
         }
-        let (Some(container), grace) = (machine.container_id(), grace(machine)) else {
+        let Some(container) = machine.container_id() else {
             return;
         };
-        self.warn_about_term(name);
         let op = self.begin(name, Doing::Stop);
         self.emit(Effect::Stop {
             op,
             container,
-            grace,
+            grace: GRACE,
         });
     }
 
@@ -63,14 +62,16 @@ impl Session {
         })
     }
 
-    pub(super) fn on_stopped(&mut self, name: &str) {
+    pub(super) fn on_stopped(&mut self, name: &str, deaf: bool) {
+        if deaf {
+            self.warn_once(name, DEAF.to_owned());
+        }
         if let Some(machine) = self.machines.get_mut(name) {
             if let Some(seen) = &mut machine.container {
                 seen.running = false;
             }
             machine.engine_restarts = false;
             machine.forget_process();
-            machine.catches_term = None;
         }
     }
 
@@ -106,21 +107,8 @@ impl Session {
             self.exit(exit);
         }
     }
-
-    /// A PID 1 that cannot receive the signal is not waited for; that is worth a word, once.
-    pub(super) fn warn_about_term(&mut self, name: &str) {
-        let Some(machine) = self.machines.get_mut(name) else {
-            return;
-        };
-        if machine.catches_term != Some(false) || machine.warned_term {
-            return;
-        }
-        machine.warned_term = true;
-        self.warn(
-            Some(name),
-            "its first process cannot receive the signal to end, so it is killed at once; \
-             `init #true` in the Stackfile mends that"
-                .to_owned(),
-        );
-    }
 }
+
+/// What is said of a first process that had to be killed at once.
+pub const DEAF: &str = "its first process cannot receive the signal to end, so it was killed at \
+                        once; `init #true` in the Stackfile mends that";
