@@ -129,7 +129,9 @@ impl Session {
                     self.drop_busy(service);
                 }
             }
-            Happened::Started if !replaced_by_us && time_ns > seen.started_ns => {
+            // What is told of a process that we know runs is an echo of our own start, and so is the
+            // end of one that we know has ended.
+            Happened::Started if !replaced_by_us && !seen.running => {
                 seen.running = true;
                 seen.started_ns = time_ns;
                 machine.engine_restarts = false;
@@ -142,7 +144,9 @@ impl Session {
                 }
                 self.drop_busy(service);
             }
-            Happened::Exited { code } if !replaced_by_us && time_ns > seen.started_ns => {
+            Happened::Exited { code }
+                if !replaced_by_us && seen.running && time_ns > seen.started_ns =>
+            {
                 self.on_process_ended(service, code);
             }
             Happened::StoppedByHand if !replaced_by_us => {
