@@ -17,45 +17,48 @@ pub(crate) struct Arguments {
 
 /// Options of every verb.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of every verb")]
 pub(crate) struct Global {
-    /// The Stackfile; else `Stackfile.kdl` is looked for upwards from here (before the verb: -f)
+    /// The Stackfile (before the verb also -f); else Stackfile.kdl here or in a folder above
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
     /// The same as --file, before the verb
     // Not global: `logs -f` follows, as everywhere.
     #[arg(short = 'f', value_name = "FILE", hide = true, conflicts_with = "file")]
     pub(crate) file_before: Option<PathBuf>,
-    /// Another name for the stack: a second copy that shares nothing with the first
+    /// Another name for the stack: a second copy, which shares nothing with the first
     #[arg(
         short,
         long,
         global = true,
         value_name = "NAME",
-        env = "DEVRUN_PROJECT_NAME"
+        env = "DEVRUN_PROJECT_NAME",
+        hide_env_values = true
     )]
     pub(crate) project_name: Option<String>,
-    /// A profile to activate; repeatable
+    /// Activate a profile; may be given more than once
     #[arg(
         long,
         global = true,
         value_name = "NAME",
         env = "DEVRUN_PROFILES",
+        hide_env_values = true,
         value_delimiter = ','
     )]
     pub(crate) profile: Vec<String>,
-    /// Variables, before those of `.env`
+    /// Read variables from this file too; they win over those of .env
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
-    /// For people, or one JSON object (on streams: one a line)
+    /// Print text for people, or JSON: one object, or one a line where it is a stream
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: Format,
-    /// Colours; `NO_COLOR` is respected
+    /// When to use colours; NO_COLOR is respected
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     pub(crate) color: Color,
-    /// Say more; twice: what devrun itself does
+    /// Say more; twice: also what devrun itself does
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
-    /// Say only what failed
+    /// Say only what went wrong
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -78,50 +81,50 @@ pub(crate) enum Color {
 /// The verbs.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Start what is declared, wait until it is ready, watch and update until Ctrl-C
+    /// Start the stack, wait until it is ready, then bring every save over, until Ctrl-C
     Up(Up),
-    /// Stop the session, stop and remove containers and networks of the stack
+    /// Stop and remove the stack's containers and networks; data is kept
     Down(Down),
-    /// Stop services in reverse order; containers and data are kept
+    /// Stop services; containers and data are kept
     Stop(Names),
-    /// Start services that were stopped, in order of their dependencies
+    /// Start services again, with what they depend on
     Start(Names),
-    /// Every service, its state and why it is in it
+    /// Show every service, its state and why it is in it
     #[command(visible_alias = "ps")]
     Status,
-    /// Logs of all or some services, in order of time
+    /// Show the logs of all or some services, in order of time
     Logs(Logs),
-    /// A command in the running container of a service
+    /// Run a command in the running container of a service
     Exec(Exec),
     /// Wait until services are ready and all saves are live
     Wait(Wait),
-    /// What happens, one JSON object a line
+    /// Print what happened in the session, one JSON object a line
     Events(Events),
-    /// All that is wrong with the Stackfile
+    /// Say everything that is wrong with the Stackfile; needs no engine
     Check,
-    /// Once, without watching: start, wait, run tasks and checks, clean up, exit with the truth
+    /// Start a copy of the stack, run its tasks and checks, remove it, say whether all passed
     Ci(Ci),
 }
 
 /// `devrun up`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Up {
-    /// Only these, with what they depend on; naming one of a profile activates it
+    /// Only these, with what they depend on; one of a profile is activated by naming it
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
-    /// Return when all is ready (or failed); the session goes on in the background
+    /// Return once all is ready, or has failed; the session goes on in the background
     #[arg(short, long)]
     pub(crate) detach: bool,
-    /// Start, but neither watch nor update
+    /// Start, but do not watch files
     #[arg(long)]
     pub(crate) no_watch: bool,
-    /// Build images even if equal ones are there
+    /// Build images even if nothing they are made of has changed
     #[arg(long)]
     pub(crate) build: bool,
-    /// Make containers anew even if they are equal
+    /// Make containers anew even if nothing they are made of has changed
     #[arg(long)]
     pub(crate) recreate: bool,
-    /// Show logs, of all services or of the one named
+    /// Show logs too, of all services or of the one named
     #[arg(long, value_name = "SERVICE", num_args = 0..=1, require_equals = true)]
     pub(crate) logs: Option<Option<String>>,
     /// The process that goes on in the background
@@ -148,16 +151,16 @@ pub(crate) struct Names {
 /// `devrun logs`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Logs {
-    /// Only of these
+    /// Only these; all if none is named
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
-    /// Go on with what is printed from now on
+    /// Go on with new lines as they come, until Ctrl-C
     #[arg(short, long)]
     pub(crate) follow: bool,
-    /// Only since then: `10m`, `2h`, or a time as `2025-01-31T12:00:00Z`
+    /// Only what is newer: 10m (ago), 2h, or a time like 2025-01-31T12:00:00Z
     #[arg(long, value_name = "T")]
     pub(crate) since: Option<String>,
-    /// Only the last N lines of each; `all` for everything
+    /// Only the last N lines of each service, or "all"
     #[arg(long, value_name = "N", default_value = "100")]
     pub(crate) tail: String,
 }
@@ -165,10 +168,10 @@ pub(crate) struct Logs {
 /// `devrun exec`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Exec {
-    /// Where
+    /// The service
     #[arg(value_name = "SERVICE")]
     pub(crate) service: String,
-    /// What
+    /// The command with its arguments, as it stands
     #[arg(
         value_name = "CMD",
         required = true,
@@ -181,10 +184,10 @@ pub(crate) struct Exec {
 /// `devrun wait`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Wait {
-    /// Only for these
+    /// Only for these; for all if none is named
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
-    /// Give up after this long, exit code 4: `30s`, `5m`
+    /// Give up after this long, with exit code 4: 30s, 5m
     #[arg(long, value_name = "T", value_parser = duration, default_value = "5m")]
     pub(crate) timeout: Duration,
 }
@@ -192,7 +195,7 @@ pub(crate) struct Wait {
 /// `devrun events`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Events {
-    /// Go on with what happens from now on
+    /// Go on with what happens from now on, until Ctrl-C
     #[arg(long)]
     pub(crate) follow: bool,
 }
@@ -203,10 +206,10 @@ pub(crate) struct Ci {
     /// Only these, with what they depend on
     #[arg(value_name = "SERVICE")]
     pub(crate) services: Vec<String>,
-    /// End of patience for everything together
+    /// Give up after this long, with exit code 4; for everything together
     #[arg(long, value_name = "T", value_parser = duration, default_value = "30m")]
     pub(crate) timeout: Duration,
-    /// Leave everything standing
+    /// Do not remove the copy, so that it can be looked at
     #[arg(long)]
     pub(crate) keep: bool,
 }

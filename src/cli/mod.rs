@@ -9,6 +9,7 @@ mod down;
 mod ending;
 mod events;
 mod exec;
+mod help;
 mod http;
 mod logs;
 mod output;
@@ -22,7 +23,7 @@ mod wait;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 pub(crate) use arguments::Color;
 use arguments::{Arguments, Verb};
@@ -33,7 +34,12 @@ use crate::report::Clock;
 
 /// What was typed; an error is printed already.
 pub(crate) fn parse() -> Result<Arguments, ExitCode> {
-    Arguments::try_parse().map_err(|error| {
+    let mut command = help::command();
+    let typed = command
+        .try_get_matches_from_mut(std::env::args_os())
+        .and_then(|matches| Arguments::from_arg_matches(&matches));
+    typed.map_err(|error| {
+        let error = error.format(&mut command);
         let help = !error.use_stderr();
         // Nobody is left to tell if even this cannot be printed.
         let _ = error.print();
