@@ -148,7 +148,9 @@ fn the_stackfile_itself_is_live() {
          command \"exec python -m http.server -d /app 8000\"\n    port {first} to=8000\n    healthcheck tcp=8000 interval=\"1s\"\n    \
          sync \"app\" to=\"/app\"\n}}\n"
     );
-    let stack = stack("stackfile", &stackfile, "FROM python:3.13-slim\nCOPY app /app\n", &[]);
+    // The build does not read the Stackfile, so that saving it makes no new image.
+    let files = [(".dockerignore", "*\n!app\n")];
+    let stack = stack("stackfile", &stackfile, "FROM python:3.13-slim\nCOPY app /app\n", &files);
     let mut session = up(&stack);
     let greeting = |stack: &Scratch| inside(stack, "echo $GREETING").out;
     assert_eq!(greeting(&stack), "one\n");
