@@ -18,6 +18,12 @@ pub(crate) enum Found {
     Existing(BTreeMap<String, String>),
 }
 
+struct Network {
+    id: String,
+    name: String,
+    labels: BTreeMap<String, String>,
+}
+
 /// How long containers that are being removed may hold their network.
 const LETTING_GO: Duration = Duration::from_secs(10);
 
@@ -28,8 +34,8 @@ impl Engine {
         name: &str,
         labels: &BTreeMap<String, String>,
     ) -> Result<Found, EngineError> {
-        // Names of networks are not unique on older engines: look before making.
-        if let Some(labels) = self.networks("name", name).await?.remove(name) {
+        // Names of networks are not unique on older engines: look before making, and after it.
+        if let Some(labels) = self.the_one_network(name).await? {
             return Ok(Found::Existing(labels));
         }
         let request = NetworkCreateRequest {
@@ -44,19 +50,42 @@ impl Engine {
             self.docker.create_network(request),
         )
         .await?;
+        self.the_one_network(name).await?;
         Ok(Found::Made)
+    }
+
+    /// The labels of the network of that name. Whoever was killed while the engine made it may
+    /// have left a second one, and then no container can be started in either: one is kept, and
+    /// everybody keeps the same one.
+    async fn the_one_network(
+        &self,
+        name: &str,
+    ) -> Result<Option<BTreeMap<String, String>>, EngineError> {
+        let mut found = self.networks_named(name).await?.into_iter();
+        let kept = found.next();
+        for other in found {
+            self.remove_network_by_id(&other.id, name).await?;
+        }
+        Ok(kept.map(|network| network.labels))
     }
 
     /// Removes a network; one that is not there is fine. Waits a while for containers that are
     /// on their way out.
     pub(crate) async fn remove_network(&self, name: &str) -> Result<(), EngineError> {
+        for network in self.networks_named(name).await? {
+            self.remove_network_by_id(&network.id, name).await?;
+        }
+        Ok(())
+    }
+
+    async fn remove_network_by_id(&self, id: &str, name: &str) -> Result<(), EngineError> {
         let doing = format!("removing the network {name}");
         let end = Instant::now() + LETTING_GO;
         loop {
-            match within(&doing, PATIENT, self.docker.remove_network(name)).await {
+            match within(&doing, PATIENT, self.docker.remove_network(id)).await {
                 Err(EngineError::Other { detail, .. }) if detail.contains("active endpoints") => {
                     if Instant::now() > end {
-                        let users = self.network_users(name).await?;
+                        let users = self.network_users(id).await?;
                         return Err(EngineError::InUse { doing, users });
                     }
                     pause(Duration::from_millis(100)).await;
@@ -67,10 +96,10 @@ impl Engine {
         }
     }
 
-    async fn network_users(&self, name: &str) -> Result<Vec<String>, EngineError> {
+    async fn network_users(&self, id: &str) -> Result<Vec<String>, EngineError> {
         let call = self
             .docker
-            .inspect_network(name, None::<InspectNetworkOptions>);
+            .inspect_network(id, None::<InspectNetworkOptions>);
         let network = within("inspecting a network", PROMPT, call).await?;
         let containers = network.containers.unwrap_or_default();
         Ok(containers
@@ -84,14 +113,19 @@ impl Engine {
         &self,
         label: &str,
     ) -> Result<BTreeMap<String, BTreeMap<String, String>>, EngineError> {
-        self.networks("label", label).await
+        let found = self.networks("label", label).await?;
+        Ok(found.into_iter().map(|network| (network.name, network.labels)).collect())
     }
 
-    async fn networks(
-        &self,
-        filter: &str,
-        value: &str,
-    ) -> Result<BTreeMap<String, BTreeMap<String, String>>, EngineError> {
+    /// All of exactly that name, always in the same order.
+    async fn networks_named(&self, name: &str) -> Result<Vec<Network>, EngineError> {
+        let mut found = self.networks("name", name).await?;
+        found.retain(|network| network.name == name);
+        found.sort_by(|one, other| one.id.cmp(&other.id));
+        Ok(found)
+    }
+
+    async fn networks(&self, filter: &str, value: &str) -> Result<Vec<Network>, EngineError> {
         let options = ListNetworksOptions {
             filters: filters(&[(filter, &[value])]),
         };
@@ -101,12 +135,39 @@ impl Engine {
             self.docker.list_networks(Some(options)),
         )
         .await?;
-        let named = list.into_iter().filter_map(|network| {
-            Some((
-                network.name?,
-                network.labels.unwrap_or_default().into_iter().collect(),
-            ))
+        let found = list.into_iter().filter_map(|network| {
+            Some(Network {
+                id: network.id?,
+                name: network.name?,
+                labels: network.labels.unwrap_or_default().into_iter().collect(),
+            })
         });
-        Ok(named.collect())
+        Ok(found.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::tests::kit::Stage;
+
+    #[tokio::test]
+    async fn of_two_networks_of_one_name_one_is_left() {
+        let stage = Stage::set("networks").await;
+        let second = NetworkCreateRequest {
+            name: stage.stack.clone(),
+            labels: Some(to_hash_map(&stage.labels(""))),
+            ..Default::default()
+        };
+        // Newer engines refuse it.
+        let _ = stage.engine.docker.create_network(second).await;
+        let found = stage
+            .engine
+            .ensure_network(&stage.stack, &stage.labels(""))
+            .await
+            .unwrap();
+        assert!(matches!(found, Found::Existing(_)));
+        let left = stage.engine.networks_named(&stage.stack).await.unwrap();
+        assert_eq!(left.len(), 1);
     }
 }

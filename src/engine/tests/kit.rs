@@ -41,15 +41,15 @@ pub(super) fn argv(words: &str, last: &str) -> Vec<String> {
 }
 
 /// An engine, an image and an empty stack; removes whatever came of it.
-pub(super) struct Stage {
-    pub(super) engine: Engine,
-    pub(super) stack: String,
+pub(in crate::engine) struct Stage {
+    pub(in crate::engine) engine: Engine,
+    pub(in crate::engine) stack: String,
     pub(super) image: String,
     volumes: Mutex<Vec<String>>,
 }
 
 impl Stage {
-    pub(super) async fn set(name: &str) -> Self {
+    pub(in crate::engine) async fn set(name: &str) -> Self {
         let stack = format!("devrun-enginetest-{}-{name}", std::process::id());
         let image = format!("{stack}:1");
         let engine = Engine::connect().await.unwrap();
@@ -82,7 +82,7 @@ impl Stage {
         stage
     }
 
-    pub(super) fn labels(&self, service: &str) -> BTreeMap<String, String> {
+    pub(in crate::engine) fn labels(&self, service: &str) -> BTreeMap<String, String> {
         let labels = [
             (label::STACK, self.stack.as_str()),
             (label::SERVICE, service),
