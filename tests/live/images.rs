@@ -132,13 +132,14 @@ fn a_service_that_ended_gets_the_mended_file_and_runs_it() {
 
 #[test]
 fn a_service_that_never_ran_is_mended_by_a_save() {
-    let bad = "def f(:\n";
-    let stack = stack("broken", CRASHING, "FROM python:3.13-slim\nCOPY app /app\n", &[("app/main.py", bad)]);
+    let (bad, good) = ("def f(:\n", format!("open('/tmp/up', 'w')\n{GOOD}"));
+    let stackfile = CRASHING.replace("restart no", "healthcheck \"test -e /tmp/up\" interval=\"1s\"");
+    let stack = stack("broken", &stackfile, "FROM python:3.13-slim\nCOPY app /app\n", &[("app/main.py", bad)]);
     let mut session = stack.up(&[]);
     assert!(!session.settled(), "{}", session.dump());
     let service = stack.service("web");
     assert_eq!(service["state"], "failed", "{service}");
     assert!(session.dump().contains("SyntaxError"), "{}", session.dump());
-    stack.write("app/main.py", GOOD);
+    stack.write("app/main.py", &good);
     session.state("web", "ready", 60);
 }

@@ -83,7 +83,7 @@ pub fn marked(stack: &Scratch, session: &mut Session, marker: &str) -> Vec<Value
     session.wait(&format!("{marker} planned"), 30, |event| {
         event["event"] == "update-planned" && event["reason"].as_str().is_some_and(|text| text.contains(marker))
     });
-    session.event("web", "update-done", 30);
+    session.ready();
     assert_eq!(content(stack, &format!("/app/{marker}")).as_deref(), Some("here\n"));
     session.seen[before..].to_vec()
 }
