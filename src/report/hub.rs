@@ -31,6 +31,11 @@ impl Hub {
         self.kept.push_back(stamped);
     }
 
+    /// What was published so far, as far back as it is kept.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Stamped> {
+        self.kept.iter().map(AsRef::as_ref)
+    }
+
     /// Everything from now on; before it, if wanted, what was kept.
     pub(crate) fn listen(&mut self, from_the_start: bool) -> Feed {
         let (sender, feed) = mpsc::unbounded_channel();

@@ -282,6 +282,15 @@ impl Driver {
                 });
             }
             Ask::Follow => self.follow(true, reply),
+            Ask::History => {
+                for notice in self
+                    .hub
+                    .kept()
+                    .filter_map(|kept| serde_json::to_value(kept).ok())
+                {
+                    let _ = reply.send(Tell::Notice { notice });
+                }
+            }
             Ask::Up {
                 services,
                 profiles,
@@ -305,6 +314,12 @@ impl Driver {
             Ask::Stop { services } => {
                 self.stopping.push((services.clone(), reply));
                 self.feed(Event::Request(devrun_core::event::Request::Stop {
+                    services,
+                }));
+            }
+            Ask::Restart { services } => {
+                self.follow(false, reply);
+                self.feed(Event::Request(devrun_core::event::Request::Restart {
                     services,
                 }));
             }

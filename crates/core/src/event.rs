@@ -260,6 +260,11 @@ pub enum Request {
         /// Their names.
         services: Vec<String>,
     },
+    /// Restart these, each once whom it depends on is up again; empty means all that are to run.
+    Restart {
+        /// Their names; one that does not run is started, with what it depends on.
+        services: Vec<String>,
+    },
     /// End the session.
     End {
         /// Whether the services are stopped first.

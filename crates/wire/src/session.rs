@@ -13,6 +13,8 @@ pub enum Ask {
     },
     /// All notices from now on, and before them those so far; never ends by itself.
     Follow,
+    /// The notices so far.
+    History,
     /// Apply this; then as [`Ask::Follow`], but only what happens from now on.
     Up {
         /// Services to start; empty means all.
@@ -29,6 +31,12 @@ pub enum Ask {
     /// Stop these services and keep them stopped. Answered by [`Tell::Status`] once they are.
     Stop {
         /// Their names; never empty.
+        services: Vec<String>,
+    },
+    /// Restart these services in order of their dependencies; then as [`Ask::Follow`], but only
+    /// what happens from now on.
+    Restart {
+        /// Their names; empty means all that are to run.
         services: Vec<String>,
     },
     /// End the session, after stopping the services if asked. The connection ends with it.

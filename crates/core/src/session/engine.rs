@@ -74,6 +74,7 @@ impl Session {
     fn warn_about_orphans(&mut self, containers: &[Container]) {
         let orphans: Vec<&str> = containers
             .iter()
+            .filter(|container| container.label(label::ONE_OFF).is_empty())
             .filter(|container| !self.machines.contains_key(container.service()))
             .map(|container| container.name.as_str())
             .collect();

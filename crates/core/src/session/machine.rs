@@ -155,6 +155,8 @@ pub(crate) struct Machine {
     pub(crate) pushed: bool,
     /// Make it anew even if it is equal.
     pub(crate) recreate: bool,
+    /// Somebody asked for a restart, which waits for those that it depends on.
+    pub(crate) again: bool,
     /// One-shot, and it ended with 0.
     pub(crate) completed: bool,
     /// When the present start began.
@@ -253,6 +255,7 @@ impl Machine {
             exited: None,
             pushed: false,
             recreate: false,
+            again: false,
             completed: false,
             start_began: None,
             start_took: None,
@@ -334,3 +337,4 @@ impl Machine {
             && self.follow.is_empty()
     }
 }
+            && !self.again

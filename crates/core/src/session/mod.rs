@@ -1,6 +1,7 @@
 //! The deciding machine of one stack: what is wanted is compared with what the engine says, and
 //! the difference becomes effects; their ends come back as events, until nothing is left to do.
 
+mod again;
 mod done;
 mod engine;
 mod machine;
@@ -142,6 +143,10 @@ impl Session {
     /// When [`Event::Deadline`] is wanted, counted from the session's beginning.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
+        // What cannot be begun now is looked at again when that changes, whatever the time is.
+        if !self.connected || self.ending.is_some() || self.prepared != Prepared::Yes {
+            return None;
+        }
         self.machines
             .values()
             .filter(|machine| machine.busy.is_none())

@@ -52,9 +52,18 @@ impl Session {
         let Some(machine) = self.machines.get(name) else {
             return;
         };
-        if machine.busy.is_some() || machine.failed.is_some() || machine.completed {
+        if machine.busy.is_some() || machine.failed.is_some() {
             return;
         }
+        if machine.again && self.step_again(name) {
+            return;
+        }
+        if self.machines.get(name).is_none_or(|machine| machine.completed) {
+            return;
+        }
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
         if machine.attached.is_some() && machine.running() && self.step_follow(name) {
             return;
         }
@@ -239,6 +248,7 @@ impl Session {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.start_began.get_or_insert(now);
             machine.recreate = false;
+            machine.again = false;
             machine.completed = false;
             machine.forget_process();
         }

@@ -54,7 +54,8 @@ impl Session {
                 .iter()
                 .any(|dependency| dependency.service == name)
                 && self.machines.get(&service.name).is_some_and(|machine| {
-                    let leaving = self.ending == Some(true) || machine.wanted != Wanted::Run;
+                    // What was never ours goes on, and nobody waits for its end.
+                    let leaving = self.ending == Some(true) || machine.wanted == Wanted::Stopped;
                     leaving
                         && (machine.running()
                             || machine.doing().is_some_and(Doing::replaces_process))

@@ -26,6 +26,7 @@ impl Session {
                     }
                 }
             }
+            Request::Restart { services } => self.on_restart(services),
             Request::End { stop } => {
                 self.ending = Some(stop);
                 self.cancel_builds();
@@ -33,7 +34,7 @@ impl Session {
         }
     }
 
-    fn on_up(&mut self, services: Vec<String>, profiles: Vec<String>, build: bool, recreate: bool) {
+    pub(super) fn on_up(&mut self, services: Vec<String>, profiles: Vec<String>, build: bool, recreate: bool) {
         self.settled = false;
         for profile in profiles {
             if !self.options.profiles.contains(&profile) {
