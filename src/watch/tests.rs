@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use devrun_core::plan::IgnoreTexts;
-use devrun_stack::{Location, Resources, Restart, Service, Source, Stack, Sync};
+use devrun_stack::{Location, Service, Source, Stack, Sync};
 use tempfile::TempDir;
 
 use super::*;
@@ -30,38 +30,19 @@ fn stack(root: &Path, from: &Path) -> Stack {
         name: "web".into(),
         container_name: "app-web".into(),
         source: Source::Image("web".into()),
-        proxy: None,
-        command: None,
-        environment: BTreeMap::new(),
-        ports: vec![],
-        mounts: vec![],
-        depends_on: vec![],
-        healthcheck: None,
-        limits: Resources::default(),
-        reservations: Resources::default(),
-        restart: Restart::No,
-        logging: None,
-        profiles: vec![],
-        init: false,
-        task: false,
-        routes: vec![],
         sync: vec![sync],
-        on: vec![],
         ready_timeout: PATIENCE,
         at,
+        ..Service::default()
     };
     Stack {
         name: "app".into(),
         file: root.join("Stackfile.kdl"),
         root: root.into(),
         network: "app-network".into(),
-        url: None,
-        variables: vec![],
-        volumes: vec![],
         services: vec![service],
-        checks: vec![],
         reads: vec![root.join("Stackfile.kdl"), root.join("env/web.env")],
-        secrets: vec![],
+        ..Stack::default()
     }
 }
 

@@ -24,7 +24,7 @@ impl std::fmt::Display for Location {
 }
 
 /// A whole, valid stack.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Stack {
     /// The name in effect: `-p` if given, else the one that the file declares.
     pub name: String,
@@ -136,6 +136,39 @@ pub struct Service {
     pub at: Location,
 }
 
+impl Default for Service {
+    /// A service without a name, of an image without one, as it is unless the Stackfile says more.
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            container_name: String::new(),
+            source: Source::Image(String::new()),
+            proxy: None,
+            command: None,
+            environment: BTreeMap::new(),
+            ports: Vec::new(),
+            mounts: Vec::new(),
+            depends_on: Vec::new(),
+            healthcheck: None,
+            limits: Resources::default(),
+            reservations: Resources::default(),
+            restart: Restart::No,
+            logging: None,
+            profiles: Vec::new(),
+            init: false,
+            task: false,
+            routes: Vec::new(),
+            sync: Vec::new(),
+            on: Vec::new(),
+            ready_timeout: READY_TIMEOUT,
+            at: Location::default(),
+        }
+    }
+}
+
+/// How long until a service must be ready after its start, unless told.
+const READY_TIMEOUT: Duration = Duration::from_secs(300);
+
 /// Where an image comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -147,7 +180,7 @@ pub enum Source {
 }
 
 /// How an image is built.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Build {
     /// The context, absolute.
     pub context: PathBuf,

@@ -18,9 +18,8 @@ fn project() -> (tempfile::TempDir, Build) {
     let build = Build {
         context: root.to_owned(),
         dockerfile: root.join("Dockerfile"),
-        target: None,
         args: [("A".to_owned(), "1".to_owned())].into(),
-        at: devrun_stack::Location::default(),
+        ..Build::default()
     };
     (dir, build)
 }

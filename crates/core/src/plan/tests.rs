@@ -1,9 +1,7 @@
 //! The rules of one stack, asked about paths. `/p` is the checkout; the service `web` is built
 //! from `/p/web` and synced to `/app`.
 
-use std::time::Duration;
-
-use devrun_stack::{Action, Build, Command, MountSource, Resources, Restart, Service};
+use devrun_stack::{Action, Build, Command, MountSource, Service};
 use proptest::prelude::*;
 
 use super::*;
@@ -43,25 +41,8 @@ fn service(name: &str, source: Source) -> Service {
         name: name.into(),
         container_name: format!("app-{name}"),
         source,
-        proxy: None,
-        command: None,
-        environment: BTreeMap::new(),
-        ports: vec![],
-        mounts: vec![],
-        depends_on: vec![],
-        healthcheck: None,
-        limits: Resources::default(),
-        reservations: Resources::default(),
-        restart: Restart::No,
-        logging: None,
-        profiles: vec![],
-        init: false,
-        task: false,
-        routes: vec![],
-        sync: vec![],
-        on: vec![],
-        ready_timeout: Duration::from_secs(300),
         at: at(20),
+        ..Service::default()
     }
 }
 
@@ -70,8 +51,8 @@ fn web() -> Service {
         context: "/p/web".into(),
         dockerfile: "/p/web/Dockerfile".into(),
         target: None,
-        args: BTreeMap::new(),
         at: at(21),
+        ..Build::default()
     };
     service("web", Source::Build(build))
 }
@@ -108,17 +89,13 @@ fn stack(services: Vec<Service>) -> Stack {
         file: "/p/Stackfile.kdl".into(),
         root: "/p".into(),
         network: "app-network".into(),
-        url: None,
-        variables: vec![],
-        volumes: vec![],
         services,
-        checks: vec![],
         reads: vec![
             "/p/Stackfile.kdl".into(),
             "/p/.env".into(),
             "/q/secret.env".into(),
         ],
-        secrets: vec![],
+        ..Stack::default()
     }
 }
 

@@ -1,10 +1,8 @@
 //! Small stacks for tests.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use devrun_stack::{Location, Port, Proxy, Resources, Restart, Route, Service, Source, Stack};
+use devrun_stack::{Location, Port, Proxy, Route, Service, Source, Stack};
 
 /// A stack of these services, at `/home/me/app/Stackfile.kdl`.
 pub(super) fn stack(services: Vec<Service>) -> Stack {
@@ -13,13 +11,8 @@ pub(super) fn stack(services: Vec<Service>) -> Stack {
         file: PathBuf::from("/home/me/app/Stackfile.kdl"),
         root: PathBuf::from("/home/me/app"),
         network: "app-network".into(),
-        url: None,
-        variables: Vec::new(),
-        volumes: Vec::new(),
         services,
-        checks: Vec::new(),
-        reads: Vec::new(),
-        secrets: Vec::new(),
+        ..Stack::default()
     }
 }
 
@@ -29,20 +22,6 @@ pub(super) fn service(name: &str, port: u16, line: usize, routes: &[&str]) -> Se
         name: name.into(),
         container_name: format!("app-{name}"),
         source: Source::Image(format!("{name}:1")),
-        proxy: None,
-        command: None,
-        environment: BTreeMap::new(),
-        ports: Vec::new(),
-        mounts: Vec::new(),
-        depends_on: Vec::new(),
-        healthcheck: None,
-        limits: Resources::default(),
-        reservations: Resources::default(),
-        restart: Restart::No,
-        logging: None,
-        profiles: Vec::new(),
-        init: false,
-        task: false,
         routes: routes
             .iter()
             .map(|pattern| Route {
@@ -51,10 +30,8 @@ pub(super) fn service(name: &str, port: u16, line: usize, routes: &[&str]) -> Se
                 at: at(line + 1),
             })
             .collect(),
-        sync: Vec::new(),
-        on: Vec::new(),
-        ready_timeout: Duration::from_secs(300),
         at: at(line),
+        ..Service::default()
     }
 }
 
