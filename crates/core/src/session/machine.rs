@@ -306,6 +306,35 @@ impl Machine {
         }
     }
 
+    /// More that has to follow: the strongest swallows what it makes pointless, and a restart
+    /// comes after the commands, whichever was asked for first.
+    pub(crate) fn add_follow(&mut self, more: Vec<Follow>) {
+        for follow in more {
+            if !self.follow.contains(&follow) {
+                self.follow.push_back(follow);
+            }
+        }
+        for strongest in [Follow::Rebuild, Follow::Recreate] {
+            if self.follow.contains(&strongest) {
+                self.follow = VecDeque::from([strongest]);
+                return;
+            }
+        }
+        if self.follow.contains(&Follow::Restart) {
+            self.follow.retain(|follow| matches!(follow, Follow::Exec(_)));
+            self.follow.push_back(Follow::Restart);
+        }
+    }
+
+    /// What follows a save can be begun, as soon as it is quiet.
+    pub(crate) fn can_follow(&self) -> bool {
+        self.busy.is_none()
+            && self.failed.is_none()
+            && !self.completed
+            && self.attached.is_some()
+            && self.running()
+    }
+
     /// Saves that are not live yet, or whose consequences are not over: at least one of them while
     /// an update is under way.
     pub(crate) fn unfinished(&self) -> usize {
@@ -329,6 +358,7 @@ impl Machine {
     /// Nothing more will happen to it by itself.
     pub(crate) fn at_rest(&self) -> bool {
         self.busy.is_none()
+            && !self.again
             && !matches!(
                 self.image,
                 ImageState::Busy(_) | ImageState::Unknown { .. }
@@ -337,4 +367,3 @@ impl Machine {
             && self.follow.is_empty()
     }
 }
-            && !self.again

@@ -149,7 +149,7 @@ impl Session {
         }
         self.machines
             .values()
-            .filter(|machine| machine.busy.is_none())
+            .filter(|machine| machine.wanted == machine::Wanted::Run && machine.can_follow())
             .filter_map(update::due)
             .min()
     }

@@ -64,7 +64,7 @@ impl Session {
         let Some(machine) = self.machines.get(name) else {
             return;
         };
-        if machine.attached.is_some() && machine.running() && self.step_follow(name) {
+        if machine.can_follow() && self.step_follow(name) {
             return;
         }
         self.step_container(name);
@@ -111,8 +111,15 @@ impl Session {
         let Some((service, machine)) = self.pair(name) else {
             return;
         };
-        let ImageState::Have(image) = &machine.image else {
-            return;
+        let image = match &machine.image {
+            ImageState::Have(image) => image,
+            // What runs goes on although there is no other image, or while there is none yet.
+            ImageState::Failed if machine.running() => return self.step_running(name, &service),
+            ImageState::Busy(_) if machine.running() && machine.was_ready => {
+                return self.step_running(name, &service);
+            }
+            ImageState::Failed if !machine.engine_restarts => return self.build_again(name),
+            _ => return,
         };
         let Some(spec) = self.spec(&service, image) else {
             return;
@@ -137,6 +144,14 @@ impl Session {
                 }
             }
             Some(_) => self.step_running(name, &service),
+        }
+    }
+
+    /// The version that went on although its image could not be made anew is gone.
+    fn build_again(&mut self, name: &str) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.try_again();
+            self.step_image(name);
         }
     }
 

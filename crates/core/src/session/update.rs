@@ -139,11 +139,7 @@ impl Session {
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        for follow in decision.follow {
-            if !machine.follow.contains(&follow) {
-                machine.follow.push_back(follow);
-            }
-        }
+        machine.add_follow(decision.follow);
         let rebuilds = machine.follow.contains(&Follow::Rebuild);
         match machine.container_id() {
             Some(container) if !decision.sync.is_empty() => {
@@ -172,8 +168,10 @@ impl Session {
         {
             machine.follow.clear();
             machine.saved = None;
-            if rebuilds || !matches!(machine.image, ImageState::Have(_)) {
+            if rebuilds {
                 self.rebuild(name);
+            } else {
+                self.step_image(name);
             }
         }
     }
@@ -315,13 +313,14 @@ impl Session {
         if changed.is_empty() {
             return;
         }
-        let decision = rules.decide(name, changed);
-        for follow in decision.follow {
-            // Whether the image is fresh was decided by its inputs already.
-            if follow != Follow::Rebuild && !machine.follow.contains(&follow) {
-                machine.follow.push_back(follow);
-            }
-        }
+        // Whether the image is fresh was decided by its inputs already, so what would rebuild must
+        // not swallow what the others ask for.
+        let rebuilds = |path: &&PathBuf| {
+            let decision = rules.decide(name, std::slice::from_ref(*path));
+            decision.follow.contains(&Follow::Rebuild)
+        };
+        let others: Vec<PathBuf> = changed.iter().filter(|it| !rebuilds(it)).cloned().collect();
+        machine.add_follow(rules.decide(name, &others).follow);
         machine.saved.get_or_insert((now, now));
         self.notice(
             Some(name),
