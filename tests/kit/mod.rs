@@ -4,6 +4,7 @@
 //! of that name is removed from the engine when it is dropped, also when the test fails.
 #![allow(dead_code, reason = "each test program uses a part of the kit")]
 
+pub mod browser;
 pub mod session;
 
 use std::net::TcpListener;
@@ -20,6 +21,8 @@ pub struct Scratch {
     pub name: String,
     /// Where this test's sessions leave their sockets: never in the person's own folder.
     pub state: PathBuf,
+    /// Variables that each command of this test gets.
+    pub environment: Vec<(String, String)>,
     _keep: Option<tempfile::TempDir>,
 }
 
@@ -83,6 +86,7 @@ impl Scratch {
             folder,
             name,
             state,
+            environment: Vec::new(),
             _keep: keep,
         }
     }
@@ -97,6 +101,7 @@ impl Scratch {
             .env("XDG_RUNTIME_DIR", &self.state)
             .env("NO_COLOR", "1")
             .env_remove("DEVRUN_PROFILES")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null());
         command
     }
@@ -250,12 +255,18 @@ pub fn patience(seconds: u64) -> Duration {
 /// Asks until there is an answer; panics with `what` and the last `None` where there is none in
 /// time. For what offers no event to wait for.
 pub fn eventually<T>(what: &str, seconds: u64, mut ask: impl FnMut() -> Option<T>) -> T {
+    let answer = within(seconds, &mut ask);
+    answer.unwrap_or_else(|| panic!("not within {seconds} s: {what}"))
+}
+
+/// Asks until there is an answer; `None` where there is none in time.
+pub fn within<T>(seconds: u64, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + patience(seconds);
     loop {
-        if let Some(answer) = ask() {
+        let answer = ask();
+        if answer.is_some() || Instant::now() >= end {
             return answer;
         }
-        assert!(Instant::now() < end, "not within {seconds} s: {what}");
         pause();
     }
 }

@@ -1,0 +1,163 @@
+//! The seed's stack as a person sees it: a real browser on the proxy, and files being saved.
+
+mod kit;
+
+use kit::browser::Browser;
+use kit::{Scratch, Session, eventually, free_port, get, http};
+use serde_json::Value;
+
+/// The repository's own stack under another name, on ports of its own, in a copy that tests edit.
+struct App {
+    stack: Scratch,
+    session: Session,
+    url: String,
+}
+
+const COUNTER: &str = "examples/unified/frontend/src/Counter.jsx";
+const VIEWS: &str = "examples/unified/backend/items/views.py";
+
+impl App {
+    fn start(test: &str) -> App {
+        let stack = Scratch::copy(test, ".");
+        let port = free_port();
+        let mut env = format!("PROXY_PORT={port}\n");
+        for name in ["BACKEND_PORT", "FRONTEND_PORT", "DB_PORT", "REDIS_PORT"] {
+            env.push_str(&format!("{name}={}\n", free_port()));
+        }
+        stack.write(".env", &env);
+        let mut session = stack.up(&[]);
+        session.ready();
+        App { stack, session, url: format!("http://localhost:{port}") }
+    }
+
+    /// A browser on the entry page, once the page has its data.
+    fn page(&self) -> Browser {
+        let browser = Browser::open();
+        browser.go(&self.url);
+        browser.shows("Clicked 0 times", 60);
+        browser
+    }
+
+    /// An answer of the backend over the proxy, for a program.
+    fn api(&self, path: &str) -> kit::Answer {
+        http(&["-H", "Accept: application/json", &format!("{}{path}", self.url)]).unwrap()
+    }
+}
+
+#[test]
+fn the_page_shows_what_is_in_the_database_and_puts_things_into_it() {
+    let app = App::start("page");
+    let items = format!("{}/api/v1/items/", app.url);
+    let made = http(&["-H", "Content-Type: application/json", "-d", r#"{"name": "made by the API"}"#, &items]).unwrap();
+    assert_eq!(made.status, 201, "{made:?}");
+
+    let browser = app.page();
+    browser.shows("made by the API", 20);
+    browser.find("input[name=name]").send("made in the page");
+    browser.find("form button").click();
+    browser.shows("made in the page", 20);
+
+    let file = app.stack.path("notes ü.txt");
+    std::fs::write(&file, "what was uploaded\n").unwrap();
+    browser.find("input[name=name]").send("with a file");
+    browser.find("input[name=upload]").send(file.to_str().unwrap());
+    browser.find("form button").click();
+    browser.shows("with a file", 20);
+    let link = browser.script("return document.querySelector('li a').href").unwrap();
+    let link = link.as_str().unwrap();
+    assert!(link.starts_with(&format!("{}/media/", app.url)), "{link}");
+    assert_eq!(get(link).unwrap().body, "what was uploaded\n");
+
+    // Loaded again, it is all still there, from the database of this stack.
+    browser.go(&app.url);
+    for name in ["made by the API", "made in the page", "with a file"] {
+        browser.shows(name, 20);
+    }
+    let query = ["exec", "db", "psql", "-U", "postgres", "-d", "backend_db", "-tAc", "select count(*) from items_item"];
+    assert_eq!(app.stack.ok(&query).out.trim(), "3");
+}
+
+#[test]
+fn a_saved_component_is_live_and_the_page_keeps_its_state() {
+    let mut app = App::start("hmr");
+    let browser = app.page();
+    for count in 1..=3 {
+        browser.find(".counter").click();
+        browser.shows(&format!("Clicked {count} times"), 10);
+    }
+    // It would not survive the page being loaded again.
+    browser.script("window.__mark = 'still here'").unwrap();
+
+    app.stack.edit(COUNTER, "Clicked {count}", "Pressed {count}");
+    browser.shows("Pressed 3 times", 20);
+    let done = app.session.event("frontend", "update-done", 30);
+    assert_eq!(done["action"], "synced", "{done}");
+
+    let overlay = "return document.querySelector('vite-error-overlay')?.shadowRoot.textContent";
+    app.stack.edit(COUNTER, "return (", "return ((");
+    let said = eventually("Vite's overlay", 20, || browser.script(overlay).ok()?.as_str().map(str::to_owned));
+    assert!(said.contains("Counter.jsx"), "{said}");
+
+    app.stack.edit(COUNTER, "return ((", "return (");
+    app.stack.edit(COUNTER, "Pressed {count}", "Pushed {count}");
+    browser.shows("Pushed 3 times", 20);
+    eventually("no overlay", 20, || browser.script(overlay).ok()?.is_null().then_some(()));
+    assert_eq!(browser.script("return window.__mark").unwrap(), "still here", "the page was loaded again");
+    assert_eq!(app.stack.service("frontend")["state"], "ready");
+}
+
+#[test]
+fn a_saved_view_is_live_and_a_broken_one_says_so_until_it_is_mended() {
+    let mut app = App::start("view");
+    let path = "/api/v1/items/count/";
+    assert_eq!(app.api(path).body, r#"{"count":null}"#);
+
+    app.stack.edit(VIEWS, "{\"count\": cache", "{\"counted\": cache");
+    let done = app.session.event("backend", "update-done", 60);
+    assert_eq!((&done["outcome"], &done["action"]), (&"ok".into(), &"synced, restarted".into()), "{done}");
+    assert_eq!(app.api(path).body, r#"{"counted":null}"#);
+
+    app.stack.edit(VIEWS, "def count(self, request):", "def count(self, request:");
+    let failed = app.session.state("backend", "failed", 60);
+    assert!(failed["details"].to_string().contains("SyntaxError"), "{failed}");
+    let table = app.stack.ok(&["status"]).out;
+    assert!(table.contains("SyntaxError"), "{table}");
+
+    let answer = app.api(path);
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let told: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((&told["service"], &told["state"]), (&"backend".into(), &"failed".into()), "{told}");
+    assert!(told["reason"].to_string().contains("SyntaxError"), "{told}");
+    let browser = Browser::open();
+    browser.go(&format!("{}/api/v1/items/", app.url));
+    browser.shows("backend failed", 20);
+    browser.shows("SyntaxError", 20);
+
+    app.stack.edit(VIEWS, "def count(self, request:", "def count(self, request):");
+    app.session.state("backend", "ready", 60);
+    assert_eq!(app.api(path).body, r#"{"counted":null}"#);
+    // Nobody did anything: the page loaded itself again.
+    browser.shows("Item List", 20);
+}
+
+#[test]
+fn the_waiting_page_says_for_what_and_gives_way_by_itself() {
+    let app = App::start("waiting");
+    app.stack.ok(&["stop", "backend"]);
+    let answer = http(&["-H", "Accept: text/html", &format!("{}/admin/", app.url)]).unwrap();
+    assert_eq!(answer.status, 503, "{answer:?}");
+    let program = app.api("/api/v1/health/");
+    assert_eq!(program.status, 503, "{program:?}");
+    let told: Value = serde_json::from_str(&program.body).unwrap();
+    assert_eq!((&told["service"], &told["state"]), (&"backend".into(), &"stopped".into()), "{told}");
+    // What does not need it goes on.
+    assert_eq!(get(&app.url).unwrap().status, 200);
+
+    let browser = Browser::open();
+    browser.go(&format!("{}/admin/", app.url));
+    browser.shows("backend stopped", 20);
+    app.stack.ok(&["start", "backend"]);
+    browser.shows("Django administration", 60);
+    browser.find("input[name=username]");
+    assert!(browser.url().contains("/admin/login/"), "{}", browser.url());
+}
