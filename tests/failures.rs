@@ -3,5 +3,13 @@
 
 mod kit;
 
+#[path = "failures/engine.rs"]
+mod engine;
+#[path = "failures/hands.rs"]
+mod hands;
+#[path = "failures/interrupted.rs"]
+mod interrupted;
 #[path = "failures/services.rs"]
 mod services;
+#[path = "failures/stackfile.rs"]
+mod stackfile;

@@ -34,7 +34,11 @@ service beside { image "redis:7"; healthcheck "redis-cli ping" }
     let up = stack.run(&["up", "-d"]);
     assert_eq!(up.code, 1, "{}", said(&up));
     for part in ["exited with 7", "the last words", "not ready"] {
-        assert!(said(&up).contains(part), "{part:?} is not in\n{}", said(&up));
+        assert!(
+            said(&up).contains(part),
+            "{part:?} is not in\n{}",
+            said(&up)
+        );
     }
 
     let dead = stack.service("dead");
@@ -48,13 +52,29 @@ service beside { image "redis:7"; healthcheck "redis-cli ping" }
     assert_eq!(last["state"], "waiting", "{last}");
     assert!(reason(&last).contains("after"), "{last}");
     assert_eq!(stack.service("beside")["state"], "ready");
-    assert_eq!(docker(&["ps", "-aq", "--filter", &format!("name={}", stack.container("after"))]).out, "");
+    assert_eq!(
+        docker(&[
+            "ps",
+            "-aq",
+            "--filter",
+            &format!("name={}", stack.container("after"))
+        ])
+        .out,
+        ""
+    );
     let table = stack.ok(&["status"]).out;
-    assert!(table.contains("the last words"), "status does not show why:\n{table}");
+    assert!(
+        table.contains("the last words"),
+        "status does not show why:\n{table}"
+    );
 
     // Mended in the Stackfile, the session that is still there brings it all up.
     stack.edit("Stackfile.kdl", "exit 7", "exec sleep infinity");
-    stack.edit("Stackfile.kdl", r#"healthcheck "false""#, r#"healthcheck "true""#);
+    stack.edit(
+        "Stackfile.kdl",
+        r#"healthcheck "false""#,
+        r#"healthcheck "true""#,
+    );
     stack.ok(&["wait", "--timeout", "60s"]);
     assert_eq!(stack.service("last")["state"], "ready");
 }
@@ -81,7 +101,11 @@ service sick {
     assert!(reason(&sick).contains("the index is missing"), "{sick}");
     let wait = stack.run(&["wait"]);
     assert_eq!(wait.code, 1, "{}", said(&wait));
-    assert!(wait.err.contains("sick is failed") && wait.err.contains("the index is missing"), "{}", wait.err);
+    assert!(
+        wait.err.contains("sick is failed") && wait.err.contains("the index is missing"),
+        "{}",
+        wait.err
+    );
 }
 
 #[test]
@@ -98,10 +122,18 @@ service beside { image "redis:7"; healthcheck "redis-cli ping" }
     );
     let up = stack.run(&["up", "-d"]);
     assert_eq!(up.code, 1, "{}", said(&up));
-    assert!(said(&up).contains("devrun-test/not-there:1 cannot be pulled"), "{}", said(&up));
+    assert!(
+        said(&up).contains("devrun-test/not-there:1 cannot be pulled"),
+        "{}",
+        said(&up)
+    );
     let gone = stack.service("gone");
     assert_eq!(gone["state"], "failed", "{gone}");
-    assert!(reason(&gone).contains("is this machine online?") || reason(&gone).contains("is the name right?"), "{gone}");
+    assert!(
+        reason(&gone).contains("is this machine online?")
+            || reason(&gone).contains("is the name right?"),
+        "{gone}"
+    );
     assert_eq!(stack.service("beside")["state"], "ready");
 }
 
@@ -110,12 +142,26 @@ fn a_failing_step_of_a_dockerfile_is_shown_with_its_line_and_output() {
     let dockerfile = "FROM redis:7\nWORKDIR /app\n\nRUN echo looking for djnago; \\\n    echo no such thing >&2; exit 5\n";
     let stack = Scratch::new(
         "step",
-        &[("Stackfile.kdl", "stack app\nservice web { build \".\"; healthcheck \"redis-cli ping\" }\n"), ("Dockerfile", dockerfile)],
+        &[
+            (
+                "Stackfile.kdl",
+                "stack app\nservice web { build \".\"; healthcheck \"redis-cli ping\" }\n",
+            ),
+            ("Dockerfile", dockerfile),
+        ],
     );
     let up = stack.run(&["up", "-d"]);
     assert_eq!(up.code, 1, "{}", said(&up));
-    for part in ["Dockerfile:4", "RUN echo looking for djnago", "no such thing"] {
-        assert!(said(&up).contains(part), "{part:?} is not in\n{}", said(&up));
+    for part in [
+        "Dockerfile:4",
+        "RUN echo looking for djnago",
+        "no such thing",
+    ] {
+        assert!(
+            said(&up).contains(part),
+            "{part:?} is not in\n{}",
+            said(&up)
+        );
     }
     let web = stack.service("web");
     assert_eq!(web["state"], "failed", "{web}");
@@ -125,24 +171,46 @@ fn a_failing_step_of_a_dockerfile_is_shown_with_its_line_and_output() {
     stack.edit("Dockerfile", "exit 5", "true");
     stack.ok(&["wait", "--timeout", "60s"]);
     // One that breaks it again leaves running what runs.
-    let before = docker(&["inspect", "-f", "{{.Id}} {{.State.StartedAt}}", &stack.container("web")]).out;
+    let before = docker(&[
+        "inspect",
+        "-f",
+        "{{.Id}} {{.State.StartedAt}}",
+        &stack.container("web"),
+    ])
+    .out;
     stack.edit("Dockerfile", "WORKDIR /app", "WORKDIRR /app");
     let web = eventually("the failed build", 60, || {
         Some(stack.service("web")).filter(|web| reason(web).contains("build failed"))
     });
     assert_eq!(web["state"], "ready", "{web}");
-    assert_eq!(docker(&["inspect", "-f", "{{.Id}} {{.State.StartedAt}}", &stack.container("web")]).out, before);
+    assert_eq!(
+        docker(&[
+            "inspect",
+            "-f",
+            "{{.Id}} {{.State.StartedAt}}",
+            &stack.container("web")
+        ])
+        .out,
+        before
+    );
 }
 
 #[test]
 fn an_unknown_word_in_a_dockerfile_is_shown_with_its_line() {
     let stack = Scratch::new(
         "word",
-        &[("Stackfile.kdl", "stack app\nservice web { build \".\" }\n"), ("Dockerfile", "FROM redis:7\n\nCOPPY . /app\n")],
+        &[
+            ("Stackfile.kdl", "stack app\nservice web { build \".\" }\n"),
+            ("Dockerfile", "FROM redis:7\n\nCOPPY . /app\n"),
+        ],
     );
     let up = stack.run(&["up", "-d"]);
     assert_eq!(up.code, 1, "{}", said(&up));
-    assert!(said(&up).contains("Dockerfile:3") && said(&up).contains("COPPY"), "{}", said(&up));
+    assert!(
+        said(&up).contains("Dockerfile:3") && said(&up).contains("COPPY"),
+        "{}",
+        said(&up)
+    );
 }
 
 #[test]
@@ -152,7 +220,9 @@ fn a_port_that_is_taken_says_by_whom_and_is_used_once_it_is_free() {
         "port",
         &[(
             "Stackfile.kdl",
-            &format!("stack app\nservice cache {{ image \"redis:7\"; port {port} to=6379; healthcheck \"redis-cli ping\" }}\n"),
+            &format!(
+                "stack app\nservice cache {{ image \"redis:7\"; port {port} to=6379; healthcheck \"redis-cli ping\" }}\n"
+            ),
         )],
     );
     let holder = TcpListener::bind(("127.0.0.1", port)).unwrap();
@@ -163,25 +233,39 @@ fn a_port_that_is_taken_says_by_whom_and_is_used_once_it_is_free() {
     let pid = format!("(process {})", std::process::id());
     let cache = stack.service("cache");
     assert_eq!(cache["state"], "failed", "{cache}");
-    assert!(reason(&cache).contains(&pid) && reason(&cache).contains("publish another one"), "{cache}");
+    assert!(
+        reason(&cache).contains(&pid) && reason(&cache).contains("publish another one"),
+        "{cache}"
+    );
 
     drop(holder);
     stack.ok(&["up", "-d"]);
     assert_eq!(stack.service("cache")["state"], "ready");
-    let ping = shell(&format!("exec 3<>/dev/tcp/127.0.0.1/{port}; echo PING >&3; read -t 5 line <&3; echo $line"), &stack.folder);
+    let ping = shell(
+        &format!(
+            "exec 3<>/dev/tcp/127.0.0.1/{port}; echo PING >&3; read -t 5 line <&3; echo $line"
+        ),
+        &stack.folder,
+    );
     assert!(ping.out.contains("PONG"), "{ping:?}");
 }
 
 #[test]
 fn a_port_that_another_stack_has_names_that_stack() {
     let port = free_port();
-    let text = format!("stack app\nservice cache {{ image \"redis:7\"; port {port} to=6379; healthcheck \"redis-cli ping\" }}\n");
+    let text = format!(
+        "stack app\nservice cache {{ image \"redis:7\"; port {port} to=6379; healthcheck \"redis-cli ping\" }}\n"
+    );
     let first = Scratch::new("porta", &[("Stackfile.kdl", &text)]);
     let second = Scratch::new("portb", &[("Stackfile.kdl", &text)]);
     first.ok(&["up", "-d"]);
     let up = second.run(&["up", "-d"]);
     assert_eq!(up.code, 1, "{}", said(&up));
-    let who = format!("the container {} of the stack {}", first.container("cache"), first.name);
+    let who = format!(
+        "the container {} of the stack {}",
+        first.container("cache"),
+        first.name
+    );
     assert!(said(&up).contains(&who), "{}", said(&up));
 }
 
@@ -201,7 +285,10 @@ service web {
 }
 "#,
             ),
-            ("Dockerfile", "FROM redis:7\nWORKDIR /app\nCOPY main.sh .\nCMD [\"sh\", \"main.sh\"]\n"),
+            (
+                "Dockerfile",
+                "FROM redis:7\nWORKDIR /app\nCOPY main.sh .\nCMD [\"sh\", \"main.sh\"]\n",
+            ),
             ("main.sh", "echo cannot find the settings >&2\nexit 3\n"),
         ],
     );
@@ -209,9 +296,21 @@ service web {
     assert!(!session.settled(), "{}", session.dump());
     let web = stack.service("web");
     assert_eq!(web["state"], "failed", "{web}");
-    assert!(reason(&web).contains("crash-looping") && reason(&web).contains('3'), "{web}");
-    let told = session.seen.iter().find(|event| event["event"] == "service-state" && event["to"] == "failed").unwrap();
-    assert!(told["details"].to_string().contains("cannot find the settings"), "{told}");
+    assert!(
+        reason(&web).contains("crash-looping") && reason(&web).contains('3'),
+        "{web}"
+    );
+    let told = session
+        .seen
+        .iter()
+        .find(|event| event["event"] == "service-state" && event["to"] == "failed")
+        .unwrap();
+    assert!(
+        told["details"]
+            .to_string()
+            .contains("cannot find the settings"),
+        "{told}"
+    );
 
     stack.write("main.sh", "touch /tmp/serving\nexec sleep infinity\n");
     session.state("web", "ready", 60);
