@@ -16,7 +16,7 @@ use super::signals::Signals;
 use super::up::{Printer, first_generation};
 use crate::engine::Engine;
 use crate::report::paint::{BAD, GOOD, NAME};
-use crate::report::{Clock, Feed, seconds};
+use crate::report::{Clock, Feed, Reader, seconds};
 use crate::session::load::root_hash;
 use crate::session::{Begin, Running, begin};
 use devrun_core::spec::{Container, label};
@@ -82,7 +82,7 @@ async fn pass(
         },
         listener: None,
     });
-    let mut printer = Printer::new(global, context, clock);
+    let mut printer = Printer::new(global, context, clock, Reader::Pass);
     let exit = tokio::select! {
         exit = start_and_check(global, context, engine, feed, &mut printer) => exit,
         () = tokio::time::sleep_until(end) => Ok(Exit::TimedOut),

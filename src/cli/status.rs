@@ -60,6 +60,13 @@ pub(super) fn not_watching(global: &Global, status: &Status) {
 
 fn print(global: &Global, status: &Status) -> Result<(), Trouble> {
     not_watching(global, status);
+    for text in table_of(status) {
+        line(global.color, &text)?;
+    }
+    Ok(())
+}
+
+fn table_of(status: &Status) -> Vec<String> {
     let rows = status.services.iter().map(|service| {
         let state = paint::of_state(&service.state);
         let since = service.since.as_deref().map_or_else(String::new, ago);
@@ -78,16 +85,51 @@ fn print(global: &Global, status: &Status) -> Result<(), Trouble> {
         ]
     });
     let head = ["SERVICE", "STATE", "HEALTH", "SINCE", "PORTS", "WHY"];
-    for text in table::lines(&head, rows.collect()) {
-        line(global.color, &text)?;
-    }
-    Ok(())
+    table::lines(&head, rows.collect())
 }
 
+/// On one line, whatever a probe or a log said.
 fn details(service: &ServiceStatus) -> String {
     let mut text = service.reason.clone().unwrap_or_default();
     if let Some(last) = service.details.last().filter(|_| service.state == "failed") {
         text = format!("{text}: {last}");
     }
-    text
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn service(object: serde_json::Value) -> serde_json::Value {
+        let mut whole = serde_json::json!({
+            "health": null, "reason": null, "since": null, "exit_code": null, "container": null,
+            "image": null, "ports": [], "routes": [], "restarts": 0, "sync": null,
+        });
+        if let (Some(whole), Some(object)) = (whole.as_object_mut(), object.as_object()) {
+            whole.extend(object.clone());
+        }
+        whole
+    }
+
+    #[test]
+    fn one_line_a_service_with_all_that_a_person_asks() {
+        let services = [
+            serde_json::json!({"name": "db", "state": "ready", "health": "healthy",
+                "ports": [{"host": 5432, "container": 5432}]}),
+            serde_json::json!({"name": "backend", "state": "failed",
+                "reason": "exited with 1,\n3 times in 4 s",
+                "details": ["Traceback", "ImportError: djnago"],
+                "ports": [{"host": 8000, "container": 80}, {"host": 9000, "container": 9000}]}),
+            serde_json::json!({"name": "frontend", "state": "waiting",
+                "reason": "for backend, which is failed"}),
+            serde_json::json!({"name": "celery", "state": "off", "reason": "--profile with-celery"}),
+        ]
+        .map(service);
+        let status = serde_json::json!({"stack": "app", "file": "/app/Stackfile.kdl",
+            "session": null, "proxy": null, "services": services});
+        let lines = table_of(&serde_json::from_value(status).unwrap());
+        let text = anstream::adapter::strip_str(&lines.join("\n")).to_string();
+        insta::assert_snapshot!(text);
+    }
 }

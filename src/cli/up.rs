@@ -16,7 +16,7 @@ use super::output::line;
 use super::signals::Signals;
 use super::{Trouble, logs};
 use crate::engine::Engine;
-use crate::report::{Clock, Lines, Sheet, Stamped};
+use crate::report::{Clock, Lines, Reader, Sheet, Stamped, Volume};
 use crate::session::load::root_hash;
 use crate::session::place::Place;
 use crate::session::{Begin, begin};
@@ -34,19 +34,29 @@ pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u
     // Whoever cannot reach the engine learns it here, and not from a log in the background.
     let engine = Engine::connect().await?;
     let place = place(&context)?;
-    let printer = Printer::new(global, &context, clock);
+    let printer = |reader| Printer::new(global, &context, clock, reader);
     match place
         .lock()
         .map_err(|error| Trouble::local("the session's lock", &error))?
     {
         // Another `up` was quicker; whoever started this one talks to that one's session.
         Err(_) if options.background => Ok(Exit::Done.code()),
-        Err(_) => hand_over(global, options, &context, &place, printer).await,
+        Err(_) => {
+            let printer = printer(match options.detach {
+                true => Reader::Caller,
+                false => Reader::Guest,
+            });
+            hand_over(global, options, &context, &place, printer).await
+        }
         Ok(lock) if options.detach => {
             drop(lock);
+            let printer = printer(Reader::Starter);
             detach(global, options, &context, &place, printer).await
         }
-        Ok(_lock) => foreground(global, options, context, &place, engine, printer).await,
+        Ok(_lock) => {
+            let printer = printer(Reader::Owner);
+            foreground(global, options, context, &place, engine, printer).await
+        }
     }
 }
 
@@ -223,7 +233,10 @@ async fn hand_over(
         recreate: options.recreate,
     };
     match Client::ask(place, &ask).await? {
-        Some(client) => follow(client, printer.joined(), options.detach).await,
+        Some(client) => {
+            printer.head(&context.stack.name)?;
+            follow(client, printer, options.detach).await
+        }
         None => Err(Trouble::new(
             Exit::Failed,
             "a session of this stack is starting or ending just now",
@@ -233,7 +246,7 @@ async fn hand_over(
 }
 
 /// Prints what a session tells; with `until_settled` until all is ready or not to be had.
-async fn follow(
+pub(super) async fn follow(
     mut client: Client,
     mut printer: Printer,
     until_settled: bool,
@@ -273,13 +286,13 @@ pub(super) struct Printer {
 }
 
 impl Printer {
-    pub(super) fn new(global: &Global, context: &Context, clock: Clock) -> Printer {
-        let lines = Lines::new(
-            Sheet::of(&context.stack),
-            clock,
-            global.verbose > 0,
-            global.quiet,
-        );
+    pub(super) fn new(global: &Global, context: &Context, clock: Clock, reader: Reader) -> Printer {
+        let volume = match (global.quiet, global.verbose) {
+            (true, _) => Volume::Quiet,
+            (false, 0) => Volume::Normal,
+            (false, _) => Volume::Verbose,
+        };
+        let lines = Lines::new(Sheet::of(&context.stack), clock, reader, volume);
         Printer {
             format: global.format,
             color: global.color,
@@ -288,9 +301,11 @@ impl Printer {
     }
 
     /// For somebody who joins a session: its beginning was printed elsewhere.
-    fn joined(mut self) -> Printer {
-        self.lines.join();
-        self
+    fn head(&self, stack: &str) -> Result<(), Trouble> {
+        match (self.format, self.lines.head(stack)) {
+            (Format::Text, Some(head)) => line(self.color, &head),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn print(&mut self, stamped: &Stamped) -> Result<(), Trouble> {

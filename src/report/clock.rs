@@ -23,6 +23,14 @@ impl Clock {
         }
     }
 
+    /// For tests: their lines must not depend on where they run.
+    #[cfg(test)]
+    pub(crate) fn utc() -> Clock {
+        Clock {
+            offset: UtcOffset::UTC,
+        }
+    }
+
     /// `12:01:07`, local.
     pub(crate) fn time_of_day(self, time: OffsetDateTime) -> String {
         time.to_offset(self.offset)

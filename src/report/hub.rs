@@ -49,3 +49,58 @@ impl Hub {
         feed
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use devrun_core::notice::{Notice, NoticeEvent};
+
+    use super::*;
+
+    fn publish(hub: &mut Hub, seq: u64) {
+        hub.publish(Stamped::now(Notice {
+            seq,
+            cause: None,
+            event: NoticeEvent::SessionEnded { code: 0 },
+            service: None,
+            took_ms: None,
+        }));
+    }
+
+    fn heard(feed: &mut Feed) -> Vec<u64> {
+        std::iter::from_fn(|| feed.try_recv().ok())
+            .map(|stamped| stamped.notice.seq)
+            .collect()
+    }
+
+    #[test]
+    fn who_comes_late_hears_the_past_in_order_and_then_the_rest() {
+        let mut hub = Hub::default();
+        publish(&mut hub, 1);
+        publish(&mut hub, 2);
+        let mut late = hub.listen(true);
+        let mut new = hub.listen(false);
+        publish(&mut hub, 3);
+        assert_eq!(heard(&mut late), [1, 2, 3]);
+        assert_eq!(heard(&mut new), [3]);
+    }
+
+    #[test]
+    fn who_left_does_not_keep_the_others_from_hearing() {
+        let mut hub = Hub::default();
+        drop(hub.listen(true));
+        let mut stays = hub.listen(true);
+        publish(&mut hub, 1);
+        assert_eq!(heard(&mut stays), [1]);
+        assert_eq!(hub.listeners.len(), 1);
+    }
+
+    #[test]
+    fn the_oldest_is_forgotten_first() {
+        let mut hub = Hub::default();
+        let all = u64::try_from(KEPT).unwrap() + 2;
+        (1..=all).for_each(|seq| publish(&mut hub, seq));
+        let heard = heard(&mut hub.listen(true));
+        assert_eq!(heard.len(), KEPT);
+        assert_eq!((heard.first(), heard.last()), (Some(&3), Some(&all)));
+    }
+}

@@ -1,304 +1,392 @@
 //! Notices as lines for people.
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
+mod updates;
 
+use std::collections::BTreeMap;
+
+use anstyle::Style;
 use devrun_core::notice::NoticeEvent;
+use time::OffsetDateTime;
 
-use super::paint::{self, BAD, DIM, GOOD, NAME};
+use super::paint::{self, BAD, BUSY, DIM, GOOD, NAME};
+use super::words::{self, counted, last_line, seconds};
 use super::{Clock, Sheet, Stamped};
+
+#[cfg(test)]
+mod tests;
 
 /// So many lines of details stand below a failure.
 const DETAILS: usize = 20;
+
+/// Who reads the lines: it decides what ends them, and what was told elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The terminal in which the session runs.
+    Owner,
+    /// A command that leaves the session in the background.
+    Starter,
+    /// A terminal that follows a session begun elsewhere.
+    Guest,
+    /// A command that hands something over to a session begun elsewhere, and leaves.
+    Caller,
+    /// One pass without a session to come back to.
+    Pass,
+}
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Volume {
+    /// Only what went wrong.
+    Quiet,
+    /// A line for what matters.
+    Normal,
+    /// Each step.
+    Verbose,
+}
 
 /// Turns a stream of notices into lines: each notice into some, or none.
 #[derive(Debug)]
 pub(crate) struct Lines {
     sheet: Sheet,
     clock: Clock,
-    verbose: bool,
-    quiet: bool,
+    reader: Reader,
+    volume: Volume,
     /// The first `settled` was told: from then on lines carry the time of day.
     settled: bool,
-    began: Option<time::OffsetDateTime>,
-    /// Somebody joined a session, and wants to know when it is settled again.
-    joined: bool,
-    told: BTreeSet<String>,
+    began: Option<OffsetDateTime>,
+    /// The time of the notice that is being told.
+    now: Option<OffsetDateTime>,
+    /// The session stops its services.
+    stopping: bool,
+    told: BTreeMap<String, Told>,
+}
+
+/// What was told of a service, or is to be told later.
+#[derive(Debug, Default)]
+struct Told {
+    state: String,
+    /// It was told that it is ready.
+    ready: bool,
+    /// It was ready and is so no longer: its return is worth a line.
+    away: bool,
+    /// The time of day since when the version that serves is there.
+    live: Option<String>,
+    /// Its image is being made; told by the first thing that really has to be done for that.
+    making: Option<String>,
+    /// It was said that a rebuild is on its way.
+    rebuild: bool,
 }
 
 impl Lines {
-    pub(crate) fn new(sheet: Sheet, clock: Clock, verbose: bool, quiet: bool) -> Lines {
+    pub(crate) fn new(sheet: Sheet, clock: Clock, reader: Reader, volume: Volume) -> Lines {
         Lines {
             sheet,
             clock,
-            verbose,
-            quiet,
+            reader,
+            volume,
             settled: false,
             began: None,
-            joined: false,
-            told: BTreeSet::new(),
+            now: None,
+            stopping: false,
+            told: BTreeMap::new(),
         }
-    }
-
-    /// From here on as if the session's beginning had been told elsewhere.
-    pub(crate) fn join(&mut self) {
-        self.settled = true;
-        self.joined = true;
     }
 
     /// The lines for one notice, with colours; empty where it is not worth one.
     pub(crate) fn of(&mut self, stamped: &Stamped) -> Vec<String> {
-        let time = Clock::parse(&stamped.time);
-        self.began = self.began.or(time);
+        self.now = Clock::parse(&stamped.time);
+        self.began = self.began.or(self.now);
+        let event = &stamped.notice.event;
         let service = stamped.notice.service.as_deref().unwrap_or("");
-        let took = stamped.notice.took_ms;
-        let mut lines = match &stamped.notice.event {
+        let lines = self.told(service, event, stamped.notice.took_ms);
+        if self.volume == Volume::Quiet && !is_bad(event) {
+            return Vec::new();
+        }
+        lines
+    }
+
+    fn told(&mut self, service: &str, event: &NoticeEvent, took: Option<f64>) -> Vec<String> {
+        match event {
             NoticeEvent::SessionStarted {
                 stack,
                 file,
                 services,
             } => {
-                vec![format!(
-                    "{NAME}{stack}{NAME:#} · {services} services · {file}"
-                )]
+                let services = counted(*services, "service");
+                vec![format!("{NAME}{stack}{NAME:#} · {services} · {file}")]
             }
             NoticeEvent::ServiceState {
                 from,
                 to,
                 reason,
                 details,
-            } => self.state(service, (from, to), reason.as_deref(), details, took, time),
-            NoticeEvent::Settled { ready, watching } => self.settled(*ready, *watching, time),
-            NoticeEvent::BuildStarted { reason } if self.verbose || self.settled => {
-                vec![self.dated(time, service, &format!("building ({reason})"))]
+            } => {
+                let reason = reason.as_deref().unwrap_or("");
+                self.note_state(service, from, to, reason);
+                self.state(service, (from, to), reason, details, took)
             }
+            NoticeEvent::Settled { ready, watching } => self.settle(*ready, *watching),
+            NoticeEvent::BuildStarted { reason } => self.build_started(service, reason),
             NoticeEvent::BuildStep { name, cached } => {
-                self.step(service, name, *cached, took, time)
+                self.build_step(service, name, *cached, took)
             }
-            NoticeEvent::BuildDone { outcome, image } if self.verbose => {
-                vec![self.dated(time, service, &format!("image {outcome} {image}"))]
+            NoticeEvent::BuildDone { outcome, image } => {
+                self.entry(service).making = None;
+                self.if_verbose(service, "image", &format!("{outcome} {image}"))
             }
-            NoticeEvent::UpdatePlanned { action, reason } => {
-                self.planned(service, action, reason, time)
-            }
+            NoticeEvent::UpdatePlanned { action, reason } => self.planned(service, action, reason),
             NoticeEvent::UpdateDone {
                 outcome,
                 action,
                 paths,
                 details,
-            } => self.updated(service, outcome == "ok", action, paths, details, took, time),
-            NoticeEvent::ProbeFailed { output } if self.verbose => {
-                vec![self.dated(time, service, &format!("probe: {}", last_line(output)))]
+            } => match outcome.as_str() {
+                "ok" => self.updated(service, action, paths, took),
+                _ => self.update_failed(service, action, paths, details),
+            },
+            NoticeEvent::ProbeFailed { output } => {
+                self.if_verbose(service, "probe", last_line(output))
             }
-            NoticeEvent::Log { text, .. } => vec![format!(
-                "{DIM}{service:width$} |{DIM:#} {text}",
-                width = self.sheet.width
-            )],
-            NoticeEvent::Warning { message } => self.warning(service, message, time),
-            _ => Vec::new(),
-        };
-        if self.quiet && !is_bad(&stamped.notice.event) {
-            lines.clear();
+            NoticeEvent::RoutesApplied { generation } => self.if_verbose(
+                service,
+                "routes",
+                &format!("applied, generation {generation}"),
+            ),
+            NoticeEvent::Log { text, .. } => {
+                let width = self.sheet.width;
+                vec![format!("{DIM}{service:width$} |{DIM:#} {text}")]
+            }
+            NoticeEvent::Warning { message } => self.warning(service, message),
+            NoticeEvent::SessionEnded { .. } if self.stopping => {
+                vec!["stopped; containers and data are kept".to_owned()]
+            }
+            NoticeEvent::SessionEnded { .. }
+            | NoticeEvent::FilesChanged { .. }
+            | NoticeEvent::Synced { .. } => Vec::new(),
         }
-        lines
+    }
+
+    fn entry(&mut self, service: &str) -> &mut Told {
+        self.told.entry(service.to_owned()).or_default()
+    }
+
+    fn note_state(&mut self, service: &str, from: &str, to: &str, reason: &str) {
+        let settled = self.settled;
+        let now = self.time_of_day();
+        let told = self.entry(service);
+        to.clone_into(&mut told.state);
+        match to {
+            "ready" | "done" => told.live = now,
+            "pulling" => told.making = Some(reason.to_owned()),
+            _ if settled && from == "ready" => told.away = true,
+            _ => {}
+        }
     }
 
     fn state(
         &mut self,
         service: &str,
         (from, to): (&str, &str),
-        reason: Option<&str>,
+        reason: &str,
         details: &[String],
         took: Option<f64>,
-        time: Option<time::OffsetDateTime>,
     ) -> Vec<String> {
         let style = paint::of_state(to);
-        let width = self.sheet.width;
         match to {
-            "ready" | "done" if !self.settled || !self.told.contains(service) => {
-                self.told.insert(service.to_owned());
-                let took = took.map_or_else(String::new, seconds);
-                let place = self.sheet.place(service);
-                let line =
-                    format!("  {service:width$}  {style}{to:<8}{style:#} {took:>6}   {place}");
-                vec![line.trim_end().to_owned()]
-            }
-            "ready" if from == "unhealthy" => {
-                vec![self.dated(time, service, &format!("{GOOD}healthy again{GOOD:#}"))]
-            }
+            "ready" | "done" => self.becomes_ready(service, from, to, took),
             "failed" | "unhealthy" => {
-                let reason = reason.unwrap_or("");
-                let head = if self.settled {
-                    self.dated(time, service, &format!("{style}{to}{style:#}   {reason}"))
-                } else {
-                    format!("  {service:width$}  {style}{to:<8}{style:#} {reason}")
-                };
-                let mut lines = vec![head];
+                let mut lines = vec![self.row(service, style, to, reason)];
                 lines.extend(self.details(details));
                 lines
             }
-            "building" | "pulling" | "starting" if self.verbose => {
-                vec![format!(
-                    "  {service:width$}  {style}{to:<8}{style:#} {}",
-                    reason.unwrap_or("")
-                )]
+            "stopped" if self.settled => {
+                let by_session = reason == "the session ends";
+                self.stopping |= by_session;
+                let why = if by_session { "" } else { reason };
+                vec![self.row(service, style, to, why)]
+            }
+            "building" | "pulling" | "starting" | "updating" | "waiting"
+                if self.volume == Volume::Verbose =>
+            {
+                let reason = reason.strip_prefix(to).unwrap_or(reason);
+                vec![self.row(service, style, to, reason.trim_start())]
             }
             _ => Vec::new(),
         }
     }
 
-    fn details(&self, details: &[String]) -> Vec<String> {
-        let skipped = details.len().saturating_sub(DETAILS);
-        let indent = if self.settled { 9 } else { 2 } + self.sheet.width + 2;
-        details
-            .iter()
-            .skip(skipped)
-            .map(|line| format!("{:indent$}{DIM}{line}{DIM:#}", ""))
-            .collect()
+    fn becomes_ready(
+        &mut self,
+        service: &str,
+        from: &str,
+        to: &str,
+        took: Option<f64>,
+    ) -> Vec<String> {
+        let told = self.entry(service);
+        let first = !std::mem::replace(&mut told.ready, true);
+        let back = std::mem::take(&mut told.away);
+        let took = took.map_or_else(String::new, seconds);
+        let place = self.sheet.place(service);
+        if !self.settled {
+            return match first {
+                true => vec![self.timed(service, GOOD, to, &took, &place)],
+                false => Vec::new(),
+            };
+        }
+        let word = match (first, back) {
+            (true, _) => to,
+            (false, true) if from == "unhealthy" => "healthy again",
+            (false, true) => "ready again",
+            (false, false) => return Vec::new(),
+        };
+        let took = match took.as_str() {
+            "" => took,
+            took => format!(" in {took}"),
+        };
+        vec![self.dated(service, &format!("{GOOD}{word}{GOOD:#}{took}"))]
     }
 
-    fn settled(
-        &mut self,
-        ready: bool,
-        watching: usize,
-        time: Option<time::OffsetDateTime>,
-    ) -> Vec<String> {
-        let took = match (self.began, time) {
-            (Some(began), Some(time)) => {
-                format!(" in {}", seconds((time - began).as_seconds_f64() * 1000.0))
-            }
-            _ => String::new(),
-        };
-        if std::mem::replace(&mut self.settled, true) && !std::mem::take(&mut self.joined) {
+    fn settle(&mut self, ready: bool, watching: usize) -> Vec<String> {
+        if std::mem::replace(&mut self.settled, true) {
             return Vec::new();
         }
         let mut lines = Vec::new();
+        let width = self.sheet.width;
+        for (service, told) in &self.told {
+            if told.state == "waiting" {
+                let ready = |other: &str| self.told.get(other).is_some_and(|told| told.ready);
+                let reason = self.sheet.waits_for(service, ready);
+                lines.push(format!(
+                    "  {service:width$}  {BUSY}waiting {BUSY:#} {reason}"
+                ));
+            }
+        }
+        // Who comes later has not heard of all.
+        let elsewhere = matches!(self.reader, Reader::Guest | Reader::Caller);
         for (service, profile) in self.sheet.profiles() {
-            if !self.told.contains(service) {
-                let width = self.sheet.width;
+            let started = self
+                .told
+                .get(service)
+                .is_some_and(|told| told.state != "off");
+            if !started && !elsewhere {
                 lines.push(format!(
                     "  {service:width$}  {DIM}off{DIM:#}              --profile {profile}"
                 ));
             }
         }
-        let watch = match watching {
-            0 => String::new(),
-            files => format!(" · watching {files} files · Ctrl-C stops"),
+        let took = match (self.began, self.now) {
+            (Some(began), Some(now)) => {
+                format!(" in {}", seconds((now - began).as_seconds_f64() * 1000.0))
+            }
+            _ => String::new(),
         };
-        lines.push(if ready {
-            format!("{GOOD}ready{GOOD:#}{took}{watch}")
+        let (style, word) = if ready {
+            (GOOD, "ready")
         } else {
-            format!("{BAD}not ready{BAD:#}{took}{watch}")
-        });
+            (BAD, "not ready")
+        };
+        let rest = self.what_now(watching);
+        lines.push(format!("{style}{word}{style:#}{took}{rest}"));
         lines
     }
 
-    fn step(
-        &self,
-        service: &str,
-        name: &str,
-        cached: bool,
-        took: Option<f64>,
-        time: Option<time::OffsetDateTime>,
-    ) -> Vec<String> {
-        if took.is_none() && !self.verbose {
-            return Vec::new();
-        }
-        let end = match (cached, took) {
-            (true, _) => format!("{DIM}cached{DIM:#}"),
-            (false, Some(took)) => seconds(took),
-            (false, None) => String::new(),
+    /// The first line for who comes later.
+    pub(crate) fn head(&self, stack: &str) -> Option<String> {
+        let text = format!("{NAME}{stack}{NAME:#} · runs already, what is new is applied");
+        (self.volume != Volume::Quiet).then_some(text)
+    }
+
+    /// What goes on from here, and how to end it.
+    fn what_now(&self, watching: usize) -> String {
+        let watch = match watching {
+            0 => "not watching".to_owned(),
+            files => format!("watching {}", counted(files, "file")),
         };
-        let width = self.sheet.width;
-        let line = match self.settled {
-            true => self.dated(time, service, &format!("{DIM}{name}{DIM:#} {end}")),
-            false => format!("  {service:width$}  {DIM}build    {name}{DIM:#} {end}"),
+        let end = match self.reader {
+            Reader::Owner => "Ctrl-C stops",
+            Reader::Starter | Reader::Caller => "`devrun stop` stops",
+            Reader::Guest => "Ctrl-C leaves the session running",
+            Reader::Pass => return String::new(),
         };
-        vec![line.trim_end().to_owned()]
+        format!(" · {watch} · {end}")
     }
 
-    fn planned(
-        &self,
-        service: &str,
-        action: &str,
-        reason: &str,
-        time: Option<time::OffsetDateTime>,
-    ) -> Vec<String> {
-        let worth = self.verbose || action.contains("rebuild") || action.contains("recreate");
-        if !worth {
-            return Vec::new();
-        }
-        let width = self.sheet.width;
-        vec![match self.settled {
-            true => self.dated(time, service, &format!("{action} ({reason})")),
-            false => format!("  {service:width$}  {DIM}{action} ({reason}){DIM:#}"),
-        }]
-    }
-
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "the fields of one notice, taken apart once"
-    )]
-    fn updated(
-        &self,
-        service: &str,
-        ok: bool,
-        action: &str,
-        paths: &str,
-        details: &[String],
-        took: Option<f64>,
-        time: Option<time::OffsetDateTime>,
-    ) -> Vec<String> {
-        let took = took.map_or_else(String::new, |took| format!(" in {}", seconds(took)));
-        if ok {
-            let ready = if action.contains("restarted") || action.contains("recreated") {
-                ", ready"
-            } else {
-                ""
-            };
-            return vec![self.dated(time, service, &format!("{paths} → {action}{ready}{took}"))];
-        }
-        let style = BAD;
-        let mut lines = vec![self.dated(
-            time,
-            service,
-            &format!("{paths} → {action}, {style}failed{style:#}"),
-        )];
-        lines.extend(self.details(details));
-        lines
-    }
-
-    fn warning(
-        &self,
-        service: &str,
-        message: &str,
-        time: Option<time::OffsetDateTime>,
-    ) -> Vec<String> {
-        let style = paint::BUSY;
+    fn warning(&self, service: &str, message: &str) -> Vec<String> {
         let mut parts = message.lines();
         let first = parts.next().unwrap_or("");
-        let head = if self.settled {
-            self.dated(time, service, &format!("{style}warning{style:#} {first}"))
-        } else if service.is_empty() {
-            format!("  {style}warning{style:#} {first}")
-        } else {
-            format!("  {style}warning{style:#} {service}: {first}")
+        let head = match (service, self.settled) {
+            ("", true) => self.dated_in(BUSY, "warning", first),
+            ("", false) => format!("  {}", self.named(BUSY, "warning", first)),
+            _ => self.row(service, BUSY, "warning", first),
         };
         let mut lines = vec![head];
         lines.extend(parts.map(|line| format!("    {line}")));
         lines
     }
 
-    /// `12:01:07 backend   …`.
-    fn dated(&self, time: Option<time::OffsetDateTime>, service: &str, text: &str) -> String {
-        let mut line = String::new();
-        if let Some(time) = time {
-            // Writing to a string cannot fail.
-            let _ = write!(line, "{DIM}{}{DIM:#} ", self.clock.time_of_day(time));
+    /// The last of these lines; the first of them says where.
+    fn details(&self, details: &[String]) -> Vec<String> {
+        let indent = if self.settled { 9 } else { 2 } + self.sheet.width + 2;
+        let shown = |line: &str| format!("{:indent$}{DIM}{line}{DIM:#}", "");
+        let [first, rest @ ..] = details else {
+            return Vec::new();
+        };
+        let skipped = details.len().saturating_sub(DETAILS);
+        let mut lines = vec![shown(first)];
+        if skipped > 0 {
+            lines.push(shown(&format!("… {} more", counted(skipped + 1, "line"))));
         }
+        let from = if skipped > 0 { skipped + 1 } else { 0 };
+        lines.extend(rest.iter().skip(from).map(|line| shown(line)));
+        lines
+    }
+
+    fn if_verbose(&self, service: &str, word: &str, text: &str) -> Vec<String> {
+        match self.volume {
+            Volume::Verbose => vec![self.row(service, DIM, word, text)],
+            Volume::Quiet | Volume::Normal => Vec::new(),
+        }
+    }
+
+    /// `  backend   failed   why`, and with the time of day once all was settled.
+    fn row(&self, service: &str, style: Style, word: &str, text: &str) -> String {
+        let text = match text {
+            "" => format!("{style}{word}{style:#}"),
+            text => format!("{style}{word:<8}{style:#} {text}"),
+        };
+        self.placed(service, &text)
+    }
+
+    /// `  backend   ready    1.9 s   where`.
+    fn timed(&self, service: &str, style: Style, word: &str, took: &str, text: &str) -> String {
+        let line = format!("{style}{word:<8}{style:#}{took:>6}   {text}");
+        self.placed(service, line.trim_end())
+    }
+
+    fn placed(&self, service: &str, text: &str) -> String {
+        match self.settled {
+            true => self.dated(service, text),
+            false => format!("  {}", self.named(Style::new(), service, text)),
+        }
+    }
+
+    /// `12:01:07 backend   …`.
+    fn dated(&self, service: &str, text: &str) -> String {
+        self.dated_in(Style::new(), service, text)
+    }
+
+    fn dated_in(&self, style: Style, service: &str, text: &str) -> String {
+        let time = self.time_of_day().unwrap_or_default();
+        format!("{DIM}{time}{DIM:#} {}", self.named(style, service, text))
+    }
+
+    fn named(&self, style: Style, service: &str, text: &str) -> String {
         let width = self.sheet.width;
-        let _ = write!(line, "{service:width$}  {text}");
-        line
+        format!("{style}{service:width$}{style:#}  {text}")
+    }
+
+    fn time_of_day(&self) -> Option<String> {
+        self.now.map(|now| self.clock.time_of_day(now))
     }
 }
 
@@ -310,22 +398,4 @@ fn is_bad(event: &NoticeEvent) -> bool {
         NoticeEvent::Warning { .. } | NoticeEvent::Log { .. } => true,
         _ => false,
     }
-}
-
-/// `0.9 s`, `14 s`, `4 ms`.
-pub(crate) fn seconds(millis: f64) -> String {
-    if millis < 100.0 {
-        format!("{millis:.0} ms")
-    } else if millis < 100_000.0 {
-        format!("{:.1} s", millis / 1000.0)
-    } else {
-        format!("{:.0} s", millis / 1000.0)
-    }
-}
-
-fn last_line(text: &str) -> &str {
-    text.lines()
-        .rev()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("no answer")
 }

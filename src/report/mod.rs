@@ -7,14 +7,16 @@ pub(crate) mod paint;
 mod sheet;
 mod stamped;
 pub(crate) mod table;
+mod words;
 
 use std::fmt::Write;
 
 pub(crate) use clock::Clock;
 pub(crate) use hub::{Feed, Hub};
-pub(crate) use lines::{Lines, seconds};
+pub(crate) use lines::{Lines, Reader, Volume};
 pub(crate) use sheet::Sheet;
 pub(crate) use stamped::Stamped;
+pub(crate) use words::seconds;
 
 /// A diagnostic of the Stackfile with its source line and carets.
 pub(crate) fn diagnostic(diagnostic: &devrun_stack::Diagnostic) -> String {

@@ -14,7 +14,7 @@ pub(crate) struct Sheet {
 #[derive(Debug, Clone, Default)]
 struct Row {
     address: String,
-    after: String,
+    after: Vec<String>,
     profile: Option<String>,
 }
 
@@ -28,11 +28,8 @@ impl Sheet {
             .unwrap_or(0)
             .max(8);
         let rows = stack.services.iter().map(|service| {
-            let after: Vec<&str> = service
-                .depends_on
-                .iter()
-                .map(|other| other.service.as_str())
-                .collect();
+            let after = service.depends_on.iter();
+            let after = after.map(|other| other.service.clone()).collect();
             let address = match (&service.proxy, &stack.url, service.ports.first()) {
                 (Some(_), Some(url), _) => format!("{url}/"),
                 (_, _, Some(port)) => format!("localhost:{}", port.host),
@@ -40,7 +37,7 @@ impl Sheet {
             };
             let row = Row {
                 address,
-                after: after.join(", "),
+                after,
                 profile: service.profiles.first().cloned(),
             };
             (service.name.clone(), row)
@@ -56,12 +53,22 @@ impl Sheet {
         let Some(row) = self.rows.get(service) else {
             return String::new();
         };
-        let after = if row.after.is_empty() {
-            String::new()
-        } else {
-            format!("after {}", row.after)
+        let after = match row.after.as_slice() {
+            [] => String::new(),
+            after => format!("after {}", after.join(", ")),
         };
         format!("{:<21} {after}", row.address).trim_end().to_owned()
+    }
+
+    /// `for db, redis`: those of whom it depends on that are not ready.
+    pub(crate) fn waits_for(&self, service: &str, ready: impl Fn(&str) -> bool) -> String {
+        let after = self.rows.get(service).map_or(&[][..], |row| &row.after);
+        let names: Vec<&str> = after.iter().map(String::as_str).collect();
+        let missing: Vec<&str> = names.into_iter().filter(|name| !ready(name)).collect();
+        match missing.as_slice() {
+            [] => String::new(),
+            missing => format!("for {}", missing.join(", ")),
+        }
     }
 
     /// Services of profiles, with the profile.

@@ -40,19 +40,20 @@ pub(crate) fn lines(head: &[&str], rows: Vec<Vec<Cell>>) -> Vec<String> {
 }
 
 fn line(row: &[Cell], widths: &[usize]) -> String {
+    // Nothing stands behind the last word, not even a blank.
+    let shown = row.iter().rposition(|cell| !cell.text.is_empty());
+    let shown = shown.map_or(0, |last| last + 1);
     let mut line = String::new();
-    for (column, cell) in row.iter().enumerate() {
-        let last = column + 1 == row.len();
-        let width = widths.get(column).copied().unwrap_or(0);
-        let padding = if last {
-            0
-        } else {
-            (width + 2).saturating_sub(cell.text.chars().count())
-        };
+    for (column, cell) in row.iter().take(shown).enumerate() {
         let Cell { style, text } = cell;
+        let width = widths.get(column).copied().unwrap_or(0) + 2;
+        let padding = match column + 1 == shown {
+            true => 0,
+            false => width.saturating_sub(text.chars().count()),
+        };
         line.push_str(&format!("{style}{text}{style:#}{:padding$}", ""));
     }
-    line.trim_end().to_owned()
+    line
 }
 
 #[cfg(test)]

@@ -1,0 +1,142 @@
+//! What saves lead to: plans, builds, and how they end.
+
+use super::words::{self, became_ready, done, large, seconds};
+use super::{BAD, DIM, Lines, Volume};
+
+/// A step of a build is cut so that its line fits most terminals.
+const LINE: usize = 100;
+
+impl Lines {
+    pub(super) fn build_started(&mut self, service: &str, reason: &str) -> Vec<String> {
+        let announced = self.entry(service).rebuild;
+        let text = match self.settled {
+            true => format!("building ({reason})"),
+            false => "building".to_owned(),
+        };
+        if self.volume == Volume::Verbose {
+            return self.if_verbose(service, "building", &format!("({reason})"));
+        }
+        self.entry(service).making = (!announced).then_some(text);
+        Vec::new()
+    }
+
+    pub(super) fn build_step(
+        &mut self,
+        service: &str,
+        name: &str,
+        cached: bool,
+        took: Option<f64>,
+    ) -> Vec<String> {
+        let making = self.entry(service).making.take_if(|_| !cached);
+        let mut lines: Vec<String> = Vec::new();
+        if let Some(making) = making {
+            let (word, rest) = making.split_once(' ').unwrap_or((&making, ""));
+            lines.push(self.row(service, super::BUSY, word, rest));
+        }
+        let long = took.is_some_and(|took| took >= words::WORTH_A_LINE) && !cached;
+        if !long && self.volume != Volume::Verbose {
+            return lines;
+        }
+        let took = match (cached, took) {
+            (true, _) => "cached".to_owned(),
+            (false, Some(took)) => seconds(took),
+            (false, None) => "begins".to_owned(),
+        };
+        let name = words::step(name, LINE.saturating_sub(self.sheet.width + 30));
+        let name = format!("{DIM}{name}{DIM:#}");
+        lines.push(self.timed(service, DIM, "build", &took, &name));
+        lines
+    }
+
+    pub(super) fn planned(&mut self, service: &str, action: &str, why: &str) -> Vec<String> {
+        let verbose = self.volume == Volume::Verbose;
+        let rebuilds = large(action) == Some("rebuild");
+        // A new image needs a new container: that goes without saying.
+        let told = !rebuilds && self.entry(service).rebuild;
+        if (told || large(action).is_none()) && !verbose {
+            return Vec::new();
+        }
+        self.entry(service).rebuild |= rebuilds;
+        let action = match large(action) {
+            Some(word) if !verbose => word.to_owned(),
+            _ => action.replace('+', ", "),
+        };
+        let text = match words::reason(why) {
+            _ if verbose => format!("{action} ({why})"),
+            (Some(path), rule) => format!("{path} → {action} ({rule})"),
+            (None, rule) => format!("{action} ({rule})"),
+        };
+        match self.settled {
+            true => vec![self.dated(service, &text)],
+            false => {
+                let width = self.sheet.width;
+                vec![format!("  {service:width$}  {DIM}{text}{DIM:#}")]
+            }
+        }
+    }
+
+    pub(super) fn updated(
+        &mut self,
+        service: &str,
+        action: &str,
+        paths: &str,
+        took: Option<f64>,
+    ) -> Vec<String> {
+        let now = self.time_of_day();
+        let told = self.entry(service);
+        told.live = now;
+        told.rebuild = false;
+        let ready = if became_ready(action) {
+            told.away = false;
+            ", ready"
+        } else {
+            ""
+        };
+        let took = took.map_or_else(String::new, |took| format!(" in {}", seconds(took)));
+        let paths = arrow(paths);
+        vec![self.dated(service, &format!("{paths}{}{ready}{took}", done(action)))]
+    }
+
+    pub(super) fn update_failed(
+        &mut self,
+        service: &str,
+        action: &str,
+        paths: &str,
+        details: &[String],
+    ) -> Vec<String> {
+        self.entry(service).rebuild = false;
+        let build = action.ends_with("build failed");
+        if build && details.is_empty() {
+            // Nothing runs: the state that follows says it with all it knows.
+            return Vec::new();
+        }
+        let (head, details) = if build {
+            let serving = match &self.entry(service).live {
+                Some(time) => format!("the version of {time}"),
+                None => "the version before".to_owned(),
+            };
+            let said = |line: &&String| !line.starts_with("its build failed");
+            let details: Vec<String> = details.iter().filter(said).cloned().collect();
+            let head = format!("{BAD}build failed{BAD:#}, still serving {serving}");
+            (head, details)
+        } else {
+            let action = if action.is_empty() {
+                String::new()
+            } else {
+                format!("{action}, ")
+            };
+            let head = format!("{}{action}{BAD}failed{BAD:#}", arrow(paths));
+            (head, details.to_vec())
+        };
+        let mut lines = vec![self.dated(service, &head)];
+        lines.extend(self.details(&details));
+        lines
+    }
+}
+
+fn arrow(paths: &str) -> String {
+    match paths {
+        "" => String::new(),
+        paths => format!("{paths} → "),
+    }
+}

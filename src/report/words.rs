@@ -1,0 +1,136 @@
+//! What the program says to itself, in words for people.
+
+/// Steps that took less, and those that were in the cache, are not worth a line.
+pub(super) const WORTH_A_LINE: f64 = 100.0;
+
+/// `0.9 s`, `140 s`, `4 ms`.
+pub(crate) fn seconds(millis: f64) -> String {
+    if millis < 100.0 {
+        format!("{millis:.0} ms")
+    } else if millis < 100_000.0 {
+        format!("{:.1} s", millis / 1000.0)
+    } else {
+        format!("{:.0} s", millis / 1000.0)
+    }
+}
+
+/// `1 file`, `2 files`.
+pub(super) fn counted(count: usize, word: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {word}{ending}")
+}
+
+/// A step of a build on one line: without the folds of the Dockerfile and the mounts, which are
+/// long and the same every time, and not longer than `room`.
+pub(super) fn step(name: &str, room: usize) -> String {
+    let words = name
+        .split_whitespace()
+        .filter(|word| !word.starts_with("--mount="));
+    shortened(&words.collect::<Vec<_>>().join(" "), room)
+}
+
+fn shortened(text: &str, room: usize) -> String {
+    if text.chars().count() <= room {
+        return text.to_owned();
+    }
+    let kept: String = text.chars().take(room.saturating_sub(1)).collect();
+    format!("{}…", kept.trim_end())
+}
+
+/// What a plan announces, if it is something that takes its time: `sync+rebuild` is a rebuild.
+pub(super) fn large(action: &str) -> Option<&'static str> {
+    ["rebuild", "recreate"]
+        .into_iter()
+        .find(|word| action.contains(word))
+}
+
+/// The reason of a plan, `api/views.py: sync rule, Stackfile.kdl:31`, as the file's name and the
+/// rule's place; a reason without a file has only the second.
+pub(super) fn reason(reason: &str) -> (Option<&str>, &str) {
+    let Some((path, rule)) = reason
+        .split_once(": ")
+        .filter(|(path, _)| *path != "changed")
+    else {
+        return (None, reason);
+    };
+    let rule = ["on rule, ", "sync rule, "]
+        .iter()
+        .find_map(|prefix| rule.strip_prefix(prefix))
+        .unwrap_or(rule);
+    (Some(path.rsplit('/').next().unwrap_or(path)), rule)
+}
+
+/// What was done, without the steps that go without saying.
+pub(super) fn done(action: &str) -> String {
+    let words: Vec<&str> = action.split(", ").collect();
+    let told = |word: &&str| !matches!(*word, "synced" | "recreated");
+    if words.contains(&"rebuilt") {
+        let told: Vec<&str> = words.into_iter().filter(told).collect();
+        return told.join(", ");
+    }
+    action.to_owned()
+}
+
+/// Whether what was done ended in a process that became ready again.
+pub(super) fn became_ready(action: &str) -> bool {
+    ["restarted", "recreated", "rebuilt"]
+        .iter()
+        .any(|word| action.contains(word))
+}
+
+/// The last line that says something.
+pub(super) fn last_line(text: &str) -> &str {
+    text.lines()
+        .rev()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or("no answer")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_as_exact_as_they_are_of_use() {
+        let shown = [3.6, 99.4, 123.0, 912.0, 14_240.0, 99_949.0, 139_900.0].map(seconds);
+        assert_eq!(
+            shown,
+            [
+                "4 ms", "99 ms", "0.1 s", "0.9 s", "14.2 s", "99.9 s", "140 s"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_step_stands_on_one_line() {
+        let name = "[dev 4/6] RUN --mount=type=cache,target=/root/.cache     pip install \t -r requirements.txt";
+        assert_eq!(
+            step(name, 100),
+            "[dev 4/6] RUN pip install -r requirements.txt"
+        );
+        assert_eq!(step(name, 20), "[dev 4/6] RUN pip i…");
+        assert_eq!(step("[1/2] RUN größer", 15), "[1/2] RUN größ…");
+    }
+
+    #[test]
+    fn reasons_are_split_into_file_and_rule() {
+        let cases = [
+            (
+                "backend/requirements.txt: on rule, Stackfile.kdl:74",
+                (Some("requirements.txt"), "Stackfile.kdl:74"),
+            ),
+            (
+                "web/Dockerfile: read by the build, Stackfile.kdl:9",
+                (Some("Dockerfile"), "read by the build, Stackfile.kdl:9"),
+            ),
+            (
+                "changed: environment, image",
+                (None, "changed: environment, image"),
+            ),
+            ("asked for", (None, "asked for")),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(reason(text), expected);
+        }
+    }
+}
