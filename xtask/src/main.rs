@@ -1,5 +1,6 @@
 //! Development commands: what a fresh clone needs is one `cargo xtask` away.
 
+mod bench;
 mod debian;
 mod engine;
 mod images;
@@ -15,10 +16,13 @@ cargo xtask up [ARGS…]        engine and base images made ready, then `devrun 
 cargo xtask test [FILTER…]    engine and base images made ready, then the whole test suite
 cargo xtask images            base images made ready
 cargo xtask images --remove   stand-ins removed; pulled images stay
+cargo xtask bench start       devrun beside Docker Compose, in one run (--quick: two rounds)
 cargo xtask tidy              sizes, imports, dependencies";
 
 #[derive(Debug, thiserror::Error)]
 enum Failure {
+    #[error(transparent)]
+    Bench(#[from] bench::Error),
     #[error(transparent)]
     Engine(#[from] engine::Error),
     #[error(transparent)]
@@ -49,6 +53,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::test(rest),
         ["images"] => ready(),
         ["images", "--remove"] => remove_stand_ins(),
+        ["bench", rest @ ..] => bench::bench(rest),
         ["tidy"] => tidy::tidy().map_err(Failure::from),
         [] | ["help" | "--help" | "-h"] => {
             run::say(USAGE);

@@ -1,0 +1,68 @@
+//! `cargo xtask bench NAME [--quick]`: devrun and its peer in one run, alternating.
+
+mod figures;
+mod limit;
+mod peer;
+mod start;
+
+use std::path::PathBuf;
+
+use crate::up::cargo;
+use crate::{Failure, ready, run};
+
+/// A bench did not come to its end, or a figure is short.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    #[error("there is no bench {0}; there is: start")]
+    Unknown(String),
+    #[error("{side} failed: {output}")]
+    Side { side: String, output: String },
+    #[error("{0} of the figures are short of what is wanted")]
+    Short(usize),
+}
+
+/// Rounds of a whole run, and of a quick one.
+const ROUNDS: usize = 5;
+const QUICK_ROUNDS: usize = 2;
+
+/// Runs a bench; an error where a figure is short.
+pub(crate) fn bench(arguments: &[&str]) -> Result<(), Failure> {
+    let quick = arguments.contains(&"--quick");
+    let name = arguments
+        .iter()
+        .find(|argument| !argument.starts_with("--"))
+        .copied()
+        .unwrap_or_default();
+    if name != "start" {
+        return Err(Error::Unknown(name.to_owned()).into());
+    }
+    ready()?;
+    let devrun = release()?;
+    let compose = peer::compose()?;
+    let rounds = if quick { QUICK_ROUNDS } else { ROUNDS };
+    let figures = start::run(&devrun, &compose, rounds)?;
+    match figures.report() {
+        0 => Ok(()),
+        short => Err(Error::Short(short).into()),
+    }
+}
+
+/// devrun as people use it.
+fn release() -> Result<PathBuf, Failure> {
+    run::step("devrun, release build", || {
+        run::quiet(
+            "release",
+            cargo().args([
+                "build",
+                "--release",
+                "--package",
+                "devrun",
+                "--bin",
+                "devrun",
+            ]),
+        )
+    })?;
+    let profile = run::target_profile()?;
+    let target = profile.parent().map(PathBuf::from).unwrap_or(profile);
+    Ok(target.join("release/devrun"))
+}
