@@ -89,6 +89,8 @@ pub(crate) enum Verb {
     Stop(Names),
     /// Start services again, with what they depend on
     Start(Names),
+    /// Restart services, each once what it depends on is ready again
+    Restart(Names),
     /// Show every service, its state and why it is in it
     #[command(visible_alias = "ps")]
     Status,
@@ -96,6 +98,8 @@ pub(crate) enum Verb {
     Logs(Logs),
     /// Run a command in the running container of a service
     Exec(Exec),
+    /// Run a command in a fresh container of a service, removed afterwards
+    Run(Run),
     /// Wait until services are ready and all saves are live
     Wait(Wait),
     /// Print what happened in the session, one JSON object a line
@@ -175,6 +179,21 @@ pub(crate) struct Exec {
     #[arg(
         value_name = "CMD",
         required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) command: Vec<String>,
+}
+
+/// `devrun run`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Run {
+    /// The service whose image, environment, network and volumes it gets
+    #[arg(value_name = "SERVICE")]
+    pub(crate) service: String,
+    /// The command with its arguments, as it stands; else the service's own
+    #[arg(
+        value_name = "CMD",
         trailing_var_arg = true,
         allow_hyphen_values = true
     )]

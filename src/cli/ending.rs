@@ -64,7 +64,7 @@ async fn in_reverse(
 
 /// Those on which nobody else of them depends, and the rest. A circle, which only a foreign hand
 /// can have made, goes all at once.
-fn split(containers: Vec<Container>) -> (Vec<Container>, Vec<Container>) {
+pub(super) fn split(containers: Vec<Container>) -> (Vec<Container>, Vec<Container>) {
     let needed: Vec<String> = containers
         .iter()
         .flat_map(|container| container.label(label::DEPENDS_ON).split(','))

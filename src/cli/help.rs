@@ -10,7 +10,9 @@ use super::arguments::Arguments;
 const GROUPS: [(&str, &[&str]); 2] = [
     (
         "Every day",
-        &["up", "down", "stop", "start", "status", "logs", "exec"],
+        &[
+            "up", "down", "stop", "start", "restart", "status", "logs", "exec", "run",
+        ],
     ),
     ("Scripts", &["ci", "wait", "events", "check"]),
 ];

@@ -13,6 +13,8 @@ mod help;
 mod http;
 mod logs;
 mod output;
+mod restart;
+mod run;
 mod signals;
 mod start;
 mod status;
@@ -60,9 +62,11 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Down(options) => down::run(&global, &options).await,
         Verb::Stop(options) => stop::run(&global, &options).await,
         Verb::Start(options) => start::run(&global, &options, clock).await,
+        Verb::Restart(options) => restart::run(&global, &options, clock).await,
         Verb::Status => status::run(&global).await,
         Verb::Logs(options) => logs::run(&global, &options, clock).await,
         Verb::Exec(options) => exec::run(&global, &options).await,
+        Verb::Run(options) => run::run(&global, &options).await,
         Verb::Wait(options) => wait::run(&global, &options).await,
         Verb::Events(options) => events::run(&global, &options).await,
         Verb::Check => check::run(&global),

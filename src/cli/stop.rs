@@ -1,6 +1,7 @@
 //! `devrun stop`: services end in reverse order; containers and data are kept.
 
 use devrun_core::effect::Exit;
+use devrun_core::spec::label;
 use devrun_wire::session::Ask;
 
 use super::Trouble;
@@ -36,6 +37,8 @@ pub(super) async fn run(global: &Global, options: &Names) -> Result<u8, Trouble>
         down::end_session(&place).await?;
     }
     let mut containers = down::ours(engine.snapshot(&context.stack.name).await?, &context)?;
+    // What somebody runs with `devrun run` ends by itself.
+    containers.retain(|container| container.label(label::ONE_OFF).is_empty());
     if !options.services.is_empty() {
         containers.retain(|container| {
             options

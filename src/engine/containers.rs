@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, KillContainerOptions, ListContainersOptions,
     RemoveContainerOptions, RestartContainerOptions, StopContainerOptions, WaitContainerOptions,
@@ -98,11 +99,36 @@ impl Engine {
         spec: &ContainerSpec,
         agent_volume: Option<&str>,
     ) -> Result<Created, EngineError> {
+        self.create_as(spec, agent_volume, |_| {}).await
+    }
+
+    /// Makes a container whose first process is to be talked to, with a terminal or without; see
+    /// [`Engine::run_attached`].
+    pub(crate) async fn create_attached(
+        &self,
+        spec: &ContainerSpec,
+        tty: bool,
+    ) -> Result<Created, EngineError> {
+        let talkative = |body: &mut ContainerCreateBody| {
+            body.tty = Some(tty);
+            body.open_stdin = Some(true);
+            body.stdin_once = Some(true);
+        };
+        self.create_as(spec, None, talkative).await
+    }
+
+    async fn create_as(
+        &self,
+        spec: &ContainerSpec,
+        agent_volume: Option<&str>,
+        more: impl FnOnce(&mut ContainerCreateBody),
+    ) -> Result<Created, EngineError> {
         let machine = Machine {
             cpus: self.version().await?.cpus,
             ipv6: self.has_ipv6(),
         };
-        let (body, mut warnings) = translate::container(spec, agent_volume, machine);
+        let (mut body, mut warnings) = translate::container(spec, agent_volume, machine);
+        more(&mut body);
         let options = CreateContainerOptions {
             name: Some(spec.name.clone()),
             ..Default::default()

@@ -9,12 +9,16 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::containers::short;
 use super::demux::{Demux, Output};
-use super::exec::{ExecExit, ExecOptions};
-use super::{Engine, EngineError, pause};
+use super::exec::ExecOptions;
+use super::{Engine, EngineError, PROMPT, hijack, pause, within};
 
 /// What a shell reports of a process that a signal ended.
 const SIGNALLED: i64 = 128;
+
+/// The keys of `exec`, as an address holds them.
+const ATTACH_KEYS: &str = "ctrl-%40%2Cctrl-_%2Cctrl-%5E%2Cctrl-%40";
 
 impl Engine {
     /// Runs a command with the input and the outputs of this process and gives its exit code.
@@ -41,7 +45,13 @@ impl Engine {
             .transpose()
             .map_err(|error| local(&error))?;
         let input = tokio::spawn(forward(stdin_chunks(), writer));
-        let resizing = tty.then(|| tokio::spawn(follow_size(exit.clone())));
+        let resizing = tty.then(|| {
+            let exit = exit.clone();
+            tokio::spawn(follow_size(move |rows, columns| {
+                let exit = exit.clone();
+                async move { exit.resize(rows, columns).await }
+            }))
+        });
         let ended = tokio::select! {
             copied = copy_out(reader, tty) => copied,
             code = terminated() => Ok(Some(code)),
@@ -53,6 +63,69 @@ impl Engine {
             Ok(None) => exit.code().await,
             Err(error) => Err(local(&error)),
         }
+    }
+}
+
+impl Engine {
+    /// Starts a container that [`Engine::create_attached`] made, gives its first process the input
+    /// and the outputs of this one, and waits until it ends; its exit code. Ctrl-C where there is
+    /// no terminal to take it is passed on; the second one kills.
+    pub(crate) async fn run_attached(&self, id: &str, tty: bool) -> Result<i64, EngineError> {
+        let path = format!(
+            "/v{}/containers/{id}/attach?stream=1&stdin=1&stdout=1&stderr=1&detachKeys={ATTACH_KEYS}",
+            self.docker.client_version()
+        );
+        let doing = format!("talking to {}", short(id));
+        let duplex = hijack::post(&self.endpoint, &path, String::new(), &doing).await?;
+        let (reader, writer) = tokio::io::split(duplex);
+        self.start(id).await?;
+        let _raw = tty
+            .then(RawMode::enter)
+            .transpose()
+            .map_err(|error| local(&error))?;
+        let input = tokio::spawn(forward(stdin_chunks(), writer));
+        let (engine, own) = (self.clone(), id.to_owned());
+        let resize = move |rows, columns| {
+            let (engine, own) = (engine.clone(), own.clone());
+            async move { engine.resize_container(&own, rows, columns).await }
+        };
+        let resizing = tty.then(|| tokio::spawn(follow_size(resize)));
+        let ended = tokio::select! {
+            copied = copy_out(reader, tty) => copied,
+            code = terminated() => Ok(Some(code)),
+            never = self.pass_on_interrupts(id) => match never {},
+        };
+        input.abort();
+        resizing.iter().for_each(JoinHandle::abort);
+        match ended {
+            Ok(Some(code)) => Ok(code),
+            Ok(None) => self.wait(id).await,
+            Err(error) => Err(local(&error)),
+        }
+    }
+
+    async fn pass_on_interrupts(&self, id: &str) -> std::convert::Infallible {
+        let Ok(mut interrupts) = signal(SignalKind::interrupt()) else {
+            return std::future::pending().await;
+        };
+        let mut word = "INT";
+        loop {
+            if interrupts.recv().await.is_none() {
+                return std::future::pending().await;
+            }
+            // One that has ended meanwhile says so by the end of its output.
+            let _ = self.kill(id, word).await;
+            word = "KILL";
+        }
+    }
+
+    async fn resize_container(&self, id: &str, rows: u16, columns: u16) -> bool {
+        let options = bollard::query_parameters::ResizeContainerTTYOptions {
+            h: rows.into(),
+            w: columns.into(),
+        };
+        let call = self.docker.resize_container_tty(id, options);
+        within("resizing the terminal", PROMPT, call).await.is_ok()
     }
 }
 
@@ -139,7 +212,7 @@ async fn forward(mut chunks: mpsc::Receiver<Vec<u8>>, mut writer: impl AsyncWrit
 }
 
 /// Gives the command's terminal the size of ours, now and whenever it changes.
-async fn follow_size(exit: ExecExit) {
+async fn follow_size<R: Future<Output = bool>>(resize: impl Fn(u16, u16) -> R) {
     let Ok(mut changes) = signal(SignalKind::window_change()) else {
         return;
     };
@@ -149,7 +222,7 @@ async fn follow_size(exit: ExecExit) {
             let Ok(size) = tcgetwinsize(std::io::stdin()) else {
                 return;
             };
-            if exit.resize(size.ws_row, size.ws_col).await {
+            if resize(size.ws_row, size.ws_col).await {
                 break;
             }
             pause(Duration::from_millis(10 * attempt)).await;

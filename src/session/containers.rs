@@ -231,6 +231,18 @@ pub(super) async fn restart(
     }
 }
 
+/// Restarts a container for a command that has no session; its first process is not waited for
+/// where it could not be told.
+pub(crate) async fn restart_plain(
+    engine: &Engine,
+    container: &str,
+    grace: Duration,
+) -> Result<(), EngineError> {
+    let deaf = is_deaf(engine, None, container).await;
+    let grace = if deaf { Duration::ZERO } else { grace };
+    engine.restart(container, grace).await
+}
+
 async fn started(engine: &Engine, container: &str) -> Outcome {
     match engine.inspect(container).await {
         Ok(Some(found)) => Outcome::Started {

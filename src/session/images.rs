@@ -15,16 +15,17 @@ use super::trees;
 use crate::engine::{self, Engine};
 use crate::image::{self, BuildError, BuildRequest, Step, StepState};
 
-/// Has the image, by pulling it if need be.
+/// Has the image, by pulling it if need be, or in any case with `newer`.
 pub(super) async fn pull(
     engine: Engine,
     op: Op,
     reference: String,
+    newer: bool,
     inputs: mpsc::Sender<Input>,
 ) -> Outcome {
     match engine.inspect_image(&reference).await {
-        Ok(Some(image)) => return Outcome::Image { image, made: false },
-        Ok(None) => {}
+        Ok(Some(image)) if !newer => return Outcome::Image { image, made: false },
+        Ok(_) => {}
         Err(error) => return Outcome::Failed(failure(error)),
     }
     let mut last = String::new();
@@ -53,6 +54,39 @@ pub(super) struct Wanted {
     pub(super) name: String,
     pub(super) stack: String,
     pub(super) force: bool,
+    /// Take no step from an earlier build.
+    pub(super) no_cache: bool,
+    /// Ask for a newer base image.
+    pub(super) pull: bool,
+}
+
+/// What the image of these inputs is called, and the hash of the inputs.
+pub(super) async fn tag_of(
+    engine: &Engine,
+    build: &Build,
+    name: &str,
+    service: &str,
+    rules: &Arc<Rules>,
+) -> Result<(String, String), Failure> {
+    let version = engine.version().await.map_err(failure)?;
+    let platform = format!("{}/{}", version.os, version.arch);
+    let (spec, service, rules) = (build.clone(), service.to_owned(), rules.clone());
+    let hashed = tokio::task::spawn_blocking(move || {
+        let context = spec.context.clone();
+        // What is synced over anyway is no reason to build.
+        image::inputs_hash(&spec, &platform, |path| {
+            !rules.image_input(&service, &context.join(path))
+        })
+    });
+    let said = |message: String| Failure {
+        message,
+        ..Failure::default()
+    };
+    let hash = match hashed.await {
+        Ok(hash) => hash.map_err(|error| said(error.to_string()))?,
+        Err(error) => return Err(said(format!("its files could not be read: {error}"))),
+    };
+    Ok((image::image_tag(name, &hash), hash))
 }
 
 /// Has an image of these inputs, by building it if need be.
@@ -63,25 +97,11 @@ pub(super) async fn build(
     rules: Arc<Rules>,
     inputs: mpsc::Sender<Input>,
 ) -> Outcome {
-    let platform = match engine.version().await {
-        Ok(version) => format!("{}/{}", version.os, version.arch),
-        Err(error) => return Outcome::Failed(failure(error)),
+    let named = tag_of(&engine, &wanted.build, &wanted.name, &op.service, &rules);
+    let (tag, hash) = match named.await {
+        Ok(named) => named,
+        Err(failure) => return Outcome::Failed(failure),
     };
-    let (spec, service) = (wanted.build.clone(), op.service.clone());
-    let after = rules.clone();
-    let hashed = tokio::task::spawn_blocking(move || {
-        let context = spec.context.clone();
-        // What is synced over anyway is no reason to build.
-        image::inputs_hash(&spec, &platform, |path| {
-            !rules.image_input(&service, &context.join(path))
-        })
-    });
-    let hash = match hashed.await {
-        Ok(Ok(hash)) => hash,
-        Ok(Err(error)) => return failed(error.to_string()),
-        Err(error) => return failed(format!("its files could not be read: {error}")),
-    };
-    let tag = image::image_tag(&wanted.name, &hash);
     if !wanted.force {
         match engine.inspect_image(&tag).await {
             Ok(Some(image)) => return Outcome::Image { image, made: false },
@@ -100,8 +120,8 @@ pub(super) async fn build(
             (label::INPUTS.to_owned(), hash),
         ]),
         secrets: BTreeMap::new(),
-        no_cache: false,
-        pull: false,
+        no_cache: wanted.no_cache,
+        pull: wanted.pull,
     };
     let endpoint = endpoint(&engine);
     let built = image::build(&endpoint, request, |step| {
@@ -115,7 +135,7 @@ pub(super) async fn build(
                 let id = image.id.clone();
                 let service = op.service.clone();
                 let remembered = tokio::task::spawn_blocking(move || {
-                    trees::remember_image(&after, &service, &id);
+                    trees::remember_image(&rules, &service, &id);
                 });
                 // Only what is gone on the host would be missed.
                 let _ = remembered.await;

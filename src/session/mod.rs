@@ -10,6 +10,7 @@ pub(crate) mod load;
 mod perform;
 pub(crate) mod place;
 mod serve;
+pub(crate) mod single;
 mod status;
 mod trees;
 
@@ -81,4 +82,4 @@ impl Running {
 /// How long the engine's `stop` may take in `down` before the process is killed.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
-pub(crate) use containers::{remove, stop};
+pub(crate) use containers::{remove, restart_plain as restart, stop};

@@ -33,8 +33,13 @@ impl Driver {
                 self.work(op, containers::prepare(engine, stack, network, volumes));
             }
             Effect::Pull { op, image } => {
-                let task =
-                    images::pull(self.engine.clone(), op.clone(), image, self.inputs.clone());
+                let task = images::pull(
+                    self.engine.clone(),
+                    op.clone(),
+                    image,
+                    false,
+                    self.inputs.clone(),
+                );
                 self.work(op, task);
             }
             Effect::Build {
@@ -48,6 +53,8 @@ impl Driver {
                     name,
                     stack: self.stack_name(),
                     force,
+                    no_cache: false,
+                    pull: false,
                 };
                 self.build(op, wanted);
             }

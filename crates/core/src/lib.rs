@@ -6,6 +6,7 @@ pub mod event;
 pub mod make;
 pub mod notice;
 pub mod observed;
+pub mod one_off;
 pub mod plan;
 pub mod routes;
 pub mod session;

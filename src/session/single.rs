@@ -1,0 +1,144 @@
+//! Single steps of a session, for commands that do one of them alone.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use devrun_core::event::{Failure, Op, Outcome, Progress};
+use devrun_core::make;
+use devrun_core::plan::Rules;
+use devrun_core::spec::Image;
+use devrun_stack::{Service, Source, Stack};
+use tokio::sync::mpsc;
+
+use super::containers::{self, failure};
+use super::{Input, images, trees};
+use crate::engine::Engine;
+
+/// So much progress may wait to be told.
+const WAITING: usize = 64;
+
+/// How an image is had.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct How {
+    /// Build even if one of these inputs is there.
+    pub(crate) force: bool,
+    /// Take no step from an earlier build.
+    pub(crate) no_cache: bool,
+    /// Ask for newer images: of the base, or of the service itself where it is not built.
+    pub(crate) pull: bool,
+}
+
+/// Has the image of a service, by building or pulling it if need be; tells the steps. Answers with
+/// the image and whether it is new.
+pub(crate) async fn image_of(
+    engine: &Engine,
+    stack: &Stack,
+    rules: &Arc<Rules>,
+    service: &Service,
+    how: How,
+    mut tell: impl FnMut(Progress),
+) -> Result<(Image, bool), Failure> {
+    let (inputs, mut steps) = mpsc::channel(WAITING);
+    let op = Op {
+        service: service.name.clone(),
+        number: 0,
+    };
+    let engine = engine.clone();
+    let had = async {
+        match &service.source {
+            Source::Image(reference) => {
+                images::pull(engine, op, reference.clone(), how.pull, inputs).await
+            }
+            Source::Build(build) => {
+                let wanted = images::Wanted {
+                    build: build.clone(),
+                    name: make::image_name(stack, service),
+                    stack: stack.name.clone(),
+                    force: how.force,
+                    no_cache: how.no_cache,
+                    pull: how.pull,
+                };
+                images::build(engine, op, wanted, rules.clone(), inputs).await
+            }
+        }
+    };
+    let mut had = std::pin::pin!(had);
+    let outcome = loop {
+        tokio::select! {
+            outcome = &mut had => break outcome,
+            Some(input) = steps.recv() => told(input, &mut tell),
+        }
+    };
+    while let Ok(input) = steps.try_recv() {
+        told(input, &mut tell);
+    }
+    match outcome {
+        Outcome::Image { image, made } => Ok((image, made)),
+        Outcome::Failed(failure) => Err(failure),
+        other => Err(unexpected(&other)),
+    }
+}
+
+fn told(input: Input, tell: &mut impl FnMut(Progress)) {
+    if let Input::Progress { progress, .. } = input {
+        tell(progress);
+    }
+}
+
+/// Makes the network and the volumes of a stack where they are missing.
+pub(crate) async fn prepared(engine: &Engine, stack: &Stack) -> Result<(), Failure> {
+    let (network, volumes) = (stack.network.clone(), stack.volumes.clone());
+    match containers::prepare(engine.clone(), stack.name.clone(), network, volumes).await {
+        Outcome::Prepared { .. } => Ok(()),
+        Outcome::Failed(failure) => Err(failure),
+        other => Err(unexpected(&other)),
+    }
+}
+
+/// Brings all that is synced into a container that need not run.
+pub(crate) async fn brought_over(
+    engine: &Engine,
+    rules: &Rules,
+    service: &str,
+    container: &str,
+) -> Result<(), Failure> {
+    let pushed = trees::push(engine, rules, service, container, None).await;
+    pushed.map(|_| ())
+}
+
+/// Whether an image of the present inputs is there; `None` where it would have to be built or
+/// pulled.
+pub(crate) async fn image_at_hand(
+    engine: &Engine,
+    stack: &Stack,
+    rules: &Arc<Rules>,
+    service: &Service,
+) -> Result<Option<Image>, Failure> {
+    let name = match &service.source {
+        Source::Image(reference) => reference.clone(),
+        Source::Build(build) => {
+            let name = make::image_name(stack, service);
+            images::tag_of(engine, build, &name, &service.name, rules)
+                .await?
+                .0
+        }
+    };
+    engine.inspect_image(&name).await.map_err(failure)
+}
+
+/// The rules of a stack, with what its ignore files say now.
+pub(crate) fn rules_of(stack: &Stack) -> Arc<Rules> {
+    Arc::new(Rules::compile(stack, &crate::watch::ignore_texts(stack)))
+}
+
+/// A path as people name it who stand in the stack's folder.
+pub(crate) fn shown<'a>(stack: &Stack, path: &'a Path) -> std::path::Display<'a> {
+    path.strip_prefix(&stack.root).unwrap_or(path).display()
+}
+
+fn unexpected(outcome: &Outcome) -> Failure {
+    Failure {
+        message: format!("an answer to another question: {outcome:?}"),
+        ..Failure::default()
+    }
+}
