@@ -60,19 +60,30 @@ fn waiting<'a>(status: &'a Status, names: &[String]) -> Vec<&'a ServiceStatus> {
         true => service.state != "off",
         false => names.contains(&service.name),
     };
-    let live = |service: &ServiceStatus| service.sync.as_ref().is_none_or(|sync| sync.pending == 0);
     status
         .services
         .iter()
         .filter(asked)
-        .filter(|service| !(matches!(service.state.as_str(), "ready" | "done") && live(service)))
+        .filter(|service| {
+            !(matches!(service.state.as_str(), "ready" | "done") && pending(service) == 0)
+        })
         .collect()
+}
+
+/// Saves that are not live yet.
+fn pending(service: &ServiceStatus) -> usize {
+    service.sync.as_ref().map_or(0, |sync| sync.pending)
 }
 
 fn said<'a>(services: impl Iterator<Item = &'a ServiceStatus>) -> String {
     let told = |service: &ServiceStatus| {
+        let saves = match pending(service) {
+            0 => String::new(),
+            1 => ", 1 save is not live yet".to_owned(),
+            count => format!(", {count} saves are not live yet"),
+        };
         let reason = service.reason.as_deref().unwrap_or("");
-        format!("{} is {} {reason}", service.name, service.state)
+        format!("{} is {}{saves} {reason}", service.name, service.state)
             .trim_end()
             .to_owned()
     };
