@@ -123,15 +123,15 @@ fn a_session_outlives_the_engine_and_saves_again_once_it_is_back() {
     );
     let status = stack.status();
     assert!(status["session"]["pid"].is_number(), "{status}");
+    // What is saved meanwhile is not lost, and what happens meanwhile is seen.
+    stack.write("note.txt", "three\n");
     let wait = stack.run(&["wait", "--timeout", "1s"]);
     assert_eq!(wait.code, 4, "{wait:?}");
     assert!(
-        wait.err.contains("engine"),
+        wait.err.contains("web is ready, 1 save is not live yet"),
         "it does not say what it waited for: {}",
         wait.err
     );
-    // What is saved meanwhile is not lost, and what happens meanwhile is seen.
-    stack.write("note.txt", "three\n");
     assert_eq!(
         docker(&["restart", "-t", "1", &stack.container("cache")]).code,
         0
