@@ -1,4 +1,11 @@
 //! What goes wrong, on the real engine: it is said with its reason and the way out, the rest goes
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test ends by panicking, its helpers too; they are modules beside each other"
+)]
 //! on, and what was mended heals.
 
 mod kit;
@@ -9,6 +16,8 @@ mod engine;
 mod hands;
 #[path = "failures/interrupted.rs"]
 mod interrupted;
+#[path = "failures/readiness.rs"]
+mod readiness;
 #[path = "failures/services.rs"]
 mod services;
 #[path = "failures/stackfile.rs"]
