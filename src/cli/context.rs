@@ -5,7 +5,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use devrun_core::effect::Exit;
 use devrun_stack::Stack;
 
 use super::Trouble;
@@ -123,9 +122,4 @@ fn diagnostic_json(diagnostic: &devrun_stack::Diagnostic) -> serde_json::Value {
         "message": diagnostic.message(),
         "help": diagnostic.help(),
     })
-}
-
-/// The exit code as the program's own.
-pub(super) fn code(exit: Exit) -> u8 {
-    exit.code()
 }

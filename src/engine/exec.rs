@@ -19,8 +19,6 @@ pub(crate) struct ExecStream {
     pub(crate) stdout: Stdout<ReadHalf<Duplex>>,
     /// The end of its error output, filled while `stdout` is read.
     pub(crate) stderr: Tail,
-    /// How it ended.
-    pub(crate) exit: ExecExit,
 }
 
 /// Asks for the exit code of a command, once its output has ended.
@@ -63,7 +61,7 @@ impl Engine {
         argv: &[String],
         user: Option<&str>,
     ) -> Result<ExecStream, EngineError> {
-        let (duplex, exit) = self
+        let (duplex, _) = self
             .exec_start(
                 id,
                 argv,
@@ -80,7 +78,6 @@ impl Engine {
             stdin,
             stderr: stdout.stderr(),
             stdout,
-            exit,
         })
     }
 

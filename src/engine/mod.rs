@@ -32,17 +32,11 @@ use bollard::Docker;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-pub(crate) use archive::PathStat;
-pub(crate) use containers::Created;
 pub(crate) use error::EngineError;
-pub(crate) use exec::{ExecExit, ExecOutcome, ExecStream};
-pub(crate) use images::PullProgress;
 pub(crate) use locate::Endpoint;
 use locate::Located;
 pub(crate) use logs::{LogLine, LogOptions, LogStream, nanoseconds};
 pub(crate) use networks::Found;
-pub(crate) use ports::PortHolder;
-pub(crate) use volumes::VolumeUser;
 
 /// How long an engine may take for what it answers out of its head.
 const PROMPT: Duration = Duration::from_secs(30);

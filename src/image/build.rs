@@ -22,7 +22,7 @@ use super::dockerfile::Dockerfile;
 use super::endpoint::{Endpoint, EngineError, refusal};
 use super::filesync::{DOCKERFILE, Files};
 use super::progress::{Progress, Step, is_cancelled};
-use super::secrets::{SecretSource, Secrets};
+use super::secrets::Secrets;
 use super::session::Session;
 
 #[cfg(test)]
@@ -44,7 +44,7 @@ pub(crate) struct BuildRequest {
     /// The image's labels.
     pub(crate) labels: BTreeMap<String, String>,
     /// What `RUN --mount=type=secret,id=NAME` may read.
-    pub(crate) secrets: BTreeMap<String, SecretSource>,
+    pub(crate) secrets: BTreeMap<String, PathBuf>,
     /// Take no step from an earlier build.
     pub(crate) no_cache: bool,
     /// Ask for a newer base image.

@@ -16,10 +16,9 @@ mod progress;
 mod secrets;
 mod session;
 
-pub(crate) use build::{BuildError, BuildRequest, Built, Failure, build};
-pub(crate) use context::ContextError;
-pub(crate) use endpoint::{Endpoint, EngineError};
+pub(crate) use build::{BuildError, BuildRequest, build};
+pub(crate) use endpoint::Endpoint;
 pub(crate) use ensure::image_tag;
 pub(crate) use inputs::inputs_hash;
 pub(crate) use progress::{Step, StepState};
-pub(crate) use secrets::{SecretSource, own_authorities};
+pub(crate) use secrets::own_authorities;

@@ -43,7 +43,11 @@ impl Agent {
         let exec = engine.exec_stream(container, &argv, user).await?;
         let greeting = AgentConnection::start(exec.stdout, exec.stdin);
         let (connection, hello) = match tokio::time::timeout(GREETING, greeting).await {
-            Ok(greeted) => greeted?,
+            Ok(Ok(greeted)) => greeted,
+            Ok(Err(error)) => {
+                let said = exec.stderr.text();
+                return Err(AgentError::NotGreeted { error, said });
+            }
             Err(_) => {
                 let seconds = GREETING.as_secs();
                 return Err(AgentError::Silent { seconds });
@@ -94,8 +98,13 @@ pub(super) enum AgentError {
     #[error("{0}")]
     Engine(#[from] EngineError),
     /// It did not greet as an agent does.
-    #[error("{0}")]
-    Sync(#[from] SyncError),
+    #[error("{error}; {said}")]
+    NotGreeted {
+        /// What is wrong with its greeting.
+        error: SyncError,
+        /// What came instead, from it or from who was to start it.
+        said: String,
+    },
     /// It did not greet at all.
     #[error("the agent in the container did not answer within {seconds} s")]
     Silent { seconds: u64 },

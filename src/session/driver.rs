@@ -199,7 +199,8 @@ impl Driver {
             WatchEvent::Overflow => true,
             WatchEvent::Ready { .. } | WatchEvent::Lost { .. } => false,
         };
-        let caught_up = matches!(&event, WatchEvent::Changed { paths } if paths.iter().any(|path| *path == self.mark));
+        let caught_up =
+            matches!(&event, WatchEvent::Changed { paths } if paths.contains(&self.mark));
         if again {
             self.reload();
         }

@@ -8,9 +8,8 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::super::{
-    BuildError, BuildRequest, Built, Endpoint, Failure, SecretSource, Step, StepState, build,
-};
+use super::super::{BuildError, BuildRequest, Endpoint, Step, StepState, build};
+use super::{Built, Failure};
 
 const BASE: &str = "python:3.13-slim";
 
@@ -188,9 +187,11 @@ async fn a_secret_is_there_while_it_is_needed_and_leaves_nothing() {
     let token: Vec<u8> = b"s3cret".repeat(100_000);
     let file = project.dir.path().join("secret-file");
     fs::write(&file, "from a file").unwrap();
+    let token_file = project.dir.path().join("token-file");
+    fs::write(&token_file, token).unwrap();
     let secrets = &mut project.request.secrets;
-    secrets.insert("token".into(), SecretSource::Bytes(token));
-    secrets.insert("file".into(), SecretSource::File(file));
+    secrets.insert("token".into(), token_file);
+    secrets.insert("file".into(), file);
 
     let first = project.build().await;
     assert_eq!(
