@@ -1,4 +1,11 @@
 //! The smallest example: started, saved, ended.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test ends by panicking, its helpers too; they are modules beside each other"
+)]
 
 mod kit;
 
