@@ -1,4 +1,11 @@
 //! How a stack lives: started in order, kept, stopped in reverse, and what the verbs say of it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test ends by panicking, its helpers too; they are modules beside each other"
+)]
 
 mod kit;
 
