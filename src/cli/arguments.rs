@@ -100,6 +100,8 @@ pub(crate) enum Verb {
     Exec(Exec),
     /// Run a command in a fresh container of a service, removed afterwards
     Run(Run),
+    /// Build images that are not there yet, without starting anything
+    Build(Build),
     /// Wait until services are ready and all saves are live
     Wait(Wait),
     /// Print what happened in the session, one JSON object a line
@@ -198,6 +200,20 @@ pub(crate) struct Run {
         allow_hyphen_values = true
     )]
     pub(crate) command: Vec<String>,
+}
+
+/// `devrun build`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Build {
+    /// Only these; all that are built if none is named
+    #[arg(value_name = "SERVICE")]
+    pub(crate) services: Vec<String>,
+    /// Run every step again, whatever an earlier build has left
+    #[arg(long)]
+    pub(crate) no_cache: bool,
+    /// Ask the registry for newer base images first
+    #[arg(long)]
+    pub(crate) pull: bool,
 }
 
 /// `devrun wait`.

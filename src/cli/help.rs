@@ -7,13 +7,14 @@ use clap::{Command, CommandFactory};
 use super::arguments::Arguments;
 
 /// Each verb stands in one group, in the order of use.
-const GROUPS: [(&str, &[&str]); 2] = [
+const GROUPS: [(&str, &[&str]); 3] = [
     (
         "Every day",
         &[
             "up", "down", "stop", "start", "restart", "status", "logs", "exec", "run",
         ],
     ),
+    ("Data and images", &["build"]),
     ("Scripts", &["ci", "wait", "events", "check"]),
 ];
 

@@ -1,6 +1,7 @@
 //! The command line: arguments as typed to resolved options, one file a verb.
 
 mod arguments;
+mod build;
 mod check;
 mod ci;
 mod client;
@@ -67,6 +68,7 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Logs(options) => logs::run(&global, &options, clock).await,
         Verb::Exec(options) => exec::run(&global, &options).await,
         Verb::Run(options) => run::run(&global, &options).await,
+        Verb::Build(options) => build::run(&global, &options).await,
         Verb::Wait(options) => wait::run(&global, &options).await,
         Verb::Events(options) => events::run(&global, &options).await,
         Verb::Check => check::run(&global),

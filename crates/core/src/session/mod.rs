@@ -29,6 +29,7 @@ pub use machine::State;
 use machine::{Busy, Doing, Machine};
 pub use shown::{ServiceView, View};
 pub use stop::DEAF;
+pub use wanted::wanted;
 
 /// What a session is started with.
 #[derive(Debug, Clone, Default)]

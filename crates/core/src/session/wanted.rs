@@ -93,7 +93,8 @@ impl Session {
 
 /// The services to run: those named, or all without a profile or with a chosen one; and whom they
 /// depend on.
-fn wanted(stack: &Stack, named: &[String], profiles: &[String]) -> BTreeSet<String> {
+#[must_use]
+pub fn wanted(stack: &Stack, named: &[String], profiles: &[String]) -> BTreeSet<String> {
     let mut open: Vec<String> = stack
         .services
         .iter()
