@@ -159,7 +159,7 @@ pub(crate) struct Machine {
     pub(crate) again: bool,
     /// One-shot, and it ended with 0.
     pub(crate) completed: bool,
-    /// When the present start began.
+    /// When the present start of its container began, after all that it waited for.
     pub(crate) start_began: Option<Duration>,
     /// How long the last start took until it was ready.
     pub(crate) start_took: Option<Duration>,

@@ -86,7 +86,6 @@ impl Session {
         let op = self.op(name);
         if let Some(machine) = self.machines.get_mut(name) {
             machine.image = ImageState::Busy(op.clone());
-            machine.start_began.get_or_insert(self.now);
         }
         match &service.source {
             Source::Image(image) => self.emit(Effect::Pull {
