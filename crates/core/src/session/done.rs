@@ -178,34 +178,22 @@ impl Session {
     }
 
     fn on_started(&mut self, name: &str, doing: Doing, id: String, started_ns: i128) {
-        let spec = self.service(name).cloned().and_then(|service| {
-            match self.machines.get(name).map(|machine| &machine.image) {
-                Some(ImageState::Have(image)) => self.spec(&service, image),
-                _ => None,
-            }
-        });
         if doing == Doing::Restart {
             self.acted(name, "restarted");
         }
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        let label = |key: &str| {
-            spec.as_ref()
-                .and_then(|spec| spec.labels.get(key).cloned())
-                .unwrap_or_default()
-        };
-        let (spec_hash, parts) = match (&machine.container, doing) {
-            (Some(seen), Doing::Start | Doing::Restart) => (seen.spec.clone(), seen.parts.clone()),
-            _ => (
-                label(crate::spec::label::SPEC),
-                label(crate::spec::label::PARTS),
-            ),
+        let made = machine.making.take();
+        let seen = machine.container.take();
+        let (spec, parts) = match (seen, made) {
+            (Some(seen), _) if doing != Doing::Create => (seen.spec, seen.parts),
+            (_, made) => made.unwrap_or_default(),
         };
         machine.container = Some(Seen {
             id,
             running: true,
-            spec: spec_hash,
+            spec,
             parts,
             started_ns,
             exit_code: None,

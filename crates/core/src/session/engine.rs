@@ -2,7 +2,7 @@
 
 use devrun_stack::Restart;
 
-use super::machine::{EXITS_TO_FAIL, ImageState, Seen, Wanted};
+use super::machine::{EXITS_TO_FAIL, ImageState, Machine, Seen, Wanted};
 use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
 use crate::event::Failure;
@@ -66,25 +66,38 @@ impl Session {
             machine.forget_process();
             machine.engine_restarts = false;
             machine.exited = None;
+            machine.applied = None;
             machine.try_again();
         }
-        self.warn_about_orphans(containers);
+        self.note_undeclared(containers);
     }
 
-    fn warn_about_orphans(&mut self, containers: &[Container]) {
-        let orphans: Vec<&str> = containers
-            .iter()
-            .filter(|container| container.label(label::ONE_OFF).is_empty())
-            .filter(|container| !self.machines.contains_key(container.service()))
-            .map(|container| container.name.as_str())
-            .collect();
-        if !orphans.is_empty() && !self.machines.is_empty() {
-            let names = orphans.join(", ");
-            self.warn(
-                None,
-                format!("no longer in the Stackfile, left alone: {names}; `devrun down` removes them"),
-            );
+    fn note_undeclared(&mut self, containers: &[Container]) {
+        let mut left = Vec::new();
+        for container in containers {
+            let name = container.service();
+            if !container.label(label::ONE_OFF).is_empty() || self.order.iter().any(|it| it == name) {
+                continue;
+            }
+            let machine = self.machines.entry(name.to_owned());
+            let machine = machine.or_insert_with(|| Machine::new(name));
+            machine.container = Some(Seen::of(container));
+            left.push(container.name.clone());
         }
+        if !self.order.is_empty() {
+            self.warn_about_undeclared(&left);
+        }
+    }
+
+    pub(super) fn warn_about_undeclared(&mut self, names: &[String]) {
+        if names.is_empty() {
+            return;
+        }
+        let names = names.join(", ");
+        self.warn(
+            None,
+            format!("no longer in the Stackfile, left alone: {names}; `devrun down` removes them"),
+        );
     }
 
     /// Gives up everything that is under way on the engine.
@@ -121,6 +134,9 @@ impl Session {
             .busy
             .as_ref()
             .is_some_and(|busy| busy.doing.replaces_process());
+        if let Happened::Exited { .. } = what {
+            machine.ended_by_us = replaced_by_us || !seen.running;
+        }
         match what {
             Happened::Removed => {
                 machine.container = None;
@@ -150,7 +166,7 @@ impl Session {
             {
                 self.on_process_ended(service, code);
             }
-            Happened::StoppedByHand if !replaced_by_us => {
+            Happened::StoppedByHand if !replaced_by_us && !machine.ended_by_us => {
                 machine.engine_restarts = false;
                 if machine.wanted == Wanted::Run && !machine.running() {
                     machine.wanted = Wanted::Stopped;
@@ -188,9 +204,7 @@ impl Session {
     /// Its process ended, and not because we asked for it.
     pub(super) fn on_process_ended(&mut self, name: &str, code: i64) {
         self.drop_busy(name);
-        let Some(service) = self.service(name).cloned() else {
-            return;
-        };
+        let service = self.service(name).cloned();
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
@@ -198,6 +212,9 @@ impl Session {
             seen.running = false;
             seen.exit_code = Some(code);
         }
+        let Some(service) = service else {
+            return;
+        };
         let attached = machine.attached.is_some();
         machine.forget_process();
         if service.task && code == 0 {
@@ -282,7 +299,7 @@ impl Session {
 }
 
 fn machine_crash<'a>(
-    machines: &'a mut std::collections::BTreeMap<String, super::Machine>,
+    machines: &'a mut std::collections::BTreeMap<String, Machine>,
     name: &str,
 ) -> Option<&'a mut Option<Failure>> {
     machines.get_mut(name).map(|machine| &mut machine.crashed)

@@ -124,6 +124,8 @@ pub(crate) struct Machine {
     pub(crate) image: ImageState,
     pub(crate) container: Option<Seen>,
     pub(crate) busy: Option<Busy>,
+    /// Hash, and hash of each part, of what the container that is being made is made of.
+    pub(crate) making: Option<(String, String)>,
     /// How changes travel; `None` until the agent of this start has been seen.
     pub(crate) attached: Option<Transport>,
     /// Warnings that were given, each once.
@@ -150,6 +152,8 @@ pub(crate) struct Machine {
     pub(crate) engine_restarts: bool,
     /// The last exit that was seen: when and with what.
     pub(crate) exited: Option<(i128, i64)>,
+    /// That exit was of our making, and so is what the engine tells of it afterwards.
+    pub(crate) ended_by_us: bool,
     /// Everything that is synced was pushed into it by the archive call, because it ends before an
     /// agent can be started.
     pub(crate) pushed: bool,
@@ -170,6 +174,8 @@ pub(crate) struct Machine {
     pub(crate) restarts: u32,
     /// Proxy: the configuration that nginx works with, without its number.
     pub(crate) applied: Option<String>,
+    /// Proxy: the one that it is being given.
+    pub(crate) applying: Option<String>,
 }
 
 /// What people are told of a service.
@@ -239,6 +245,7 @@ impl Machine {
             },
             container: None,
             busy: None,
+            making: None,
             attached: None,
             warned: BTreeSet::new(),
             ready: false,
@@ -253,6 +260,7 @@ impl Machine {
             exits: 0,
             engine_restarts: false,
             exited: None,
+            ended_by_us: false,
             pushed: false,
             recreate: false,
             again: false,
@@ -263,6 +271,7 @@ impl Machine {
             last_probe: None,
             restarts: 0,
             applied: None,
+            applying: None,
         }
     }
 

@@ -29,6 +29,7 @@ impl Session {
             return Vec::new();
         }
         self.generation += 1;
+        self.note_applying(name);
         let mut files = routes::state_files(&self.route_states());
         match self.proxy_config(name, self.generation) {
             Ok(content) => files.push(PutFile {
@@ -42,7 +43,6 @@ impl Session {
 
     /// The container was started with the files of [`Session::proxy_files`].
     pub(super) fn note_proxy_files(&mut self, name: &str) {
-        let config = self.proxy_config(name, 0).ok();
         let is_proxy = self
             .service(name)
             .is_some_and(|service| service.proxy.is_some());
@@ -50,9 +50,7 @@ impl Session {
             return;
         }
         self.told_proxy = None;
-        if let Some(machine) = self.machines.get_mut(name) {
-            machine.applied = config;
-        }
+        self.note_applied(name);
         let generation = self.generation;
         self.notice(Some(name), None, NoticeEvent::RoutesApplied { generation });
     }
@@ -69,6 +67,7 @@ impl Session {
         let Ok(config) = self.proxy_config(name, generation) else {
             return;
         };
+        self.note_applying(name);
         let op = self.begin(name, Doing::ProxyApply);
         self.emit(Effect::ProxyApply {
             op,
@@ -78,21 +77,29 @@ impl Session {
         });
     }
 
-    pub(super) fn on_proxy_applied(&mut self, name: &str, generation: u64) {
+    /// What it is being given is remembered now: by the time it has it, something else may be wanted.
+    fn note_applying(&mut self, name: &str) {
         let config = self.proxy_config(name, 0).ok();
         if let Some(machine) = self.machines.get_mut(name) {
-            machine.applied = config;
+            machine.applying = config;
         }
+    }
+
+    fn note_applied(&mut self, name: &str) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.applied = machine.applying.take();
+        }
+    }
+
+    pub(super) fn on_proxy_applied(&mut self, name: &str, generation: u64) {
+        self.note_applied(name);
         let cause = self.cause_of(name);
         self.notice(Some(name), cause, NoticeEvent::RoutesApplied { generation });
     }
 
     /// nginx refused it and goes on with the old one; it is not asked again until it changes.
     pub(super) fn on_proxy_refused(&mut self, name: &str, failure: Failure) {
-        let config = self.proxy_config(name, 0).ok();
-        if let Some(machine) = self.machines.get_mut(name) {
-            machine.applied = config;
-        }
+        self.note_applied(name);
         let mut message = failure.message;
         for line in failure.details {
             message.push('\n');

@@ -188,6 +188,7 @@ impl Session {
             Some(Doing::Create) => facts(state, "its container is being made"),
             Some(Doing::Start) => facts(state, "its container is being started"),
             Some(Doing::Restart) => facts(state, "restarting"),
+            Some(Doing::Stop) => facts(State::Updating, "being stopped"),
             Some(Doing::Attach) => facts(state, "its files are being compared"),
             Some(Doing::Sync | Doing::Push) => facts(state, "its files are being brought over"),
             Some(Doing::Probe) => match &machine.last_probe {
@@ -298,7 +299,9 @@ impl Session {
         if machine.is_hopeless() {
             return true;
         }
-        if machine.busy.is_some() || machine.running() || depth > self.machines.len() {
+        let making = matches!(machine.image, ImageState::Busy(_));
+        let working = machine.busy.is_some() || making || machine.running();
+        if working || machine.completed || depth > self.machines.len() {
             return false;
         }
         self.service(&machine.name)

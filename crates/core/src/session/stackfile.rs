@@ -1,6 +1,5 @@
 //! A Stackfile, the first one or a changed one: what differs becomes wanted.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use devrun_stack::{Service, Stack};
@@ -71,37 +70,80 @@ impl Session {
         );
     }
 
-    /// Machines for what is declared now; what is no longer declared is stopped by `down` alone.
+    /// Machines for what is declared now. Those of services that are no longer declared are kept:
+    /// their containers are still there, and the name may be declared again.
     fn take_over(&mut self, before: Option<&Stack>, stack: &Stack) {
-        let mut machines = BTreeMap::new();
         for service in &stack.services {
+            let known = self.machines.remove(&service.name);
             let old = before.and_then(|before| before.service(&service.name));
-            let machine = match (self.machines.remove(&service.name), old) {
+            let machine = match (known, old) {
                 (Some(machine), Some(old)) => changed(machine, old, service),
-                _ => {
-                    let mut machine = Machine::new(&service.name);
-                    machine.recreate = self.options.recreate;
-                    if self.options.build {
-                        machine.image = ImageState::Unknown {
-                            reason: "asked for".to_owned(),
-                            force: true,
-                        };
-                    }
-                    machine
-                }
+                (known, _) => self.declared_anew(known, service),
             };
-            machines.insert(service.name.clone(), machine);
+            self.machines.insert(service.name.clone(), machine);
         }
-        self.machines = machines;
         let Some(before) = before else {
             return;
         };
+        self.leave_alone(before, stack);
         if before != stack {
             self.settled = false;
         }
         if (&before.network, &before.volumes) != (&stack.network, &stack.volumes) {
+            if let Prepared::Busy(op) = self.prepared.clone() {
+                self.emit(Effect::Cancel { op });
+            }
             self.prepared = Prepared::No;
         }
+    }
+
+    fn declared_anew(&self, known: Option<Machine>, service: &Service) -> Machine {
+        let mut machine = known.unwrap_or_else(|| Machine::new(&service.name));
+        machine.recreate = self.options.recreate;
+        if self.options.build {
+            machine.image = ImageState::Unknown {
+                reason: "asked for".to_owned(),
+                force: true,
+            };
+        }
+        machine
+    }
+
+    /// What is no longer declared goes on as it is, until `down`.
+    fn leave_alone(&mut self, before: &Stack, stack: &Stack) {
+        let mut left = Vec::new();
+        for service in &before.services {
+            let name = &service.name;
+            if stack.service(name).is_some() {
+                continue;
+            }
+            let Some(machine) = self.machines.get_mut(name) else {
+                continue;
+            };
+            let fresh = Machine::new(name);
+            let busy = machine.busy.take();
+            let image = std::mem::replace(&mut machine.image, fresh.image.clone());
+            *machine = Machine {
+                container: machine.container.take(),
+                making: machine.making.take(),
+                exited: machine.exited,
+                ended_by_us: machine.ended_by_us,
+                ..fresh
+            };
+            if machine.container.is_some() {
+                left.push(service.container_name.clone());
+            }
+            match busy {
+                // Half done is worse than done.
+                Some(busy) if busy.doing.replaces_process() => machine.busy = Some(busy),
+                Some(busy) => self.emit(Effect::Cancel { op: busy.op }),
+                None => {}
+            }
+            if let ImageState::Busy(op) = image {
+                self.emit(Effect::Cancel { op });
+            }
+        }
+        self.warn_about_undeclared(&left);
     }
 }
 

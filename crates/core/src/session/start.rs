@@ -128,6 +128,8 @@ impl Session {
             Some(seen) if machine.recreate || seen.spec != wanted => {
                 if self.dependencies_up(&service) {
                     self.replace(name, spec);
+                } else if seen.running {
+                    self.step_running(name, &service);
                 }
             }
             None => {
@@ -216,6 +218,11 @@ impl Session {
 
     fn create(&mut self, name: &str, spec: ContainerSpec, replaces: Option<Old>) {
         let files = self.proxy_files(name);
+        let label = |key: &str| spec.labels.get(key).cloned().unwrap_or_default();
+        let making = Some((label(label::SPEC), label(label::PARTS)));
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.making = making;
+        }
         let op = self.begin(name, Doing::Create);
         self.starts(name);
         self.emit(Effect::Create {

@@ -29,6 +29,10 @@ impl Session {
             return;
         };
         let op = self.begin(name, Doing::Stop);
+        if let Some(machine) = self.machines.get_mut(name) {
+            // From now on nobody may count on it, although its process may take its time.
+            machine.ready = false;
+        }
         self.emit(Effect::Stop {
             op,
             container,
@@ -96,8 +100,9 @@ impl Session {
             return;
         };
         let down = self
-            .machines
-            .values()
+            .order
+            .iter()
+            .filter_map(|name| self.machines.get(name))
             .all(|machine| !machine.running() && !machine.engine_restarts && machine.busy.is_none());
         if !stop || !self.connected || down {
             let exit = if self.ready_once || self.signals == 0 {

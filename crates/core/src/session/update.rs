@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use devrun_stack::Source;
+
 use super::Session;
 use super::machine::{Doing, ImageState, Machine, Update, Wanted};
 use crate::effect::Effect;
@@ -83,9 +85,12 @@ impl Session {
             None,
             "the kernel dropped file events; all files are compared again".to_owned(),
         );
-        for machine in self.machines.values_mut() {
+        let stack = self.stack.clone();
+        for (name, machine) in &mut self.machines {
             machine.attached = None;
-            if matches!(machine.image, ImageState::Have(_) | ImageState::Failed) {
+            let service = stack.as_ref().and_then(|stack| stack.service(name));
+            let built = service.is_some_and(|it| matches!(it.source, Source::Build(_)));
+            if built && matches!(machine.image, ImageState::Have(_) | ImageState::Failed) {
                 machine.image = ImageState::Unknown {
                     reason: "file events were lost".to_owned(),
                     force: false,
@@ -357,7 +362,7 @@ impl Session {
                 && machine.running()
                 && !machine.follow.contains(&Follow::Restart)
             {
-                machine.follow.push_back(Follow::Restart);
+                machine.add_follow(vec![Follow::Restart]);
                 machine.saved.get_or_insert((now, now));
                 let update = machine.update.get_or_insert_with(|| Update {
                     began: now,
