@@ -1,4 +1,5 @@
 //! What goes wrong, on the real engine: it is said with its reason and the way out, the rest goes
+//! on, and what was mended heals.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,7 +7,6 @@
     unreachable_pub,
     reason = "a test ends by panicking, its helpers too; they are modules beside each other"
 )]
-//! on, and what was mended heals.
 
 mod kit;
 

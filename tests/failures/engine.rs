@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::kit::{Ran, Scratch, docker, eventually};
+use crate::kit::{Ran, Scratch, docker, eventually, identity};
 
 /// A way to the engine that can be cut.
 struct Relay {
@@ -92,10 +92,6 @@ fn files() -> [(&'static str, &'static str); 3] {
 
 fn inside(stack: &Scratch) -> String {
     docker(&["exec", &stack.container("web"), "cat", "/app/note.txt"]).out
-}
-
-fn identity(container: &str) -> String {
-    docker(&["inspect", "-f", "{{.Id}} {{.State.StartedAt}}", container]).out
 }
 
 #[test]

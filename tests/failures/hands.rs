@@ -1,19 +1,11 @@
 //! What others do to our containers, and what of others stands in our way.
 
-use crate::kit::{Ran, Scratch, docker, eventually, free_port, shell};
+use crate::kit::{Scratch, docker, eventually, free_port, identity, said, shell};
 
 const CACHE: &str = r#"stack app
 service cache { image "redis:7"; healthcheck "redis-cli ping" }
 service user { image "redis:7"; depends-on cache; healthcheck "redis-cli -h cache ping" }
 "#;
-
-fn said(ran: &Ran) -> String {
-    format!("{}{}", ran.out, ran.err)
-}
-
-fn identity(container: &str) -> String {
-    docker(&["inspect", "-f", "{{.Id}} {{.State.StartedAt}}", container]).out
-}
 
 #[test]
 fn a_container_removed_by_hand_is_made_again() {
@@ -25,7 +17,7 @@ fn a_container_removed_by_hand_is_made_again() {
         identity(&stack.container("user")),
     );
     assert_eq!(docker(&["rm", "-f", &stack.container("cache")]).code, 0);
-    session.state("cache", "ready", 60);
+    session.state("cache", "ready", 30);
     assert_ne!(identity(&stack.container("cache")), cache);
     assert_eq!(
         identity(&stack.container("user")),
@@ -198,4 +190,39 @@ fn a_second_up_in_another_terminal_follows_and_leaves_the_session_running() {
     assert_eq!(identity(&stack.container("cache")), before);
     let (code, errors) = session.interrupt();
     assert_eq!(code, 0, "{errors}");
+}
+
+#[test]
+fn a_volume_of_another_stack_is_not_shared_by_accident_and_never_removed() {
+    let volume = format!("devrun-test-shared-{}", std::process::id());
+    let text = format!(
+        "stack app\nvolume data name=\"{volume}\"\nservice cache {{ image \"redis:7\"; volume data to=\"/data\"; healthcheck \"redis-cli ping\" }}\n"
+    );
+    let first = Scratch::new("shareda", &[("Stackfile.kdl", &text)]);
+    let second = Scratch::new("sharedb", &[("Stackfile.kdl", &text)]);
+    first.ok(&["up", "-d"]);
+    let up = second.run(&["up", "-d"]);
+    assert_eq!(up.code, 1, "{}", said(&up));
+    let told = format!(
+        "the volume {volume} is in use by {}",
+        first.container("cache")
+    );
+    assert!(
+        said(&up).contains(&told) && said(&up).contains("-p OTHER-NAME"),
+        "{}",
+        said(&up)
+    );
+
+    first.ok(&["down"]);
+    let up = second.ok(&["up", "-d"]);
+    let told = format!("uses volumes that were there before: {volume}");
+    assert!(said(&up).contains(&told), "{}", said(&up));
+    second.ok(&["down", "--volumes"]);
+    assert_eq!(
+        docker(&["volume", "inspect", &volume]).code,
+        0,
+        "it belongs to the first"
+    );
+    first.ok(&["down", "--volumes"]);
+    assert_ne!(docker(&["volume", "inspect", &volume]).code, 0);
 }

@@ -1,14 +1,6 @@
 //! devrun ended at any moment: politely, twice, and by `kill -9`.
 
-use crate::kit::{Ran, Scratch, docker, eventually};
-
-fn said(ran: &Ran) -> String {
-    format!("{}{}", ran.out, ran.err)
-}
-
-fn identity(container: &str) -> String {
-    docker(&["inspect", "-f", "{{.Id}} {{.State.StartedAt}}", container]).out
-}
+use crate::kit::{Ran, Scratch, docker, eventually, identity, said};
 
 fn running(stack: &Scratch) -> String {
     docker(&[

@@ -1,7 +1,7 @@
 //! PostgreSQL on a fresh volume: while it initialises, the image runs a temporary server that
 //! answers on the socket only. Who asks there is told "ready" too early.
 
-use crate::kit::{Ran, Scratch};
+use crate::kit::{Scratch, said};
 
 /// Initialising takes long enough for anybody to be fooled.
 fn stack(test: &str, probe: &str) -> Scratch {
@@ -25,10 +25,6 @@ task once {{
     );
     let init = "#!/bin/sh\nsleep 2\n";
     Scratch::new(test, &[("Stackfile.kdl", &text), ("init.sh", init)])
-}
-
-fn said(ran: &Ran) -> String {
-    format!("{}{}", ran.out, ran.err)
 }
 
 #[test]

@@ -2,12 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::kit::{Scratch, docker, eventually, free_port, shell};
-
-/// Standard output and error together, for messages that may be in either.
-fn said(ran: &crate::kit::Ran) -> String {
-    format!("{}{}", ran.out, ran.err)
-}
+use crate::kit::{Scratch, docker, eventually, free_port, said, shell};
 
 fn reason(service: &serde_json::Value) -> String {
     service["reason"].as_str().unwrap_or_default().to_owned()

@@ -1,14 +1,6 @@
 //! A Stackfile that is wrong, at the start and while its stack runs.
 
-use crate::kit::{Ran, Scratch, docker, eventually, free_port, get};
-
-fn said(ran: &Ran) -> String {
-    format!("{}{}", ran.out, ran.err)
-}
-
-fn identity(container: &str) -> String {
-    docker(&["inspect", "-f", "{{.Id}} {{.State.StartedAt}}", container]).out
-}
+use crate::kit::{Ran, Scratch, docker, eventually, free_port, get, identity, said};
 
 const WRONG: &str = r#"stack app
 service cache { imag "redis:7" }
@@ -204,4 +196,27 @@ proxy entry {{
     assert_eq!(identity(&stack.container("two")), all[1]);
     let (code, errors) = session.interrupt();
     assert_eq!(code, 0, "{errors}");
+}
+
+#[test]
+fn a_service_that_is_no_longer_declared_is_named_and_left_to_down() {
+    let cache = "service cache { image \"redis:7\"; healthcheck \"redis-cli ping\" }\n";
+    let text = format!("stack app\n{cache}{}", cache.replace("cache", "spare"));
+    let stack = Scratch::new("orphan", &[("Stackfile.kdl", &text)]);
+    let mut session = stack.up(&[]);
+    session.ready();
+    let before = identity(&stack.container("spare"));
+    stack.write("Stackfile.kdl", &format!("stack app\n{cache}"));
+    let warning = session.wait("the warning", 30, |event| event["event"] == "warning");
+    let message = warning["message"].as_str().unwrap();
+    assert!(
+        message.contains(&stack.container("spare")) && message.contains("devrun down"),
+        "{message}"
+    );
+    assert_eq!(identity(&stack.container("spare")), before);
+    let (code, errors) = session.interrupt();
+    assert_eq!(code, 0, "{errors}");
+    stack.ok(&["down"]);
+    let label = format!("label=devrun.stack={}", stack.name);
+    assert_eq!(docker(&["ps", "-aq", "--filter", &label]).out, "");
 }

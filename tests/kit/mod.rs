@@ -212,6 +212,16 @@ impl Ran {
     }
 }
 
+/// Standard output and error together, for what may be in either.
+pub fn said(ran: &Ran) -> String {
+    format!("{}{}", ran.out, ran.err)
+}
+
+/// Which container it is, and since when its process runs: equal means that nobody touched it.
+pub fn identity(container: &str) -> String {
+    docker(&["inspect", "-f", "{{.Id}} {{.State.StartedAt}}", container]).out
+}
+
 /// The root of this repository.
 pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,20 +1,12 @@
 //! The way up: whom a service waits for, tasks, profiles, followers, flags.
 
-use crate::kit::{Ran, Scratch, docker};
-
-fn said(ran: &Ran) -> String {
-    format!("{}{}", ran.out, ran.err)
-}
+use crate::kit::{Ran, Scratch, docker, identity, said};
 
 fn inspect(container: &str, format: &str) -> String {
     docker(&["inspect", "-f", format, container])
         .out
         .trim()
         .to_owned()
-}
-
-fn identity(container: &str) -> String {
-    inspect(container, "{{.Id}} {{.State.StartedAt}}")
 }
 
 /// Where in the stream a service got into a state first.

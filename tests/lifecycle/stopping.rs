@@ -2,11 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::kit::{Ran, Scratch, docker, free_port};
-
-fn said(ran: &Ran) -> String {
-    format!("{}{}", ran.out, ran.err)
-}
+use crate::kit::{Scratch, docker, free_port, said};
 
 fn inspect(container: &str, format: &str) -> String {
     docker(&["inspect", "-f", format, container])

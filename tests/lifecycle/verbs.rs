@@ -5,11 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::kit::{Ran, Scratch, docker, eventually, free_port};
-
-fn said(ran: &Ran) -> String {
-    format!("{}{}", ran.out, ran.err)
-}
+use crate::kit::{Ran, Scratch, docker, eventually, free_port, said};
 
 /// Two services that say something, in a known order.
 const TALKERS: &str = r#"stack app
