@@ -106,6 +106,8 @@ pub(crate) enum Verb {
     Wait(Wait),
     /// Print what happened in the session, one JSON object a line
     Events(Events),
+    /// Show the stack as understood: values with their origin, sums of limits; secrets are masked
+    Config,
     /// Say everything that is wrong with the Stackfile; needs no engine
     Check,
     /// Start a copy of the stack, run its tasks and checks, remove it, say whether all passed

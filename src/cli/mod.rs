@@ -5,6 +5,7 @@ mod build;
 mod check;
 mod ci;
 mod client;
+mod config;
 mod context;
 mod down;
 mod ending;
@@ -71,6 +72,7 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Build(options) => build::run(&global, &options).await,
         Verb::Wait(options) => wait::run(&global, &options).await,
         Verb::Events(options) => events::run(&global, &options).await,
+        Verb::Config => config::run(&global).await,
         Verb::Check => check::run(&global),
         Verb::Ci(options) => ci::run(&global, &options, clock).await,
     };

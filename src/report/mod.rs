@@ -3,10 +3,12 @@
 mod clock;
 mod hub;
 mod lines;
+pub(crate) mod mask;
 pub(crate) mod paint;
 mod sheet;
 mod stamped;
 pub(crate) mod table;
+pub(crate) mod tree;
 mod words;
 
 use std::fmt::Write;
