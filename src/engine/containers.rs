@@ -131,7 +131,7 @@ impl Engine {
         more(&mut body);
         let options = CreateContainerOptions {
             name: Some(spec.name.clone()),
-            ..Default::default()
+            platform: spec.settings.platform.clone().unwrap_or_default(),
         };
         let doing = format!("creating {}", spec.name);
         let answer = within(
@@ -153,6 +153,13 @@ impl Engine {
                 .iter()
                 .map(|warning| format!("{}: {warning}", spec.name)),
         );
+        for attachment in spec.networks.iter().skip(1) {
+            if let Err(error) = self.join_network(&created.id, attachment).await {
+                // Half a container would stand in the way of the next attempt.
+                let _ = self.remove(&created.id, true).await;
+                return Err(error);
+            }
+        }
         Ok(Created {
             id: created.id,
             warnings,

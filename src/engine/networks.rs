@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use bollard::models::NetworkCreateRequest;
+use bollard::models::{NetworkConnectRequest, NetworkCreateRequest};
 use bollard::query_parameters::{InspectNetworkOptions, ListNetworksOptions};
+use devrun_stack::Attachment;
 use tokio::time::Instant;
 
+use super::translate::endpoint;
 use super::{Engine, EngineError, PATIENT, PROMPT, filters, pause, to_hash_map, within};
 
 /// Whether something had to be made.
@@ -31,16 +33,18 @@ impl Engine {
     /// The network of that name, made if there is none.
     pub(crate) async fn ensure_network(
         &self,
-        name: &str,
+        network: &devrun_stack::Network,
         labels: &BTreeMap<String, String>,
     ) -> Result<Found, EngineError> {
+        let name = network.engine_name.as_str();
         // Names of networks are not unique on older engines: look before making, and after it.
         if let Some(labels) = self.the_one_network(name).await? {
             return Ok(Found::Existing(labels));
         }
         let request = NetworkCreateRequest {
             name: name.to_owned(),
-            driver: Some("bridge".into()),
+            driver: Some(network.driver.clone().unwrap_or_else(|| "bridge".into())),
+            internal: Some(network.internal),
             labels: Some(to_hash_map(labels)),
             ..Default::default()
         };
@@ -52,6 +56,30 @@ impl Engine {
         .await?;
         self.the_one_network(name).await?;
         Ok(Found::Made)
+    }
+
+    /// Whether there is a network of that name.
+    pub(crate) async fn has_network(&self, name: &str) -> Result<bool, EngineError> {
+        Ok(!self.networks_named(name).await?.is_empty())
+    }
+
+    /// Puts a container that does not run yet on one more network.
+    pub(super) async fn join_network(
+        &self,
+        container: &str,
+        attachment: &Attachment,
+    ) -> Result<(), EngineError> {
+        let name = &attachment.network;
+        let request = NetworkConnectRequest {
+            container: container.to_owned(),
+            endpoint_config: Some(endpoint(attachment)),
+        };
+        within(
+            &format!("connecting to the network {name}"),
+            PROMPT,
+            self.docker.connect_network(name, request),
+        )
+        .await
     }
 
     /// The labels of the network of that name. Whoever was killed while the engine made it may
@@ -149,7 +177,7 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::tests::kit::Stage;
+    use crate::engine::tests::kit::{self, Stage};
 
     #[tokio::test]
     async fn of_two_networks_of_one_name_one_is_left() {
@@ -163,7 +191,7 @@ mod tests {
         let _ = stage.engine.docker.create_network(second).await;
         let found = stage
             .engine
-            .ensure_network(&stage.stack, &stage.labels(""))
+            .ensure_network(&kit::network(&stage.stack), &stage.labels(""))
             .await
             .unwrap();
         assert!(matches!(found, Found::Existing(_)));

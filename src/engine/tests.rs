@@ -26,7 +26,7 @@ async fn a_container_lives_and_dies_as_declared() {
     let mut spec = stage.spec("web", "trap 'exit 7' TERM; sleep 100 & wait");
     spec.environment.insert("GREETING".into(), "hello".into());
     spec.limits.memory = Some(64 << 20);
-    spec.aliases = vec!["web".into()];
+    spec.networks[0].aliases = vec!["web".into()];
     let created = engine.create(&spec, None).await.unwrap();
     let before = engine.inspect(&created.id).await.unwrap().unwrap();
     assert_eq!(
@@ -378,7 +378,7 @@ async fn what_is_in_the_way_is_named() {
     assert_eq!(missing, EngineError::ImageMissing { image: spec.image });
     let network = stage
         .engine
-        .ensure_network(&stage.stack, &stage.labels(""))
+        .ensure_network(&kit::network(&stage.stack), &stage.labels(""))
         .await
         .unwrap();
     assert!(matches!(network, Found::Existing(labels) if labels == stage.labels("")));

@@ -1,5 +1,7 @@
 //! From what a container is made of to the engine's words for it.
 
+mod settings;
+
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,7 +12,7 @@ use bollard::models::{
     RestartPolicyNameEnum,
 };
 use devrun_core::spec::{ContainerSpec, HealthSpec, PortSpec};
-use devrun_stack::{MountSource, Restart};
+use devrun_stack::{Attachment, MountSource, Restart};
 
 use super::to_hash_map;
 
@@ -31,10 +33,12 @@ pub(super) fn container(
     machine: Machine,
 ) -> (ContainerCreateBody, Vec<String>) {
     let mut warnings = Vec::new();
+    // Older engines take one network here; the container joins the others once it is made.
+    let first = spec.networks.first();
     let ports = usable(&spec.ports, machine.ipv6);
     let mut mounts: Vec<Mount> = spec.mounts.iter().map(mount).collect();
     mounts.extend(agent_volume.map(agent_mount));
-    let host_config = HostConfig {
+    let mut host_config = HostConfig {
         init: Some(spec.init),
         nano_cpus: spec
             .limits
@@ -52,18 +56,18 @@ pub(super) fn container(
             typ: Some(logging.driver.clone()),
             config: Some(to_hash_map(&logging.options)),
         }),
-        network_mode: Some(spec.network.clone()),
+        network_mode: spec
+            .settings
+            .network_mode
+            .clone()
+            .or_else(|| first.map(|one| one.network.clone())),
         port_bindings: Some(bindings(&ports)),
         mounts: Some(mounts),
         ..Default::default()
     };
-    let endpoint = EndpointSettings {
-        aliases: Some(spec.aliases.clone()),
-        ..Default::default()
-    };
     let mut exposed: Vec<String> = ports.iter().map(|port| key(port)).collect();
     exposed.dedup();
-    let body = ContainerCreateBody {
+    let mut body = ContainerCreateBody {
         image: Some(if spec.image_id.is_empty() {
             spec.image.clone()
         } else {
@@ -79,13 +83,22 @@ pub(super) fn container(
         labels: Some(to_hash_map(&spec.labels)),
         exposed_ports: Some(exposed),
         healthcheck: spec.healthcheck.as_ref().map(healthcheck),
-        host_config: Some(host_config),
-        networking_config: Some(NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(spec.network.clone(), endpoint)])),
+        networking_config: first.map(|one| NetworkingConfig {
+            endpoints_config: Some(HashMap::from([(one.network.clone(), endpoint(one))])),
         }),
         ..Default::default()
     };
+    settings::apply(&spec.settings, &mut body, &mut host_config);
+    body.host_config = Some(host_config);
     (body, warnings)
+}
+
+/// A container's place on a network.
+pub(super) fn endpoint(attachment: &Attachment) -> EndpointSettings {
+    EndpointSettings {
+        aliases: Some(attachment.aliases.clone()),
+        ..Default::default()
+    }
 }
 
 fn nano_cpus(wanted: f64, machine: u32, name: &str, warnings: &mut Vec<String>) -> i64 {

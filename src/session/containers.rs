@@ -8,7 +8,7 @@ use devrun_core::effect::{Old, PutFile};
 use devrun_core::event::{Failure, Outcome};
 use devrun_core::session::DEAF;
 use devrun_core::spec::{ContainerSpec, label};
-use devrun_stack::Volume;
+use devrun_stack::{Network, Volume};
 use futures_util::StreamExt;
 use tokio::sync::OnceCell;
 
@@ -35,12 +35,14 @@ pub(super) fn failure(error: EngineError) -> Failure {
 pub(super) async fn prepare(
     engine: Engine,
     stack: String,
-    network: String,
+    networks: Vec<Network>,
     volumes: Vec<Volume>,
 ) -> Outcome {
     let labels = BTreeMap::from([(label::STACK.to_owned(), stack.clone())]);
-    if let Err(error) = engine.ensure_network(&network, &labels).await {
-        return Outcome::Failed(failure(error));
+    for network in networks {
+        if let Err(failure) = network_ready(&engine, &network, &labels).await {
+            return Outcome::Failed(failure);
+        }
     }
     let mut existing = Vec::new();
     for volume in volumes {
@@ -51,6 +53,31 @@ pub(super) async fn prepare(
         }
     }
     Outcome::Prepared { existing }
+}
+
+async fn network_ready(
+    engine: &Engine,
+    network: &Network,
+    labels: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    let name = &network.engine_name;
+    if !network.external {
+        return match engine.ensure_network(network, labels).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(failure(error)),
+        };
+    }
+    if engine.has_network(name).await.map_err(failure)? {
+        return Ok(());
+    }
+    Err(Failure {
+        message: format!("the external network {name} is not there"),
+        hint: Some(format!(
+            "docker network create {name}, or drop external=#true at {}",
+            network.at
+        )),
+        ..Failure::default()
+    })
 }
 
 /// Whether a volume was there before without having been made for this stack.

@@ -26,11 +26,11 @@ impl Driver {
             Effect::ProxyStates { container, states } => self.tell_proxy(container, states),
             Effect::Prepare {
                 op,
-                network,
+                networks,
                 volumes,
             } => {
                 let (engine, stack) = (self.engine.clone(), self.stack_name());
-                self.work(op, containers::prepare(engine, stack, network, volumes));
+                self.work(op, containers::prepare(engine, stack, networks, volumes));
             }
             Effect::Pull { op, image } => {
                 let task = images::pull(

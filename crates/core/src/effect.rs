@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use devrun_stack::{Build, Command, Probe, Volume};
+use devrun_stack::{Build, Command, Network, Probe, Volume};
 
 use crate::event::Op;
 use crate::notice::Notice;
@@ -14,12 +14,12 @@ use crate::spec::ContainerSpec;
 /// What is to be done. Each effect with an [`Op`] ends in exactly one `Done` for it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
-    /// Make network and volumes where they are missing.
+    /// Make networks and volumes where they are missing.
     Prepare {
         /// Which; its service is empty.
         op: Op,
-        /// The network's name on the engine.
-        network: String,
+        /// The networks.
+        networks: Vec<Network>,
         /// The volumes.
         volumes: Vec<Volume>,
     },

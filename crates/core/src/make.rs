@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use devrun_stack::{Command, Probe, Service, Source, Stack};
+use devrun_stack::{Attachment, Command, Probe, Service, Source, Stack};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -28,8 +28,7 @@ pub fn container(
         command: service.command.as_ref().map(Command::argv),
         environment: service.environment.clone(),
         labels: BTreeMap::new(),
-        network: stack.network.clone(),
-        aliases: vec![service.name.clone()],
+        networks: networks(stack, service),
         ports: ports(service),
         mounts: service.mounts.clone(),
         healthcheck: health(service),
@@ -38,6 +37,7 @@ pub fn container(
         logging: service.logging.clone(),
         limits: service.limits,
         reservations: service.reservations,
+        settings: service.settings.clone(),
     };
     let parts = parts(&spec);
     let waits_for: Vec<&str> = service
@@ -56,6 +56,11 @@ pub fn container(
     ];
     spec.labels
         .extend(labels.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(grace) = service.settings.stop_grace_period {
+        let millis = grace.as_millis().to_string();
+        spec.labels.insert(label::GRACE.to_owned(), millis);
+    }
+    spec.labels.extend(service.settings.labels.clone());
     if let Some(run) = run {
         spec.labels.insert(label::RUN.to_owned(), run.to_owned());
     }
@@ -95,11 +100,12 @@ pub fn difference(before: &str, now: &str) -> String {
             .collect()
     };
     let (before, now) = (read(before), read(now));
-    let changed: Vec<&str> = now
+    let changed = now
         .iter()
         .filter(|(name, hash)| before.get(*name) != Some(hash))
-        .map(|(name, _)| name.as_str())
-        .collect();
+        .map(|(name, _)| name);
+    let no_longer_said = before.keys().filter(|name| !now.contains_key(*name));
+    let changed: Vec<&str> = changed.chain(no_longer_said).map(String::as_str).collect();
     if changed.is_empty() {
         "made by another version of devrun".to_owned()
     } else {
@@ -107,7 +113,26 @@ pub fn difference(before: &str, now: &str) -> String {
     }
 }
 
+fn networks(stack: &Stack, service: &Service) -> Vec<Attachment> {
+    let private = |network: &str| Attachment {
+        network: network.to_owned(),
+        aliases: Vec::new(),
+    };
+    let mut networks = service.networks.clone();
+    if networks.is_empty() {
+        networks.extend(service.networks(stack).into_iter().map(private));
+    }
+    for one in &mut networks {
+        one.aliases.insert(0, service.name.clone());
+    }
+    networks
+}
+
 fn ports(service: &Service) -> Vec<PortSpec> {
+    // Without a network of its own there is nothing to publish from.
+    if service.settings.network_mode.is_some() {
+        return Vec::new();
+    }
     service
         .ports
         .iter()
@@ -159,7 +184,7 @@ fn parts(spec: &ContainerSpec) -> String {
         ("image", short_hash(&spec.image_id)),
         ("command", short_hash(&spec.command)),
         ("environment", short_hash(&spec.environment)),
-        ("network", short_hash(&(&spec.network, &spec.aliases))),
+        ("network", short_hash(&spec.networks)),
         ("ports", short_hash(&spec.ports)),
         ("mounts", short_hash(&spec.mounts)),
         ("healthcheck", short_hash(&spec.healthcheck)),
@@ -170,11 +195,19 @@ fn parts(spec: &ContainerSpec) -> String {
         ("reservations", short_hash(&spec.reservations)),
         ("name", short_hash(&spec.name)),
     ];
-    parts
+    let mut parts: Vec<String> = parts
         .iter()
         .map(|(name, hash)| format!("{name}={hash}"))
-        .collect::<Vec<_>>()
-        .join(" ")
+        .collect();
+    // Each setting that is said is a part under its own word; a new word of the language then
+    // recreates nothing that does not use it.
+    let settings = serde_json::to_value(&spec.settings);
+    if let Ok(serde_json::Value::Object(settings)) = settings {
+        for (word, value) in settings {
+            parts.push(format!("{word}={}", short_hash(&value)));
+        }
+    }
+    parts.join(" ")
 }
 
 /// The first 12 digits of the SHA-256 of a value's JSON.

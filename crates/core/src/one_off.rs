@@ -21,7 +21,9 @@ pub fn one_off(
     if !command.is_empty() {
         spec.command = Some(command.to_vec());
     }
-    spec.aliases = Vec::new();
+    for network in &mut spec.networks {
+        network.aliases = Vec::new();
+    }
     spec.ports = Vec::new();
     spec.healthcheck = None;
     spec.restart = Restart::No;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use devrun_stack::{Logging, Resources, Restart};
+use devrun_stack::{Attachment, Logging, Resources, Restart, Settings};
 use serde::Serialize;
 
 /// Names of the labels that devrun puts on what it makes.
@@ -22,6 +22,8 @@ pub mod label {
     pub const ROOT_PATH: &str = "devrun.root-path";
     /// What it depends on, separated by commas, so that it can be stopped without a Stackfile.
     pub const DEPENDS_ON: &str = "devrun.depends-on";
+    /// Milliseconds that it may take to end, where it is told; so that `down` knows it too.
+    pub const GRACE: &str = "devrun.grace";
     /// The run of `devrun ci` that it belongs to.
     pub const RUN: &str = "devrun.run";
     /// The service whose `devrun run` it serves, on containers that end with one command. They have
@@ -51,10 +53,9 @@ pub struct ContainerSpec {
     /// All labels, those of [`label`] included.
     #[serde(skip)]
     pub labels: BTreeMap<String, String>,
-    /// The network's name on the engine.
-    pub network: String,
-    /// Names on that network.
-    pub aliases: Vec<String>,
+    /// Networks by their names on the engine, each with the names on it; none where the settings
+    /// have a network mode.
+    pub networks: Vec<Attachment>,
     /// Published ports.
     pub ports: Vec<PortSpec>,
     /// What is mounted, the agent's volume not included.
@@ -71,6 +72,8 @@ pub struct ContainerSpec {
     pub limits: Resources,
     /// What it is promised; for CPUs a share, as the engine has no reservation of CPUs.
     pub reservations: Resources,
+    /// What is passed on as it stands.
+    pub settings: Settings,
 }
 
 /// A published port.

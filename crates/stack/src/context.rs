@@ -189,7 +189,7 @@ impl Context<'_> {
     pub(crate) fn parsed<T>(
         &mut self,
         text: &Text,
-        parse: fn(&str) -> Result<T, value::Unfit>,
+        parse: impl Fn(&str) -> Result<T, value::Unfit>,
     ) -> Option<T> {
         if text.broken {
             return None;

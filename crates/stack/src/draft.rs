@@ -1,5 +1,7 @@
 //! A service while its layers are laid over each other; what was said keeps its place.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +9,9 @@ use std::time::Duration;
 use miette::SourceSpan;
 
 use crate::context::Context;
-use crate::model::{Command, Condition, Logging, Mount, On, Port, Resources, Restart};
+use crate::model::{Attachment, Command, Condition, Logging, Mount, On, Port, Resources, Restart};
+
+pub(crate) use settings::DraftSettings;
 
 /// Something said, where, and in which layer.
 #[derive(Debug, Clone)]
@@ -27,6 +31,7 @@ pub(crate) struct Draft {
     pub(crate) command: Once<Command>,
     pub(crate) environment: BTreeMap<String, Said<String>>,
     pub(crate) env_files: Vec<Said<PathBuf>>,
+    pub(crate) networks: Vec<Said<Attachment>>,
     pub(crate) ports: Vec<Said<DraftPort>>,
     pub(crate) mounts: Vec<Said<Mount>>,
     pub(crate) depends_on: Vec<Said<DraftDependency>>,
@@ -45,6 +50,7 @@ pub(crate) struct Draft {
     pub(crate) ready_timeout: Once<Duration>,
     pub(crate) config: Once<PathBuf>,
     pub(crate) health: Once<String>,
+    pub(crate) settings: DraftSettings,
     /// A template or the defaults by themselves, read for their problems: what they edit is
     /// not there.
     pub(crate) alone: bool,
@@ -138,6 +144,7 @@ impl Draft {
             "command" => emptied(&mut self.command),
             "environment" => emptied(&mut self.environment),
             "env-file" => emptied(&mut self.env_files),
+            "network" => emptied(&mut self.networks),
             "port" => emptied(&mut self.ports),
             "volume" | "bind" => emptied(&mut self.mounts),
             "depends-on" => emptied(&mut self.depends_on),
@@ -155,7 +162,7 @@ impl Draft {
             "ready-timeout" => emptied(&mut self.ready_timeout),
             "config" => emptied(&mut self.config),
             "health" => emptied(&mut self.health),
-            _ => false,
+            other => self.settings.clear(other),
         }
     }
 

@@ -44,6 +44,7 @@ pub(crate) fn service(cx: &mut Context<'_>, all: &[Laid<'_>], laid: &Laid<'_>) -
         proxy,
         command: said(draft.command.as_ref()),
         environment,
+        networks: in_order(&draft.networks),
         ports: draft
             .ports
             .iter()
@@ -62,6 +63,8 @@ pub(crate) fn service(cx: &mut Context<'_>, all: &[Laid<'_>], laid: &Laid<'_>) -
         sync,
         on: rules(&draft.on),
         ready_timeout: said(draft.ready_timeout.as_ref()).unwrap_or(Duration::from_secs(300)),
+        pull: said(draft.settings.pull.as_ref()).unwrap_or_default(),
+        settings: draft.settings.settled(),
         at: cx.location(laid.node.at),
     })
 }

@@ -9,7 +9,7 @@ use miette::NamedSource;
 use crate::context::Context;
 use crate::diagnostic::{Diagnostic, Rejected};
 use crate::merge::{self, Laid};
-use crate::model::{Port, Stack};
+use crate::model::{Network, Port, Service, Stack};
 use crate::read::{self, Document, Kind};
 use crate::variables::{Outside, Variables};
 use crate::{finish, syntax, verify};
@@ -112,7 +112,7 @@ fn stack(cx: &mut Context<'_>, options: &Options, kdl: &kdl::KdlDocument) -> Opt
     cx.variables.url = url(cx, &document);
     let laid = merge::services(cx, &document);
     verify::stack(cx, &document, &laid);
-    let services = laid
+    let services: Vec<Service> = laid
         .iter()
         .filter_map(|one| finish::service(cx, &laid, one))
         .collect();
@@ -121,8 +121,10 @@ fn stack(cx: &mut Context<'_>, options: &Options, kdl: &kdl::KdlDocument) -> Opt
         return None;
     }
     let name = name?;
+    let networks = networks(cx, &document, &services);
     Some(Stack {
-        network: format!("{name}-network"),
+        network: document.network(read::DEFAULT_NETWORK),
+        networks,
         name,
         file: options.file.clone(),
         root: cx.root.clone(),
@@ -138,6 +140,26 @@ fn stack(cx: &mut Context<'_>, options: &Options, kdl: &kdl::KdlDocument) -> Opt
         reads: Vec::new(),
         secrets,
     })
+}
+
+/// Those that are declared, and the private one where somebody is on it.
+fn networks(cx: &Context<'_>, document: &Document<'_>, services: &[Service]) -> Vec<Network> {
+    let mut all: Vec<Network> = document
+        .networks
+        .iter()
+        .map(|said| said.value.clone())
+        .collect();
+    let private = document.network(read::DEFAULT_NETWORK);
+    let used = services.iter().any(|service| {
+        service.settings.network_mode.is_none()
+            && (service.networks.is_empty()
+                || service.networks.iter().any(|one| one.network == private))
+    });
+    if used && all.iter().all(|network| network.name != read::DEFAULT_NETWORK) {
+        let at = cx.location((0, 0).into());
+        all.push(read::default_network(&document.stack, at));
+    }
+    all
 }
 
 /// Where values come from besides the Stackfile: the first that has one wins.

@@ -178,7 +178,7 @@ fn word(
     }
     match node.ty().map(kdl::KdlIdentifier::value) {
         None => {}
-        Some("remove") => return remove(cx, draft, node),
+        Some("remove") => return remove(cx, document, draft, node),
         Some("replace") => {
             draft.clear(name);
         }
@@ -272,7 +272,7 @@ const REMOVAL: Shape = Shape {
     example: "(remove)port to=8000",
 };
 
-fn remove(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode) {
+fn remove(cx: &mut Context<'_>, document: &Document<'_>, draft: &mut Draft, node: &KdlNode) {
     let Some(line) = cx.line(node, &REMOVAL) else {
         return;
     };
@@ -281,7 +281,7 @@ fn remove(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode) {
     let removed = if whole {
         draft.clear(word)
     } else {
-        remove_keyed(draft, word, &line)
+        remove_keyed(document, draft, word, &line)
     };
     if !removed && !draft.alone {
         let problem = cx
@@ -296,7 +296,12 @@ fn remove(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode) {
     }
 }
 
-fn remove_keyed(draft: &mut Draft, word: &str, line: &Line<'_>) -> bool {
+fn remove_keyed(
+    document: &Document<'_>,
+    draft: &mut Draft,
+    word: &str,
+    line: &Line<'_>,
+) -> bool {
     fn drop<T>(list: &mut Vec<Said<T>>, gone: impl Fn(&T) -> bool) -> bool {
         let before = list.len();
         list.retain(|said| !gone(&said.value));
@@ -308,6 +313,10 @@ fn remove_keyed(draft: &mut Draft, word: &str, line: &Line<'_>) -> bool {
         .trim_end_matches('/');
     let named = |name: &str| line.words.iter().any(|word| word.value == name);
     match word {
+        "network" => drop(&mut draft.networks, |one| {
+            let of_name = |name: &str| document.network(name) == one.network;
+            line.words.iter().any(|word| of_name(&word.value))
+        }),
         "environment" => {
             let mut all = true;
             for child in line.children() {
@@ -336,6 +345,20 @@ fn remove_keyed(draft: &mut Draft, word: &str, line: &Line<'_>) -> bool {
         "env-file" => drop(&mut draft.env_files, |path| {
             line.words.iter().any(|word| path.ends_with(&word.value))
         }),
-        _ => draft.clear(word),
+        "label" | "sysctl" => {
+            let keys: Vec<&str> = line
+                .children()
+                .iter()
+                .map(|child| child.name().value())
+                .collect();
+            draft
+                .settings
+                .drop_keyed(word, |key| keys.contains(&key))
+                .unwrap_or(false)
+        }
+        _ => match draft.settings.drop_keyed(word, named) {
+            Some(dropped) => dropped,
+            None => draft.clear(word),
+        },
     }
 }

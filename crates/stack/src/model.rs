@@ -1,10 +1,14 @@
 //! What a Stackfile means, once it is valid: plain data, every value filled in.
 
+mod settings;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
+
+pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Ulimit};
 
 /// Where in which file something was declared; both numbers count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
@@ -34,6 +38,8 @@ pub struct Stack {
     pub root: PathBuf,
     /// The private network on the engine, `STACK-network`.
     pub network: String,
+    /// All networks that services are on, that one included if any service is on it.
+    pub networks: Vec<Network>,
     /// The entry point as a browser says it (`http://localhost`), if a proxy publishes a port.
     pub url: Option<String>,
     /// Declared variables with the value in effect, in order of declaration.
@@ -87,6 +93,34 @@ pub struct Volume {
     pub at: Location,
 }
 
+/// A network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Network {
+    /// Name in the Stackfile; `default` is the one that every stack has.
+    pub name: String,
+    /// Name on the engine: `STACK-NAME` unless told otherwise.
+    pub engine_name: String,
+    /// Leads nowhere outside.
+    pub internal: bool,
+    /// Made by somebody else; must exist, is never removed.
+    pub external: bool,
+    /// The engine's driver; `bridge` unless told.
+    pub driver: Option<String>,
+    /// What it is for, for people.
+    pub doc: Option<String>,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+/// A network that a service is on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Attachment {
+    /// Its name on the engine.
+    pub network: String,
+    /// Names on it besides the service's own.
+    pub aliases: Vec<String>,
+}
+
 /// A service, or a proxy, which is a service that also serves the routes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Service {
@@ -102,6 +136,8 @@ pub struct Service {
     pub command: Option<Command>,
     /// Env files merged with `environment`, values filled in.
     pub environment: BTreeMap<String, String>,
+    /// Networks that it is on; none means the stack's private one, unless it has a network mode.
+    pub networks: Vec<Attachment>,
     /// Published ports.
     pub ports: Vec<Port>,
     /// Volumes and host directories, in order of declaration.
@@ -132,6 +168,10 @@ pub struct Service {
     pub on: Vec<On>,
     /// How long until it must be ready after its start; default 5 minutes.
     pub ready_timeout: Duration,
+    /// When its image is asked for at its registry.
+    pub pull: Pull,
+    /// What is passed on to the engine as it stands.
+    pub settings: Settings,
     /// Where it is declared.
     pub at: Location,
 }
@@ -146,6 +186,7 @@ impl Default for Service {
             proxy: None,
             command: None,
             environment: BTreeMap::new(),
+            networks: Vec::new(),
             ports: Vec::new(),
             mounts: Vec::new(),
             depends_on: Vec::new(),
@@ -161,6 +202,8 @@ impl Default for Service {
             sync: Vec::new(),
             on: Vec::new(),
             ready_timeout: READY_TIMEOUT,
+            pull: Pull::default(),
+            settings: Settings::default(),
             at: Location::default(),
         }
     }
@@ -168,6 +211,19 @@ impl Default for Service {
 
 /// How long until a service must be ready after its start, unless told.
 const READY_TIMEOUT: Duration = Duration::from_secs(300);
+
+impl Service {
+    /// The engine's names of the networks that it is on.
+    pub fn networks<'a>(&'a self, stack: &'a Stack) -> Vec<&'a str> {
+        if self.settings.network_mode.is_some() {
+            Vec::new()
+        } else if self.networks.is_empty() {
+            vec![&stack.network]
+        } else {
+            self.networks.iter().map(|one| one.network.as_str()).collect()
+        }
+    }
+}
 
 /// Where an image comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -4,6 +4,7 @@ mod meaning;
 mod reference;
 mod reuse;
 mod root;
+mod settings;
 mod syntax;
 mod values;
 mod world;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::words;
+
 /// Why a text is not such a value.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Unfit {
@@ -132,6 +134,21 @@ pub(crate) fn port(text: &str) -> Result<u16, Unfit> {
     }
 }
 
+/// `8000`, `8000-8005`.
+pub(crate) fn ports(text: &str) -> Result<Vec<u16>, Unfit> {
+    let Some((first, last)) = text.split_once('-') else {
+        return port(text).map(|port| vec![port]);
+    };
+    match (port(first), port(last)) {
+        (Ok(first), Ok(last)) if first < last && last - first < 1000 => Ok((first..=last).collect()),
+        _ => unfit(
+            "not a range",
+            format!("\"{text}\" is not a range of ports"),
+            "from the lower to the higher, at most 1000 of them: \"8000-8005\"",
+        ),
+    }
+}
+
 /// A whole number from 1 on.
 pub(crate) fn count(text: &str) -> Result<u32, Unfit> {
     match text.parse::<u32>() {
@@ -203,6 +220,158 @@ pub(crate) fn inside(text: &str) -> Result<String, Unfit> {
         );
     }
     Ok(format!("/{}", parts.join("/")))
+}
+
+/// One of these.
+pub(crate) fn known(text: &str, all: &[&str], what: &str) -> Result<String, Unfit> {
+    if all.contains(&text) {
+        return Ok(text.to_owned());
+    }
+    let help = match words::nearest(text, all.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("known are {}", all.join(", ")),
+    };
+    unfit("not known", format!("`{text}` is not {what}"), &help)
+}
+
+/// `1000`, `www-data`, `1000:1000`.
+pub(crate) fn user(text: &str) -> Result<String, Unfit> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '$');
+    let parts: Vec<&str> = text.split(':').collect();
+    if parts.len() <= 2 && parts.iter().all(|part| !part.is_empty() && part.chars().all(fine)) {
+        return Ok(text.to_owned());
+    }
+    unfit(
+        "not a user",
+        format!("\"{text}\" is not a user or group"),
+        "a name or a number, with a group after `:`: user \"1000:1000\"",
+    )
+}
+
+/// A name that others resolve.
+pub(crate) fn host_name(text: &str) -> Result<String, Unfit> {
+    let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let labels = text.split('.').all(|label| {
+        !label.is_empty() && label.len() <= 63 && label.chars().all(fine) && !label.starts_with('-')
+    });
+    if labels && text.len() <= 253 {
+        return Ok(text.to_owned());
+    }
+    unfit(
+        "not a host name",
+        format!("\"{text}\" is not a host name"),
+        "letters, digits and `-`, in parts between dots: \"api.example.org\"",
+    )
+}
+
+/// An IP address.
+pub(crate) fn address(text: &str) -> Result<String, Unfit> {
+    if text.parse::<std::net::IpAddr>().is_ok() {
+        return Ok(text.to_owned());
+    }
+    unfit(
+        "not an address",
+        format!("\"{text}\" is not an IP address"),
+        "numbers with dots, or with colons: \"10.0.0.5\"",
+    )
+}
+
+/// Permission bits as they are usually written, in digits from 0 to 7.
+pub(crate) fn mode(text: &str) -> Result<u32, Unfit> {
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o7777 && (3..=5).contains(&text.len()) => Ok(mode),
+        _ => unfit(
+            "not a mode",
+            format!("\"{text}\" does not say permissions"),
+            "three or four digits from 0 to 7: mode=0440",
+        ),
+    }
+}
+
+/// A bound of a process; -1 is none.
+pub(crate) fn bound(text: &str) -> Result<i64, Unfit> {
+    match text.parse::<i64>() {
+        Ok(number) if number >= -1 => Ok(number),
+        _ if text == "unlimited" => Ok(-1),
+        _ => unfit(
+            "not a bound",
+            format!("\"{text}\" is not a bound"),
+            "a whole number, or -1 for none",
+        ),
+    }
+}
+
+/// `linux/amd64`, `linux/arm/v7`.
+pub(crate) fn platform(text: &str) -> Result<String, Unfit> {
+    let parts: Vec<&str> = text.split('/').collect();
+    let fine = |part: &&str| !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric());
+    if (2..=3).contains(&parts.len()) && parts.iter().all(fine) {
+        return Ok(text.to_owned());
+    }
+    unfit(
+        "not a platform",
+        format!("\"{text}\" is not a platform"),
+        "a system and a processor: platform \"linux/arm64\"",
+    )
+}
+
+const CAPABILITIES: &[&str] = &[
+    "ALL",
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "AUDIT_WRITE",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "KILL",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_RAW",
+    "PERFMON",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYSLOG",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_CHROOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "WAKE_ALARM",
+];
+
+/// `NET_ADMIN`, also `cap_net_admin`.
+pub(crate) fn capability(text: &str) -> Result<String, Unfit> {
+    let upper = text.to_uppercase();
+    let name = upper.strip_prefix("CAP_").unwrap_or(&upper);
+    if CAPABILITIES.contains(&name) {
+        return Ok(name.to_owned());
+    }
+    let help = match words::nearest(name, CAPABILITIES.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "a capability of Linux, NET_ADMIN, or ALL".to_owned(),
+    };
+    unfit("not known", format!("`{text}` is not a capability"), &help)
 }
 
 #[cfg(test)]

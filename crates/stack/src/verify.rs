@@ -1,5 +1,7 @@
 //! What only shows when all services are side by side.
 
+mod networks;
+
 use miette::SourceSpan;
 
 use crate::context::Context;
@@ -23,6 +25,7 @@ pub(crate) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
     host_ports(cx, laid);
     routes(cx, laid);
     container_names(cx, laid);
+    networks::stack(cx, document, laid);
     unused_volumes(cx, document, laid);
 }
 

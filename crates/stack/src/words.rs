@@ -13,11 +13,12 @@ pub(crate) enum Place {
     Sync,
     On,
     Build,
+    Network,
     Check,
 }
 
 const TOP: &[&str] = &[
-    "stack", "var", "volume", "defaults", "template", "service", "proxy", "task", "check",
+    "stack", "var", "volume", "network", "defaults", "template", "service", "proxy", "task", "check",
 ];
 const SERVICE: &[&str] = &[
     "use",
@@ -26,6 +27,7 @@ const SERVICE: &[&str] = &[
     "command",
     "environment",
     "env-file",
+    "network",
     "port",
     "volume",
     "bind",
@@ -42,6 +44,36 @@ const SERVICE: &[&str] = &[
     "route",
     "sync",
     "on",
+    "entrypoint",
+    "user",
+    "group-add",
+    "working-dir",
+    "hostname",
+    "network-mode",
+    "pid",
+    "ipc",
+    "extra-host",
+    "dns",
+    "dns-search",
+    "expose",
+    "tmpfs",
+    "read-only",
+    "stdin-open",
+    "tty",
+    "stop-signal",
+    "stop-grace-period",
+    "privileged",
+    "cap-add",
+    "cap-drop",
+    "security-opt",
+    "ulimit",
+    "sysctl",
+    "shm-size",
+    "device",
+    "gpus",
+    "label",
+    "platform",
+    "pull",
 ];
 const PROXY: &[&str] = &[
     "use",
@@ -52,6 +84,7 @@ const PROXY: &[&str] = &[
     "command",
     "environment",
     "env-file",
+    "network",
     "port",
     "volume",
     "bind",
@@ -66,10 +99,41 @@ const PROXY: &[&str] = &[
     "init",
     "sync",
     "on",
+    "entrypoint",
+    "user",
+    "group-add",
+    "working-dir",
+    "hostname",
+    "network-mode",
+    "pid",
+    "ipc",
+    "extra-host",
+    "dns",
+    "dns-search",
+    "expose",
+    "tmpfs",
+    "read-only",
+    "stdin-open",
+    "tty",
+    "stop-signal",
+    "stop-grace-period",
+    "privileged",
+    "cap-add",
+    "cap-drop",
+    "security-opt",
+    "ulimit",
+    "sysctl",
+    "shm-size",
+    "device",
+    "gpus",
+    "label",
+    "platform",
+    "pull",
 ];
 const SYNC: &[&str] = &["ignore", "on"];
 const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild"];
 const BUILD: &[&str] = &["args"];
+const NETWORK: &[&str] = &["alias"];
 const CHECK: &[&str] = &["http", "exec"];
 
 /// Kept for what comes; using one says so.
@@ -78,16 +142,8 @@ const PLANNED: &[&str] = &[
     "include",
     "process",
     "action",
-    "tmpfs",
-    "entrypoint",
-    "user",
-    "working-dir",
-    "stdin-open",
-    "tty",
-    "stop-signal",
-    "stop-timeout",
-    "hook",
-    "network",
+    "replicas",
+    "attach",
     "secret",
     "config-file",
     "mirror",
@@ -104,6 +160,7 @@ impl Place {
             Self::Sync => SYNC,
             Self::On => ON,
             Self::Build => BUILD,
+            Self::Network => NETWORK,
             Self::Check => CHECK,
         }
     }
@@ -120,6 +177,7 @@ impl Place {
             Self::Sync => "`sync`",
             Self::On => "`on`",
             Self::Build => "`build`",
+            Self::Network => "`network`",
             Self::Check => "`check`",
         }
     }
@@ -127,7 +185,7 @@ impl Place {
 
 /// Whether it is a word of the language anywhere.
 pub(crate) fn is_word(text: &str) -> bool {
-    [TOP, PROXY, SERVICE, SYNC, ON, BUILD, CHECK]
+    [TOP, PROXY, SERVICE, SYNC, ON, BUILD, NETWORK, CHECK]
         .iter()
         .any(|place| place.contains(&text))
 }
@@ -197,6 +255,7 @@ fn guess(word: &str, place: Place) -> (&'static str, String) {
         Place::Sync,
         Place::On,
         Place::Build,
+        Place::Network,
         Place::Check,
     ]
     .into_iter()
@@ -210,6 +269,9 @@ fn guess(word: &str, place: Place) -> (&'static str, String) {
             format!("it belongs in {}", homes.join(" or ")),
         );
     }
+    if place.words().len() > MANY_WORDS {
+        return ("not known", format!("docs/stackfile.md has all words of {}", place.called()));
+    }
     let known: Vec<String> = place
         .words()
         .iter()
@@ -217,6 +279,9 @@ fn guess(word: &str, place: Place) -> (&'static str, String) {
         .collect();
     ("not known", format!("known here: {}", known.join(", ")))
 }
+
+/// More than these are no help on one line.
+const MANY_WORDS: usize = 20;
 
 /// What people write from habit, and how it is said here.
 fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
@@ -230,7 +295,9 @@ fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
     let here = match (place, word) {
         (Place::Top, "services") => "each service is a node at the top: service db { … }",
         (Place::Top, "volumes") => "each volume is a node at the top: volume db-data",
-        (Place::Top, "networks") => "one private network is made by itself, STACK-network",
+        (Place::Top, "networks") => {
+            "each network is a node at the top: network backstage; one is made by itself, STACK-network"
+        }
         (Place::Top, "version") => "there is no version to declare",
         (Place::Top, "name" | "project") => "stack NAME",
         (Place::Top, "variables" | "vars" | "env_file") => {
@@ -247,6 +314,7 @@ fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
         (Place::Build, "context") => "build \"CONTEXT\"",
         (Place::Build, "dockerfile") => "build \"CONTEXT\" dockerfile=\"Dockerfile.dev\"",
         (Place::Build, "target") => "build \"CONTEXT\" target=dev",
+        (Place::Network, "aliases") => "alias \"other-name\"",
         (Place::Check, "command" | "test") => "exec SERVICE \"command\"",
         (Place::Check, "url" | "get") => "http \"/path\"",
         _ => anywhere,
@@ -257,7 +325,7 @@ fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
 fn in_service(word: &str) -> Option<&'static str> {
     Some(match word {
         "depends_on" => "depends-on db redis condition=healthy",
-        "ports" | "expose" | "publish" => "port 8000 to=80, one node a port",
+        "ports" | "publish" => "port 8000 to=80, one node a port",
         "volumes" => "volume NAME to=\"/inside\", or bind \"./path\" to=\"/inside\", one node each",
         "env_file" => "env-file \".env.docker\"",
         "env" => "environment { KEY \"value\" }",
@@ -272,10 +340,18 @@ fn in_service(word: &str) -> Option<&'static str> {
             "sync to=\"/app\" { ignore \"…\"; on \"PATTERN\" { rebuild } }"
         }
         "healthy" | "health_check" | "readiness" => "healthcheck \"command\" interval=\"10s\"",
-        "networks" | "links" | "network_mode" => {
-            "all services are on one private network and find each other by name"
-        }
-        "hostname" => "a service's host name is its name",
+        "networks" => "network NAME { alias \"other-name\" }; without one it is on STACK-network",
+        "links" => "all services on a network find each other by name",
+        "network_mode" => "network-mode host",
+        "entry_point" => "entrypoint \"/docker-entrypoint.sh\"",
+        "workdir" | "cwd" => "working-dir \"/app\"",
+        "extra_hosts" => "extra-host NAME \"ADDRESS\", one node a name",
+        "ulimits" => "ulimit nofile 65535, one node a limit",
+        "sysctls" => "sysctl { net.core.somaxconn 1024 }",
+        "labels" => "label { NAME \"value\" }",
+        "devices" => "device \"/dev/fuse\" permissions=rw, one node a device",
+        "pull_policy" => "pull missing, always or never",
+        "stop-timeout" | "stop_timeout" => "stop-grace-period \"30s\"",
         "args" => "build \"CONTEXT\" { args { KEY \"value\" } }",
         "context" => "build \"CONTEXT\"",
         "dockerfile" => "build \"CONTEXT\" dockerfile=\"Dockerfile.dev\"",

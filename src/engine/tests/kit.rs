@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use bollard::query_parameters::CreateImageOptions;
 use devrun_core::spec::{ContainerSpec, label};
-use devrun_stack::{Resources, Restart};
+use devrun_stack::{Attachment, Location, Network, Resources, Restart, Settings};
 use tokio::io::copy_bidirectional;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{JoinHandle, JoinSet};
@@ -23,8 +23,7 @@ pub(in crate::engine) fn spec(name: &str, service: &str) -> ContainerSpec {
         command: None,
         environment: BTreeMap::new(),
         labels: BTreeMap::new(),
-        network: "network".into(),
-        aliases: Vec::new(),
+        networks: vec![on("network", &[])],
         ports: Vec::new(),
         mounts: Vec::new(),
         healthcheck: None,
@@ -33,6 +32,28 @@ pub(in crate::engine) fn spec(name: &str, service: &str) -> ContainerSpec {
         logging: None,
         limits: Resources::default(),
         reservations: Resources::default(),
+        settings: Settings::default(),
+    }
+}
+
+/// A network as every stack has one.
+pub(in crate::engine) fn network(name: &str) -> Network {
+    Network {
+        name: "default".into(),
+        engine_name: name.into(),
+        internal: false,
+        external: false,
+        driver: None,
+        doc: None,
+        at: Location::default(),
+    }
+}
+
+/// A place on a network.
+pub(in crate::engine) fn on(network: &str, aliases: &[&str]) -> Attachment {
+    Attachment {
+        network: network.into(),
+        aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
     }
 }
 
@@ -76,7 +97,7 @@ impl Stage {
         assert!(steps.iter().all(Result::is_ok), "{steps:?}");
         stage
             .engine
-            .ensure_network(&stage.stack, &stage.labels(""))
+            .ensure_network(&network(&stage.stack), &stage.labels(""))
             .await
             .unwrap();
         stage
@@ -99,7 +120,7 @@ impl Stage {
             image_id: self.image.clone(),
             command: Some(argv("/bin/sh -c", line)),
             labels: self.labels(service),
-            network: self.stack.clone(),
+            networks: vec![on(&self.stack, &[])],
             ..spec(&format!("{}-{service}", self.stack), service)
         }
     }

@@ -89,7 +89,7 @@ impl Session {
         if before != stack {
             self.settled = false;
         }
-        if (&before.network, &before.volumes) != (&stack.network, &stack.volumes) {
+        if (&before.networks, &before.volumes) != (&stack.networks, &stack.volumes) {
             if let Prepared::Busy(op) = self.prepared.clone() {
                 self.emit(Effect::Cancel { op });
             }

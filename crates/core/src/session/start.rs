@@ -20,7 +20,7 @@ const PORT_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) const GRACE: Duration = Duration::from_secs(10);
 
 impl Session {
-    /// Makes network and volumes, once.
+    /// Makes networks and volumes, once.
     pub(super) fn prepare(&mut self) {
         if !self.connected || self.prepared != super::Prepared::No || self.ending.is_some() {
             return;
@@ -32,7 +32,7 @@ impl Session {
         self.prepared = super::Prepared::Busy(op.clone());
         self.emit(Effect::Prepare {
             op,
-            network: stack.network.clone(),
+            networks: stack.networks.clone(),
             volumes: stack.volumes.clone(),
         });
     }

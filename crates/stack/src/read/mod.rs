@@ -6,15 +6,18 @@ mod depends;
 mod environment;
 mod health;
 mod mounts;
+mod networks;
 mod ports;
 mod route;
 mod service;
+mod settings;
 mod sync;
 mod top;
 mod vars;
 
 pub(crate) use check::checks;
 pub(crate) use environment::{service_file, variable_file};
+pub(crate) use networks::{DEFAULT as DEFAULT_NETWORK, unsaid as default_network};
 pub(crate) use service::service_word;
 pub(crate) use top::{Document, Kind, ServiceNode, document, stack_name};
 pub(crate) use vars::variables;

@@ -35,37 +35,61 @@ pub(super) fn port(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, laye
         return;
     };
     let bind = bind(cx, &line);
-    let host = if number.value.is_empty() || !well_formed(cx, &number) {
+    let empty = number.value.is_empty() && !number.broken;
+    let outside = if empty || !well_formed(cx, &number) {
         None
     } else {
-        cx.parsed(&number, value::port)
+        cx.parsed(&number, value::ports)
     };
     let inside = match line.property("to") {
         Some(text) if text.value.is_empty() && !text.broken => None,
-        Some(text) => cx.parsed(text, value::port),
-        None => host,
+        Some(text) => cx.parsed(text, value::ports),
+        None => outside.clone(),
     };
-    let (Some(container), Some(bind)) = (inside, bind) else {
+    let (Some(inside), Some(bind)) = (inside, bind) else {
         return;
     };
-    let port = DraftPort {
-        bind,
-        host,
-        container,
-        protocol,
+    if outside.as_ref().is_some_and(|outside| outside.len() != inside.len()) {
+        let at = line.property("to").map_or(number.span, |text| text.span);
+        let problem = cx
+            .error("stackfile::value", at, "not as many", "the ranges outside and inside differ in length")
+            .advise("port \"8000-8005\" to=\"9000-9005\"");
+        return cx.report(problem);
+    }
+    for (index, container) in inside.into_iter().enumerate() {
+        let port = DraftPort {
+            bind: bind.clone(),
+            host: outside.as_ref().map(|outside| outside[index]),
+            container,
+            protocol: protocol.clone(),
+        };
+        let said = Said {
+            value: port,
+            at: line.at(),
+            layer,
+        };
+        let what = format!("port {container} inside");
+        cx.keyed(
+            &mut draft.ports,
+            said,
+            |a, b| a.container == b.container && a.protocol == b.protocol,
+            &what,
+        );
+    }
+}
+
+/// The ports of `expose`, each as the engine writes it.
+pub(super) fn exposed(cx: &mut Context<'_>, text: &Text) -> Vec<String> {
+    let parse = |text: &str| {
+        let (number, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let protocol = value::known(protocol, &["tcp", "udp"], "a protocol of ports")?;
+        let ports = value::ports(number)?;
+        Ok(ports
+            .into_iter()
+            .map(|port| format!("{port}/{protocol}"))
+            .collect())
     };
-    let said = Said {
-        value: port,
-        at: line.at(),
-        layer,
-    };
-    let what = format!("port {container} inside");
-    cx.keyed(
-        &mut draft.ports,
-        said,
-        |a, b| a.container == b.container && a.protocol == b.protocol,
-        &what,
-    );
+    cx.parsed(text, parse).unwrap_or_default()
 }
 
 /// Compose's forms in one string are told how they are said here.
@@ -74,7 +98,6 @@ fn well_formed(cx: &mut Context<'_>, number: &Text) -> bool {
     let help = match parts[..] {
         [inside, outside] => format!("port {outside} to={inside}"),
         [inside, outside, address] => format!("port {outside} to={inside} bind=\"{address}\""),
-        _ if number.value.contains('-') => "one port a line; there are no ranges".to_owned(),
         _ => return true,
     };
     let problem = cx

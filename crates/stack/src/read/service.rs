@@ -2,7 +2,9 @@
 
 use kdl::KdlNode;
 
-use super::{Document, build, command, depends, environment, health, mounts, ports, route, sync};
+use super::{
+    Document, build, command, depends, environment, health, mounts, networks, ports, route, settings, sync,
+};
 use crate::context::{Context, Form};
 use crate::draft::{Draft, DraftSource, Said};
 use crate::line::{Block, Line, MANY, Shape};
@@ -80,6 +82,7 @@ pub(crate) fn service_word(
         "build" => build::build(cx, draft, node, layer),
         "environment" => environment::environment(cx, draft, node, layer),
         "port" => ports::port(cx, draft, node, layer),
+        "network" => networks::joined(cx, document, draft, node, layer),
         "volume" => mounts::volume(cx, document, draft, node, layer),
         "bind" => mounts::bind(cx, draft, node, layer),
         "depends-on" => depends::depends_on(cx, draft, node, layer),
@@ -87,7 +90,11 @@ pub(crate) fn service_word(
         "route" => route::route(cx, draft, node, layer),
         "sync" => sync::sync(cx, draft, node, layer),
         "on" => sync::service_on(cx, draft, node, layer),
-        word => line_word(cx, draft, node, layer, word),
+        word => {
+            if !settings::setting(cx, draft, node, layer) {
+                line_word(cx, draft, node, layer, word);
+            }
+        }
     }
 }
 

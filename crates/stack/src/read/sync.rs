@@ -220,7 +220,7 @@ const SIGNALS: &[&str] = &[
     "HUP", "INT", "QUIT", "USR1", "USR2", "TERM", "KILL", "WINCH", "CONT", "STOP",
 ];
 
-fn signal(cx: &mut Context<'_>, line: &Line<'_>) -> Option<String> {
+pub(super) fn signal(cx: &mut Context<'_>, line: &Line<'_>) -> Option<String> {
     let text = &line.words[0];
     let written = cx.string(text);
     if text.broken {

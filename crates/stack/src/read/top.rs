@@ -3,10 +3,11 @@
 use kdl::{KdlDocument, KdlNode};
 use miette::SourceSpan;
 
+use super::networks;
 use crate::context::Context;
 use crate::draft::Said;
 use crate::line::{Block, Shape};
-use crate::model::Volume;
+use crate::model::{Network, Volume};
 use crate::value;
 use crate::words::Place;
 
@@ -14,10 +15,21 @@ use crate::words::Place;
 pub(crate) struct Document<'a> {
     pub(crate) stack: String,
     pub(crate) volumes: Vec<Said<Volume>>,
+    pub(crate) networks: Vec<Said<Network>>,
     pub(crate) defaults: Option<&'a KdlNode>,
     pub(crate) templates: Vec<Template<'a>>,
     pub(crate) services: Vec<ServiceNode<'a>>,
     pub(crate) checks: Vec<&'a KdlNode>,
+}
+
+impl Document<'_> {
+    /// The engine's name of a network.
+    pub(crate) fn network(&self, name: &str) -> String {
+        match self.networks.iter().find(|one| one.value.name == name) {
+            Some(network) => network.value.engine_name.clone(),
+            None => networks::engine_name(&self.stack, name),
+        }
+    }
 }
 
 /// A template, not read yet.
@@ -168,6 +180,7 @@ pub(crate) fn document<'a>(
     let mut document = Document {
         stack: stack.to_owned(),
         volumes: Vec::new(),
+        networks: Vec::new(),
         defaults: None,
         templates: Vec::new(),
         services: Vec::new(),
@@ -178,6 +191,7 @@ pub(crate) fn document<'a>(
         match node.name().value() {
             "stack" | "var" => {}
             "volume" => volume(cx, &mut document, node),
+            "network" => networks::declared(cx, &mut document, node),
             "defaults" => {
                 cx.line(node, &DEFAULTS);
                 if let Some(first) = document.defaults {

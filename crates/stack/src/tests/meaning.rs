@@ -42,7 +42,7 @@ service a {
     port \"8000:80\"
     restart \"on-failure:3\"
     networks x
-    entrypoint \"x\"
+    replicas 3
 }
 "
     ));

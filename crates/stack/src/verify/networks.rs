@@ -1,0 +1,123 @@
+//! Who reaches whom.
+
+use miette::SourceSpan;
+
+use crate::context::Context;
+use crate::draft::DraftPort;
+use crate::merge::Laid;
+use crate::read::{DEFAULT_NETWORK, Document, Kind};
+
+/// Reports networks and network modes that contradict what else is said.
+pub(super) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<'_>]) {
+    for service in laid {
+        network_mode(cx, service);
+    }
+    routed(cx, document, laid);
+    unused(cx, document, laid);
+}
+
+/// With the machine's own network, or none, there are neither networks nor published ports.
+fn network_mode(cx: &mut Context<'_>, service: &Laid<'_>) {
+    let Some(mode) = service.draft.settings.network_mode.as_ref() else {
+        return;
+    };
+    let name = &service.node.name;
+    if let Some(network) = service.draft.networks.first() {
+        let problem = cx
+            .error(
+                "stackfile::network-mode",
+                network.at,
+                "joins a network",
+                format!("`{name}` has the network mode {}, and so no networks", mode.value),
+            )
+            .also(mode.at, "said here")
+            .advise("say one of the two");
+        cx.report(problem);
+    }
+    let published = |port: &DraftPort| port.host.is_some_and(|host| host != port.container);
+    let wrong = |port: &&crate::draft::Said<DraftPort>| {
+        mode.value == "none" || published(&port.value)
+    };
+    if let Some(port) = service.draft.ports.iter().find(wrong) {
+        let (message, help) = if mode.value == "none" {
+            ("a container without a network publishes nothing", "take the port or the mode away")
+        } else {
+            (
+                "on the network of the machine a port is the same outside and inside",
+                "say the port that the process listens on, without to=",
+            )
+        };
+        let problem = cx
+            .error("stackfile::network-mode", port.at, "published", message)
+            .also(mode.at, "said here")
+            .advise(help);
+        cx.report(problem);
+    }
+}
+
+/// The proxy passes requests on by name, so that it shares a network with whom it passes them to.
+fn routed(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<'_>]) {
+    let Some(proxy) = laid.iter().find(|one| one.node.kind == Kind::Proxy) else {
+        return;
+    };
+    let serving = on(document, proxy);
+    for service in laid.iter().filter(|one| !one.draft.routes.is_empty()) {
+        if on(document, service).iter().any(|one| serving.contains(one)) {
+            continue;
+        }
+        let problem = cx
+            .error(
+                "stackfile::unreachable",
+                service.draft.routes[0].at,
+                "cannot be served",
+                format!(
+                    "the proxy `{}` and `{}` have no network in common",
+                    proxy.node.name, service.node.name
+                ),
+            )
+            .also(place(service), "its network")
+            .also(place(proxy), "the proxy's")
+            .advise(format!(
+                "put both on one: `network {DEFAULT_NETWORK}` is the one that they are on unless they say otherwise"
+            ));
+        cx.report(problem);
+    }
+}
+
+/// The engine's names of the networks that a service will be on.
+fn on(document: &Document<'_>, service: &Laid<'_>) -> Vec<String> {
+    if service.draft.settings.network_mode.is_some() {
+        return Vec::new();
+    }
+    if service.draft.networks.is_empty() {
+        return vec![document.network(DEFAULT_NETWORK)];
+    }
+    let networks = service.draft.networks.iter();
+    networks.map(|said| said.value.network.clone()).collect()
+}
+
+/// Where a service says which network it is on; its name where it does not.
+fn place(service: &Laid<'_>) -> SourceSpan {
+    let mode = service.draft.settings.network_mode.as_ref().map(|mode| mode.at);
+    let joined = service.draft.networks.first().map(|network| network.at);
+    mode.or(joined).unwrap_or(service.node.at)
+}
+
+fn unused(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<'_>]) {
+    for network in &document.networks {
+        let used = laid
+            .iter()
+            .any(|service| on(document, service).contains(&network.value.engine_name));
+        if !used {
+            let warning = cx
+                .error(
+                    "stackfile::unused",
+                    network.at,
+                    "nobody is on it",
+                    format!("network `{}` is declared and not used", network.value.name),
+                )
+                .advise("join it with `network NAME` in a service, or take the line away");
+            cx.warn(warning);
+        }
+    }
+}
