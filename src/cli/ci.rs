@@ -1,5 +1,6 @@
 //! `devrun ci`: one pass that tells the truth: start, wait, tasks and checks, clean up.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use devrun_core::effect::Exit;
@@ -37,6 +38,7 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
     let context = Context::of(&global)?;
     let engine = Engine::connect().await?;
     let end = Instant::now() + options.timeout;
+    let before = lasting(&engine, &context.stack.name).await?;
     let exit = pass(&global, options, &context, &engine, clock, end).await;
     if options.keep {
         let name = &context.stack.name;
@@ -45,7 +47,7 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
             &format!("kept: devrun -p {name} status, devrun -p {name} down --volumes"),
         )?;
     } else {
-        clean_up(&engine, &context.stack.name).await?;
+        clean_up(&engine, &context.stack.name, &before).await?;
     }
     let exit = exit?;
     let said = match exit {
@@ -211,15 +213,37 @@ async fn http(context: &Context, path: &str, timeout: Duration) -> Result<(), St
     }
 }
 
-/// Removes all that this run made, data included.
-async fn clean_up(engine: &Engine, stack: &str) -> Result<(), Trouble> {
+/// Volumes and images of the stack. Under a name that somebody chose they may be from before.
+#[derive(Debug)]
+struct Lasting {
+    volumes: BTreeSet<String>,
+    images: BTreeSet<String>,
+}
+
+async fn lasting(engine: &Engine, stack: &str) -> Result<Lasting, Trouble> {
+    let of_stack = format!("{}={stack}", label::STACK);
+    let volumes = engine.volumes_labelled(&of_stack).await?;
+    let images = engine.images_labelled(&of_stack).await?;
+    Ok(Lasting {
+        volumes: volumes.into_keys().collect(),
+        images: images.into_iter().map(|image| image.name).collect(),
+    })
+}
+
+/// Removes all that this run made, data included, and nothing that was there before.
+async fn clean_up(engine: &Engine, stack: &str, before: &Lasting) -> Result<(), Trouble> {
     let of_stack = format!("{}={stack}", label::STACK);
     ending::remove_all(engine, engine.snapshot(stack).await?, |_| {}).await?;
     for name in engine.networks_labelled(&of_stack).await?.keys() {
         engine.remove_network(name).await?;
     }
-    for name in engine.volumes_labelled(&of_stack).await?.keys() {
+    let now = lasting(engine, stack).await?;
+    for name in now.volumes.difference(&before.volumes) {
         engine.remove_volume(name).await?;
+    }
+    // What they were built from stays in the builder's cache: the next run is as quick.
+    for name in now.images.difference(&before.images) {
+        engine.remove_image(name).await?;
     }
     Ok(())
 }
