@@ -57,7 +57,12 @@ pub(crate) fn steps() -> VecDeque<Step> {
             exports.push(line.to_owned());
         } else if !line.is_empty() && !line.starts_with('#') {
             let (heading, text, exports) = (heading.clone(), line.to_owned(), exports.clone());
-            steps.push_back(Step { heading, text, exports, typed: Vec::new() });
+            steps.push_back(Step {
+                heading,
+                text,
+                exports,
+                typed: Vec::new(),
+            });
         }
     }
     steps

@@ -44,7 +44,11 @@ impl Seed {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         end_others();
         let volumes_before = volumes();
-        Seed { checkout: Scratch::copy("seed", "."), volumes_before, _alone: alone }
+        Seed {
+            checkout: Scratch::copy("seed", "."),
+            volumes_before,
+            _alone: alone,
+        }
     }
 
     /// bash in the checkout; `devrun` is the program under test.
@@ -82,9 +86,14 @@ impl Seed {
 
     /// One service of `devrun status`.
     pub(crate) fn service(&self, name: &str) -> Value {
-        let status: Value = serde_json::from_str(&self.ok("devrun status --format json").out).unwrap();
+        let status: Value =
+            serde_json::from_str(&self.ok("devrun status --format json").out).unwrap();
         let services = status["services"].as_array().unwrap();
-        services.iter().find(|service| service["name"] == name).unwrap().clone()
+        services
+            .iter()
+            .find(|service| service["name"] == name)
+            .unwrap()
+            .clone()
     }
 }
 
@@ -95,7 +104,8 @@ impl Drop for Seed {
             eprintln!("--- at the failure\n{}{}", said.out, said.err);
         }
         if self.run("devrun down").code != 0 {
-            let session = self.run("devrun status --format json | grep -oP '\"session\":\\{\"pid\":\\K[0-9]+'");
+            let session = self
+                .run("devrun status --format json | grep -oP '\"session\":\\{\"pid\":\\K[0-9]+'");
             self.run(&format!("kill -9 {}", session.out.trim()));
         }
         remove_containers_and_networks();
@@ -107,45 +117,71 @@ impl Drop for Seed {
 
 /// Stacks of this name that belong to other checkouts: ended as a person would, then removed.
 fn end_others() {
-    let roots = docker(&["ps", "-a", "--filter", MINE, "--format", "{{.Label \"devrun.root-path\"}}"]);
+    let roots = docker(&[
+        "ps",
+        "-a",
+        "--filter",
+        MINE,
+        "--format",
+        "{{.Label \"devrun.root-path\"}}",
+    ]);
     for root in roots.out.lines().collect::<BTreeSet<_>>() {
         if Path::new(root).join("Stackfile.kdl").is_file() {
-            let _ = Command::new(env!("CARGO_BIN_EXE_devrun")).arg("down").current_dir(root).output();
+            let _ = Command::new(env!("CARGO_BIN_EXE_devrun"))
+                .arg("down")
+                .current_dir(root)
+                .output();
         }
     }
     remove_containers_and_networks();
 }
 
 fn remove_containers_and_networks() {
-    for id in docker(&["ps", "-aq", "--filter", MINE]).out.split_whitespace() {
+    for id in docker(&["ps", "-aq", "--filter", MINE])
+        .out
+        .split_whitespace()
+    {
         docker(&["rm", "-f", id]);
     }
-    for id in docker(&["network", "ls", "-q", "--filter", MINE]).out.split_whitespace() {
+    for id in docker(&["network", "ls", "-q", "--filter", MINE])
+        .out
+        .split_whitespace()
+    {
         docker(&["network", "rm", id]);
     }
 }
 
 fn volumes() -> BTreeSet<String> {
-    docker(&["volume", "ls", "-q", "--filter", MINE]).out.lines().map(str::to_owned).collect()
+    docker(&["volume", "ls", "-q", "--filter", MINE])
+        .out
+        .lines()
+        .map(str::to_owned)
+        .collect()
 }
 
 /// `docker inspect` of a service's container.
 pub(crate) fn inspect(service: &str) -> Value {
     let said = docker(&["inspect", &format!("app-{service}")]);
     let mut all: Vec<Value> = serde_json::from_str(&said.out).unwrap();
-    all.pop().unwrap_or_else(|| panic!("no container app-{service}: {}", said.err))
+    all.pop()
+        .unwrap_or_else(|| panic!("no container app-{service}: {}", said.err))
 }
 
 /// The containers that there are: service to id.
 pub(crate) fn containers() -> BTreeMap<String, String> {
     let format = "{{.Label \"devrun.service\"}} {{.ID}}";
     let all = docker(&["ps", "--no-trunc", "--filter", MINE, "--format", format]);
-    all.out.lines().filter_map(|line| line.split_once(' ')).map(|(name, id)| (name.into(), id.into())).collect()
+    all.out
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(name, id)| (name.into(), id.into()))
+        .collect()
 }
 
 /// The JSON at an address, which must answer 200.
 pub(crate) fn json(url: &str) -> Value {
     let answer = kit::get(url).unwrap_or_else(|| panic!("{url}: no answer"));
     assert_eq!(answer.status, 200, "{url}: {}", answer.body);
-    serde_json::from_str(&answer.body).unwrap_or_else(|error| panic!("{url}: {error}: {}", answer.body))
+    serde_json::from_str(&answer.body)
+        .unwrap_or_else(|error| panic!("{url}: {error}: {}", answer.body))
 }

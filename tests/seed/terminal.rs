@@ -29,19 +29,33 @@ impl Terminal {
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", line, "/dev/null"]);
         seed.prepare(&mut command);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (sender, output) = channel();
         let mut stdout = child.stdout.take().unwrap();
         std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             while let Ok(length @ 1..) = stdout.read(&mut buffer) {
-                if sender.send(String::from_utf8_lossy(&buffer[..length]).into_owned()).is_err() {
+                if sender
+                    .send(String::from_utf8_lossy(&buffer[..length]).into_owned())
+                    .is_err()
+                {
                     return;
                 }
             }
         });
         let keys = child.stdin.take().unwrap();
-        Terminal { line: line.to_owned(), child, keys, output, screen: String::new(), read: 0 }
+        Terminal {
+            line: line.to_owned(),
+            child,
+            keys,
+            output,
+            screen: String::new(),
+            read: 0,
+        }
     }
 
     /// Until this appears after what was expected last; gives what came before it.
@@ -53,9 +67,15 @@ impl Terminal {
                 self.read += at + text.len();
                 return before;
             }
-            match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self
+                .output
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok(more) => self.screen.push_str(&more),
-                Err(why) => panic!("{}: {text:?} did not appear ({why}). On the screen:\n{}", self.line, self.screen),
+                Err(why) => panic!(
+                    "{}: {text:?} did not appear ({why}). On the screen:\n{}",
+                    self.line, self.screen
+                ),
             }
         }
     }
@@ -75,10 +95,16 @@ impl Terminal {
     pub(crate) fn end(mut self) -> (i32, String) {
         let end = Instant::now() + patience(30);
         loop {
-            match self.output.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self
+                .output
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok(more) => self.screen.push_str(&more),
                 Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => break,
-                Err(_) => panic!("{} does not end. On the screen:\n{}", self.line, self.screen),
+                Err(_) => panic!(
+                    "{} does not end. On the screen:\n{}",
+                    self.line, self.screen
+                ),
             }
         }
         let code = self.child.wait().unwrap().code().unwrap_or(-1);
