@@ -30,7 +30,7 @@ pub(super) fn start() -> Result<f64, Error> {
             "mkdir -p /srv && cd /srv && exec python3 -m http.server 5173",
         ],
     )?;
-    create("proxy", &["-p", "127.0.0.1:18080:80"], &["sh", "-c", PROXY])?;
+    create("proxy", &["-p", "127.0.0.1:18979:80"], &["sh", "-c", PROXY])?;
     std::thread::scope(|scope| {
         let redis = scope.spawn(|| docker(&["start", "devrun-bench-limit-redis"]));
         docker(&["start", "devrun-bench-limit-db"])?;
