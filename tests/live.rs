@@ -1,4 +1,11 @@
 //! A save is live: what is brought over, what follows, what is left alone, on small stacks.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test ends by panicking, its helpers too; they are modules beside each other"
+)]
 
 mod kit;
 
@@ -8,6 +15,8 @@ mod between;
 mod builds;
 #[path = "live/images.rs"]
 mod images;
+#[path = "live/proxied.rs"]
+mod proxied;
 #[path = "live/rules.rs"]
 mod rules;
 #[path = "live/saves.rs"]

@@ -45,7 +45,10 @@ pub struct Element<'b> {
 impl Browser {
     /// A new browser that has never been anywhere.
     pub fn open() -> Browser {
-        let profile = tempfile::Builder::new().prefix("devrun-browser-").tempdir().unwrap();
+        let profile = tempfile::Builder::new()
+            .prefix("devrun-browser-")
+            .tempdir()
+            .unwrap();
         let port = free_port();
         let mut driver = Command::new("chromedriver")
             .arg(format!("--port={port}"))
@@ -57,16 +60,31 @@ impl Browser {
             .spawn()
             .expect("chromedriver, from Debian's package chromium-driver");
         let mut said = BufReader::new(driver.stdout.take().unwrap());
-        let mut browser = Browser { driver, port, session: String::new(), process: None, _profile: profile };
+        let mut browser = Browser {
+            driver,
+            port,
+            session: String::new(),
+            process: None,
+            _profile: profile,
+        };
         let mut line = String::new();
         while !line.contains("successfully") {
             line.clear();
-            assert!(said.read_line(&mut line).unwrap() > 0, "chromedriver ended at once");
+            assert!(
+                said.read_line(&mut line).unwrap() > 0,
+                "chromedriver ended at once"
+            );
         }
         // Read on, so that it can never be blocked by what it says.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        let mut arguments: Vec<String> = ARGUMENTS.iter().map(|&argument| argument.to_owned()).collect();
-        arguments.push(format!("--user-data-dir={}", browser._profile.path().join("profile").display()));
+        let mut arguments: Vec<String> = ARGUMENTS
+            .iter()
+            .map(|&argument| argument.to_owned())
+            .collect();
+        arguments.push(format!(
+            "--user-data-dir={}",
+            browser._profile.path().join("profile").display()
+        ));
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
             "goog:chromeOptions": {"args": arguments},
@@ -85,18 +103,28 @@ impl Browser {
 
     /// The address that it shows.
     pub fn url(&self) -> String {
-        self.ask("GET", "/url", &Value::Null).unwrap().as_str().unwrap().to_owned()
+        self.ask("GET", "/url", &Value::Null)
+            .unwrap()
+            .as_str()
+            .unwrap()
+            .to_owned()
     }
 
     /// What a script in the page returns; `Err` where the page is just being replaced.
     pub fn script(&self, script: &str) -> Result<Value, String> {
-        self.ask("POST", "/execute/sync", &json!({ "script": script, "args": [] }))
+        self.ask(
+            "POST",
+            "/execute/sync",
+            &json!({ "script": script, "args": [] }),
+        )
     }
 
     /// The text of the page, as a person reads it; empty while there is none.
     pub fn text(&self) -> String {
         let text = self.script("return document.body ? document.body.innerText : ''");
-        text.ok().and_then(|text| text.as_str().map(str::to_owned)).unwrap_or_default()
+        text.ok()
+            .and_then(|text| text.as_str().map(str::to_owned))
+            .unwrap_or_default()
     }
 
     /// Until the page says this.
@@ -116,8 +144,13 @@ impl Browser {
     /// The first element of a CSS selector, once there is one.
     pub fn find(&self, selector: &str) -> Element<'_> {
         let wanted = json!({ "using": "css selector", "value": selector });
-        let found = eventually(&format!("{selector} on the page"), 20, || self.ask("POST", "/element", &wanted).ok());
-        Element { browser: self, id: found[ELEMENT].as_str().unwrap().to_owned() }
+        let found = eventually(&format!("{selector} on the page"), 20, || {
+            self.ask("POST", "/element", &wanted).ok()
+        });
+        Element {
+            browser: self,
+            id: found[ELEMENT].as_str().unwrap().to_owned(),
+        }
     }
 
     /// What the page wrote to the console since the last time.
@@ -132,7 +165,11 @@ impl Browser {
 
     /// One request of the protocol: its `value`, or what it says against it.
     fn send(&self, method: &str, path: &str, body: &Value) -> Result<Value, String> {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let body = if body.is_null() {
+            String::new()
+        } else {
+            body.to_string()
+        };
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(patience(60))).unwrap();
         let head = format!(
@@ -174,7 +211,9 @@ impl Element<'_> {
     }
 
     fn ask(&self, what: &str, body: &Value) {
-        self.browser.ask("POST", &format!("/element/{}{what}", self.id), body).unwrap();
+        self.browser
+            .ask("POST", &format!("/element/{}{what}", self.id), body)
+            .unwrap();
     }
 }
 
@@ -183,7 +222,10 @@ impl Drop for Browser {
         // Asked to end, it leaves nothing behind; the rest is for one that hangs.
         let _ = self.quit();
         if let Some(process) = self.process {
-            let _ = Command::new("kill").args(["-9", &process.to_string()]).stderr(Stdio::null()).status();
+            let _ = Command::new("kill")
+                .args(["-9", &process.to_string()])
+                .stderr(Stdio::null())
+                .status();
         }
         let _ = self.driver.kill();
         let _ = self.driver.wait();
@@ -195,7 +237,11 @@ impl Browser {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.set_read_timeout(Some(patience(10)))?;
         let path = format!("/session/{}", self.session);
-        write!(stream, "DELETE {path} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n", self.port)?;
+        write!(
+            stream,
+            "DELETE {path} HTTP/1.1\r\nHost: localhost:{}\r\nConnection: close\r\n\r\n",
+            self.port
+        )?;
         stream.read(&mut [0; 64])
     }
 }
