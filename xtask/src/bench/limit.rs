@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 
-const DB: &str = "su postgres -c 'initdb -D /tmp/d >/dev/null && exec postgres -D /tmp/d'";
+const DB: &str = "exec setpriv --reuid=postgres --regid=postgres --clear-groups sh -c 'initdb -D /tmp/d >/dev/null && exec postgres -D /tmp/d'";
 const BACKEND: &str = "mkdir -p /srv/api/v1/health && cd /srv && echo ok > api/v1/health/index.html && exec python3 -m http.server 8000";
 const PROXY: &str = "printf 'events{} http{ server { listen 80; location = /health { return 200 ok; } location /api/ { proxy_pass http://backend:8000; } location / { proxy_pass http://frontend:5173; } } }' > /tmp/n.conf && exec nginx -c /tmp/n.conf -g 'daemon off;'";
 const NETWORK: &str = "devrun-bench-limit";
