@@ -143,6 +143,9 @@ impl Session {
                 machine.forget_process();
                 machine.engine_restarts = false;
                 if !replaced_by_us {
+                    // The end of its process was part of that, and no failure.
+                    machine.try_again();
+                    machine.completed = false;
                     self.drop_busy(service);
                 }
             }

@@ -136,6 +136,9 @@ impl Session {
             }
             return facts(State::Failed, Some(reason));
         }
+        if !self.connected {
+            return facts(State::Waiting, Some("for the engine".to_owned()));
+        }
         if machine.ready && machine.running() {
             return Self::facts_of_ready(machine);
         }
@@ -165,9 +168,6 @@ impl Session {
             state,
             reason: Some(reason.to_owned()),
         };
-        if !self.connected {
-            return facts(State::Waiting, "for the engine");
-        }
         if let ImageState::Busy(_) = machine.image
             && !machine.running()
         {
