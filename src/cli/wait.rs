@@ -83,9 +83,8 @@ fn said<'a>(services: impl Iterator<Item = &'a ServiceStatus>) -> String {
             count => format!(", {count} saves are not live yet"),
         };
         let reason = service.reason.as_deref().unwrap_or("");
-        format!("{} is {}{saves} {reason}", service.name, service.state)
-            .trim_end()
-            .to_owned()
+        let state = format!("{} is {} {reason}", service.name, service.state);
+        format!("{}{saves}", state.trim_end())
     };
     services.map(told).collect::<Vec<_>>().join("; ")
 }

@@ -124,7 +124,8 @@ fn a_session_outlives_the_engine_and_saves_again_once_it_is_back() {
     let wait = stack.run(&["wait", "--timeout", "1s"]);
     assert_eq!(wait.code, 4, "{wait:?}");
     assert!(
-        wait.err.contains("web is ready, 1 save is not live yet"),
+        wait.err
+            .contains("web is waiting for the engine, 1 save is not live yet"),
         "it does not say what it waited for: {}",
         wait.err
     );
