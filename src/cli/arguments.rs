@@ -132,6 +132,12 @@ pub(crate) struct Up {
     /// Make containers anew even if nothing they are made of has changed
     #[arg(long)]
     pub(crate) recreate: bool,
+    /// Remove containers of services that are no longer in the Stackfile
+    #[arg(long)]
+    pub(crate) remove_orphans: bool,
+    /// Say what would be done and why, and do nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     /// Show logs too, of all services or of the one named
     #[arg(long, value_name = "SERVICE", num_args = 0..=1, require_equals = true)]
     pub(crate) logs: Option<Option<String>>,

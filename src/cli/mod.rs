@@ -15,6 +15,7 @@ mod help;
 mod http;
 mod logs;
 mod output;
+mod plan;
 mod restart;
 mod run;
 mod signals;

@@ -13,6 +13,8 @@ pub(super) async fn run(global: &Global, options: &Names, clock: Clock) -> Resul
         no_watch: false,
         build: false,
         recreate: false,
+        remove_orphans: false,
+        dry_run: false,
         logs: None,
         background: false,
     };

@@ -14,8 +14,9 @@ use super::client::{Client, place};
 use super::context::Context;
 use super::output::line;
 use super::signals::Signals;
-use super::{Trouble, logs};
+use super::{Trouble, down, ending, logs, plan};
 use crate::engine::Engine;
+use crate::report::paint::stderr_line;
 use crate::report::{Clock, Lines, Reader, Sheet, Stamped, Volume};
 use crate::session::load::root_hash;
 use crate::session::place::Place;
@@ -25,6 +26,9 @@ use crate::session::{Begin, begin};
 const BACKGROUND: std::time::Duration = std::time::Duration::from_secs(20);
 
 pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u8, Trouble> {
+    if options.dry_run {
+        return plan::run(global, options).await;
+    }
     if options.background {
         // Whatever becomes of the terminal, the session goes on; where that is so already, fine.
         let _ = rustix::process::setsid();
@@ -33,6 +37,9 @@ pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u
     context.expect_services(&options.services)?;
     // Whoever cannot reach the engine learns it here, and not from a log in the background.
     let engine = Engine::connect().await?;
+    if options.remove_orphans {
+        remove_orphans(global, &context, &engine).await?;
+    }
     let place = place(&context)?;
     let printer = |reader| Printer::new(global, &context, clock, reader);
     match place
@@ -58,6 +65,22 @@ pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u
             foreground(global, options, context, &place, engine, printer).await
         }
     }
+}
+
+async fn remove_orphans(
+    global: &Global,
+    context: &Context,
+    engine: &Engine,
+) -> Result<(), Trouble> {
+    let containers = down::ours(engine.snapshot(&context.stack.name).await?, context)?;
+    let orphans = plan::orphans(context, &containers).cloned().collect();
+    let told = |text: &str| {
+        if !global.quiet {
+            stderr_line(global.color, text);
+        }
+    };
+    ending::remove_all(engine, orphans, told).await?;
+    Ok(())
 }
 
 /// The session runs in this process, until Ctrl-C.
