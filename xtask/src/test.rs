@@ -8,7 +8,7 @@ use crate::{Failure, debian, ready, run};
 /// Makes all ready and runs the tests whose names contain one of the filters, or all.
 pub(crate) fn test(filters: &[&str]) -> Result<(), Failure> {
     ready()?;
-    browser()?;
+    programs()?;
     let nextest = run::answer(cargo().args(["nextest", "--version"]))?.is_some();
     let mut command = runner(nextest);
     command.args(filters);
@@ -28,22 +28,33 @@ fn runner(nextest: bool) -> Command {
     command
 }
 
-/// The tests that look at pages need a real browser and its driver.
-fn browser() -> Result<(), Failure> {
-    let missing: Vec<&str> = [
-        ("chromium", "chromium"),
-        ("chromedriver", "chromium-driver"),
-    ]
-    .into_iter()
-    .filter(|(program, _)| run::which(program).is_none())
-    .map(|(_, package)| package)
-    .collect();
+/// Programs that tests call, with their packages: a real browser and its driver, the commands that
+/// people type, and a shell that runs in an image without anything else.
+const PROGRAMS: [(&str, &str); 7] = [
+    ("chromium", "chromium"),
+    ("chromedriver", "chromium-driver"),
+    ("curl", "curl"),
+    ("netstat", "net-tools"),
+    ("script", "bsdutils"),
+    ("git", "git"),
+    ("busybox", "busybox-static"),
+];
+
+fn programs() -> Result<(), Failure> {
+    let missing: Vec<&str> = PROGRAMS
+        .into_iter()
+        .filter(|(program, _)| run::which(program).is_none())
+        .map(|(_, package)| package)
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
     if debian::is_debian() && debian::can_install() {
         return Ok(debian::install(&missing)?);
     }
-    run::say("chromium or its driver is missing: the browser tests will fail; install both");
+    run::say(&format!(
+        "the tests that need them will fail; please install: {}",
+        missing.join(", ")
+    ));
     Ok(())
 }
