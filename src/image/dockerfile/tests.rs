@@ -26,7 +26,7 @@ COPY --from=build /app /app
 fn steps_are_found_by_their_place_in_their_stage() {
     let file = Dockerfile::parse(TWO_STAGES);
     let cases = [
-        ("[build 1/4] FROM docker.io/library/python:3.13", Some(4)),
+        ("[build 1/4] FROM registry.example/library/python:3.13", Some(4)),
         ("[build 2/4] WORKDIR /app", Some(5)),
         ("[build 3/4] COPY requirements.txt .", Some(7)),
         (
@@ -39,11 +39,11 @@ fn steps_are_found_by_their_place_in_their_stage() {
         ("[dev 3/3] RUN last", Some(17)),
         ("[stage-2 1/1] COPY --from=build /app /app", Some(19)),
         (
-            "[internal] load metadata for docker.io/library/python:3.13",
+            "[internal] load metadata for registry.example/library/python:3.13",
             Some(4),
         ),
         (
-            "[internal] load metadata for docker.io/library/other:3.13",
+            "[internal] load metadata for registry.example/library/other:3.13",
             None,
         ),
         ("[internal] load build context", None),
