@@ -102,6 +102,8 @@ pub(crate) enum Verb {
     Run(Run),
     /// Build images that are not there yet, without starting anything
     Build(Build),
+    /// Say what happened to a service and why, what saving a file would do, or where a URL leads
+    Why(Why),
     /// Wait until services are ready and all saves are live
     Wait(Wait),
     /// Print what happened in the session, one JSON object a line
@@ -222,6 +224,14 @@ pub(crate) struct Build {
     /// Ask the registry for newer base images first
     #[arg(long)]
     pub(crate) pull: bool,
+}
+
+/// `devrun why`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Why {
+    /// A service, a path or a URL; all services if there is none
+    #[arg(value_name = "SERVICE|PATH|URL")]
+    pub(crate) what: Option<String>,
 }
 
 /// `devrun wait`.

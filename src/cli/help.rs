@@ -11,7 +11,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
     (
         "Every day",
         &[
-            "up", "down", "stop", "start", "restart", "status", "logs", "exec", "run",
+            "up", "down", "stop", "start", "restart", "status", "logs", "exec", "run", "why",
         ],
     ),
     ("Data and images", &["build"]),

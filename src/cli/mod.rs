@@ -25,6 +25,7 @@ mod stop;
 mod trouble;
 mod up;
 mod wait;
+mod why;
 
 use std::process::ExitCode;
 
@@ -71,6 +72,7 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Exec(options) => exec::run(&global, &options).await,
         Verb::Run(options) => run::run(&global, &options).await,
         Verb::Build(options) => build::run(&global, &options).await,
+        Verb::Why(options) => why::run(&global, &options, clock).await,
         Verb::Wait(options) => wait::run(&global, &options).await,
         Verb::Events(options) => events::run(&global, &options).await,
         Verb::Config => config::run(&global).await,

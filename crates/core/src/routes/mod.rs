@@ -21,7 +21,7 @@ use devrun_stack::{Location, Service, Stack};
 
 pub use explain::explain;
 pub use states::{Change, state_changes, state_files};
-pub use table::{RouteEntry, route_table};
+pub use table::{RouteEntry, find, route_table};
 pub use wait::{wait_json, wait_page};
 
 /// Where nginx looks for its configuration.

@@ -48,6 +48,26 @@ pub fn route_table(stack: &Stack) -> Vec<RouteEntry> {
     table
 }
 
+/// Who gets a path (without `?` and what follows); `None` if no route covers it.
+#[must_use]
+pub fn find(stack: &Stack, path: &str) -> Option<RouteEntry> {
+    let table = route_table(stack);
+    let exact = table
+        .iter()
+        .find(|entry| !entry.is_prefix() && entry.pattern == path);
+    // `/api` goes where `/api/*` goes, whatever covers it otherwise.
+    let bare = || {
+        let with_slash = format!("{path}/*");
+        table.iter().find(|entry| entry.pattern == with_slash)
+    };
+    let longest = || {
+        table
+            .iter()
+            .find(|entry| entry.is_prefix() && path.starts_with(entry.path()))
+    };
+    exact.or_else(bare).or_else(longest).cloned()
+}
+
 fn order(entry: &RouteEntry) -> (bool, std::cmp::Reverse<usize>, &str) {
     let length = std::cmp::Reverse(entry.path().len());
     (entry.is_prefix(), length, entry.path())

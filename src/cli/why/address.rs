@@ -1,0 +1,167 @@
+//! Where a URL leads.
+
+use devrun_core::effect::Exit;
+use devrun_core::routes;
+use devrun_stack::{Service, Stack};
+use devrun_wire::session::Status;
+use serde_json::json;
+
+use super::super::Trouble;
+use super::Answer;
+use crate::report::paint::{self, DIM, NAME};
+
+/// What a browser asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// `None` where only a path was given.
+    port: Option<u16>,
+    path: String,
+}
+
+impl Address {
+    /// A URL, or what a person types instead: `localhost:8000/x`.
+    pub(super) fn of(text: &str) -> Option<Address> {
+        let (default, rest) = match text.split_once("://") {
+            Some(("https" | "wss", rest)) => (443, rest),
+            Some((_, rest)) => (80, rest),
+            None if text.starts_with("localhost") || text.starts_with("127.0.0.1") => (80, text),
+            None => return None,
+        };
+        let (host, path) = match rest.find('/') {
+            Some(at) => rest.split_at(at),
+            None => (rest, "/"),
+        };
+        let port = host
+            .rsplit_once(':')
+            .and_then(|(_, port)| port.parse().ok());
+        Some(Address {
+            port: Some(port.unwrap_or(default)),
+            path: without_query(path),
+        })
+    }
+
+    /// A path at the entry point.
+    pub(super) fn path(path: &str) -> Address {
+        Address {
+            port: None,
+            path: without_query(path),
+        }
+    }
+}
+
+fn without_query(path: &str) -> String {
+    let end = path.find(['?', '#']).unwrap_or(path.len());
+    path[..end].to_owned()
+}
+
+/// Which service gets it, and how.
+struct Way<'a> {
+    to: &'a Service,
+    port: u16,
+    by: String,
+}
+
+pub(super) fn answer(
+    stack: &Stack,
+    address: &Address,
+    status: Option<&Status>,
+) -> Result<Answer, Trouble> {
+    let way = way(stack, address)?;
+    let (service, path) = (&way.to.name, &address.path);
+    let found = status.and_then(|status| {
+        let services = &status.services;
+        services.iter().find(|other| other.name == *service)
+    });
+    let mut lines = vec![format!(
+        "{path} → {NAME}{service}{NAME:#}, port {} inside  {DIM}{}{DIM:#}",
+        way.port, way.by
+    )];
+    if let Some(found) = found {
+        let style = paint::of_state(&found.state);
+        let reason = found
+            .reason
+            .as_deref()
+            .map_or_else(String::new, |reason| format!(": {reason}"));
+        lines.push(format!(
+            "  {service} is {style}{}{style:#}{reason}",
+            found.state
+        ));
+    }
+    Ok(Answer {
+        lines,
+        json: json!({
+            "path": path, "service": service, "port": way.port, "by": way.by,
+            "state": found.map(|found| &found.state),
+            "reason": found.and_then(|found| found.reason.as_ref()),
+        }),
+    })
+}
+
+fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Way<'a>, Trouble> {
+    let proxy = stack
+        .services
+        .iter()
+        .find(|service| service.proxy.is_some());
+    let entered = match address.port {
+        None => proxy.map(|proxy| (proxy, routes::proxy_port(proxy))),
+        Some(host) => stack.services.iter().find_map(|service| {
+            let port = service.ports.iter().find(|port| port.host == host)?;
+            Some((service, port.container))
+        }),
+    };
+    let Some((entered, inside)) = entered else {
+        let message = match address.port {
+            None => format!("{} has no proxy, so no entry point", stack.name),
+            Some(port) => format!("no service of {} publishes port {port}", stack.name),
+        };
+        return Err(Trouble::new(Exit::Failed, message).hint("devrun status lists the ports"));
+    };
+    let Some(proxy) = entered.proxy.as_ref() else {
+        return Ok(Way {
+            to: entered,
+            port: inside,
+            by: "its own port, past the proxy".to_owned(),
+        });
+    };
+    if proxy.health.as_ref() == Some(&address.path) {
+        return Ok(Way {
+            to: entered,
+            port: inside,
+            by: format!("health of {}, answered by nginx itself", entered.name),
+        });
+    }
+    let route = routes::find(stack, &address.path);
+    let to = route
+        .as_ref()
+        .and_then(|route| stack.service(&route.service));
+    match (route, to) {
+        (Some(route), Some(to)) => Ok(Way {
+            to,
+            port: route.port,
+            by: format!("route {:?}, {}", route.pattern, route.at),
+        }),
+        _ => Ok(Way {
+            to: entered,
+            port: inside,
+            by: "no route covers it: what nginx.conf itself says".to_owned(),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_and_paths_of_what_people_type() {
+        let of = |text| Address::of(text).map(|it| (it.port, it.path));
+        assert_eq!(
+            of("http://localhost/api/?q=1#x"),
+            Some((Some(80), "/api/".to_owned()))
+        );
+        assert_eq!(of("localhost:8000"), Some((Some(8000), "/".to_owned())));
+        assert_eq!(of("wss://x:1/ws"), Some((Some(1), "/ws".to_owned())));
+        assert_eq!(of("https://x/"), Some((Some(443), "/".to_owned())));
+        assert_eq!(of("src/views.py"), None);
+    }
+}

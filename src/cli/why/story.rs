@@ -1,0 +1,204 @@
+//! What happened to a service, each thing with what led to it.
+
+use devrun_core::notice::NoticeEvent;
+use serde_json::{Value, json};
+
+use crate::report::paint::{BAD, DIM, GOOD};
+use crate::report::{Clock, Stamped, seconds};
+
+/// One thing, and what led to it, the nearest first.
+pub(super) struct Happened<'a> {
+    what: &'a Stamped,
+    because: Vec<&'a Stamped>,
+}
+
+/// The last things that happened to a service, oldest first.
+pub(super) fn of<'a>(service: &str, notices: &'a [Stamped], most: usize) -> Vec<Happened<'a>> {
+    let told: Vec<Happened> = notices
+        .iter()
+        .filter(|stamped| stamped.notice.service.as_deref() == Some(service))
+        .filter(|stamped| is_worth_telling(stamped, notices))
+        .map(|what| Happened {
+            what,
+            because: causes(what, notices),
+        })
+        .collect();
+    let from = told.len().saturating_sub(most);
+    told.into_iter().skip(from).collect()
+}
+
+/// Ends, not ways: of an update its result, of a state only those that last.
+fn is_worth_telling(stamped: &Stamped, notices: &[Stamped]) -> bool {
+    match &stamped.notice.event {
+        NoticeEvent::UpdateDone { .. } | NoticeEvent::Warning { .. } => true,
+        NoticeEvent::ServiceState { from, to, .. } => match to.as_str() {
+            "failed" | "unhealthy" | "stopped" | "done" => true,
+            // The end of an update is told as such.
+            "ready" => from != "updating",
+            _ => false,
+        },
+        // What came of it is told instead, once it is there.
+        NoticeEvent::UpdatePlanned { .. } => {
+            let followed = |later: &Stamped| {
+                later.notice.cause == Some(stamped.notice.seq)
+                    && matches!(later.notice.event, NoticeEvent::UpdateDone { .. })
+            };
+            !notices.iter().any(followed)
+        }
+        NoticeEvent::BuildDone { outcome, .. } => outcome != "unchanged",
+        _ => false,
+    }
+}
+
+fn causes<'a>(what: &Stamped, notices: &'a [Stamped]) -> Vec<&'a Stamped> {
+    let mut causes = Vec::new();
+    let mut next = what.notice.cause;
+    while let Some(cause) = next.and_then(|seq| notices.iter().find(|it| it.notice.seq == seq)) {
+        causes.push(cause);
+        // A cause is always older than what it led to; anything else would never end.
+        next = cause.notice.cause.filter(|seq| *seq < cause.notice.seq);
+    }
+    causes
+}
+
+impl Happened<'_> {
+    pub(super) fn json(&self) -> Value {
+        json!({ "what": self.what, "because": self.because })
+    }
+
+    pub(super) fn lines(&self, clock: Clock) -> Vec<String> {
+        let time =
+            Clock::parse(&self.what.time).map_or_else(String::new, |time| clock.time_of_day(time));
+        let mut lines = vec![format!("  {DIM}{time}{DIM:#}  {}", self.said())];
+        let because = self.because.iter().filter_map(|cause| because(cause));
+        lines.extend(because.map(|text| format!("            {DIM}{text}{DIM:#}")));
+        lines
+    }
+
+    fn said(&self) -> String {
+        let took = self
+            .what
+            .notice
+            .took_ms
+            .map_or_else(String::new, |took| format!(" in {}", seconds(took)));
+        match &self.what.notice.event {
+            NoticeEvent::UpdateDone {
+                outcome,
+                action,
+                paths,
+                details,
+            } => {
+                let paths = match paths.as_str() {
+                    "" => String::new(),
+                    paths => format!("{paths} → "),
+                };
+                match outcome.as_str() {
+                    "ok" => format!("{paths}{GOOD}{action}{GOOD:#}{took}"),
+                    _ => {
+                        let why = details.first().map_or("", String::as_str);
+                        format!("{paths}{action} {BAD}failed{BAD:#} {why}")
+                    }
+                }
+            }
+            NoticeEvent::ServiceState { to, reason, .. } => {
+                let reason = reason
+                    .as_deref()
+                    .map_or_else(String::new, |reason| format!(": {reason}"));
+                format!("{to}{took}{reason}")
+            }
+            NoticeEvent::UpdatePlanned { action, reason } => format!("{action}: {reason}"),
+            NoticeEvent::BuildDone { outcome, image } => match outcome.as_str() {
+                "failed" => format!("{BAD}build failed{BAD:#}"),
+                _ => format!("built {image}{took}"),
+            },
+            NoticeEvent::Warning { message } => format!("warning: {message}"),
+            _ => String::new(),
+        }
+    }
+}
+
+fn because(cause: &Stamped) -> Option<String> {
+    match &cause.notice.event {
+        NoticeEvent::UpdatePlanned { action, reason } => Some(format!(
+            "because of {reason} ({})",
+            action.replace('+', ", ")
+        )),
+        NoticeEvent::FilesChanged { count, paths } => {
+            let more = match count.saturating_sub(paths.len()) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            Some(format!("saved: {}{more}", paths.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use devrun_core::notice::Notice;
+
+    fn notice(seq: u64, cause: Option<u64>, service: Option<&str>, event: NoticeEvent) -> Stamped {
+        Stamped {
+            time: "2025-01-01T12:01:07Z".to_owned(),
+            notice: Notice {
+                seq,
+                cause,
+                event,
+                service: service.map(str::to_owned),
+                took_ms: None,
+            },
+        }
+    }
+
+    #[test]
+    fn an_update_is_told_by_its_end_with_plan_and_save_below() {
+        let notices = [
+            notice(
+                1,
+                None,
+                None,
+                NoticeEvent::FilesChanged {
+                    count: 1,
+                    paths: vec!["api/views.py".to_owned()],
+                },
+            ),
+            notice(
+                2,
+                Some(1),
+                Some("api"),
+                NoticeEvent::UpdatePlanned {
+                    action: "sync+restart".to_owned(),
+                    reason: "api/views.py: on rule, Stackfile.kdl:33".to_owned(),
+                },
+            ),
+            notice(
+                3,
+                Some(2),
+                Some("api"),
+                NoticeEvent::UpdateDone {
+                    outcome: "ok".to_owned(),
+                    action: "synced, restarted".to_owned(),
+                    paths: "views.py".to_owned(),
+                    details: Vec::new(),
+                },
+            ),
+        ];
+        let told = of("api", &notices, 5);
+        let lines: Vec<String> = told
+            .iter()
+            .flat_map(|one| one.lines(Clock::utc()))
+            .map(|line| anstream::adapter::strip_str(&line).to_string())
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "  12:01:07  views.py → synced, restarted",
+                "            because of api/views.py: on rule, Stackfile.kdl:33 (sync, restart)",
+                "            saved: api/views.py",
+            ]
+        );
+        assert!(of("db", &notices, 5).is_empty());
+    }
+}
