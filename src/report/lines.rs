@@ -196,7 +196,10 @@ impl Lines {
             "ready" | "done" => self.becomes_ready(service, from, to, took),
             "failed" | "unhealthy" => {
                 let mut lines = vec![self.row(service, style, to, reason)];
-                lines.extend(self.details(details));
+                lines.extend(match reason.starts_with("its build failed") {
+                    true => self.details(&self.of_build(details)),
+                    false => self.details(details),
+                });
                 lines
             }
             "stopped" if self.settled => {

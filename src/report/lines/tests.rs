@@ -292,8 +292,9 @@ fn a_day_of_saves() {
         "synced, build failed",
         &[
             "its build failed at Dockerfile:9",
-            "Dockerfile:9  RUN pip install -r requirements.txt",
+            "Dockerfile:9  RUN     pip install -r requirements.txt",
             "ERROR: No matching distribution found for djnago==5.1",
+            "exit code: 1",
         ],
     );
 

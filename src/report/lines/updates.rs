@@ -33,7 +33,8 @@ impl Lines {
             let (word, rest) = making.split_once(' ').unwrap_or((&making, ""));
             lines.push(self.row(service, super::BUSY, word, rest));
         }
-        let long = took.is_some_and(|took| took >= words::WORTH_A_LINE) && !cached;
+        let own = !cached && !name.starts_with("[internal]");
+        let long = own && took.is_some_and(|took| took >= words::WORTH_A_LINE);
         if !long && self.volume != Volume::Verbose {
             return lines;
         }
@@ -115,8 +116,7 @@ impl Lines {
                 Some(time) => format!("the version of {time}"),
                 None => "the version before".to_owned(),
             };
-            let said = |line: &&String| !line.starts_with("its build failed");
-            let details: Vec<String> = details.iter().filter(said).cloned().collect();
+            let details = self.of_build(details);
             let head = format!("{BAD}build failed{BAD:#}, still serving {serving}");
             (head, details)
         } else {
@@ -131,6 +131,27 @@ impl Lines {
         let mut lines = vec![self.dated(service, &head)];
         lines.extend(self.details(&details));
         lines
+    }
+}
+
+impl Lines {
+    /// The failed step on one line, and what it said; not that it failed, and not how, where it
+    /// said so itself.
+    pub(super) fn of_build(&self, details: &[String]) -> Vec<String> {
+        let said = |line: &&String| {
+            !line.starts_with("its build failed") && !line.starts_with("exit code: ")
+        };
+        let mut said: Vec<String> = details.iter().filter(said).cloned().collect();
+        if let Some(first) = said.first_mut()
+            && let Some((place, step)) = first.split_once("  ")
+        {
+            let room = LINE.saturating_sub(self.sheet.width + 13 + place.len());
+            *first = format!("{place}  {}", words::step(step, room));
+        }
+        match said.len() {
+            0 | 1 => details.to_vec(),
+            _ => said,
+        }
     }
 }
 
