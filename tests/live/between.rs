@@ -14,11 +14,18 @@ fn change_everything(stack: &Scratch) {
     fs::remove_dir_all(stack.path("app/old")).unwrap();
 }
 
-const FILES: [(&str, &str); 3] = [("app/gone.txt", "gone\n"), ("app/old/a.txt", "a\n"), ("app/same.txt", "same\n")];
+const FILES: [(&str, &str); 3] = [
+    ("app/gone.txt", "gone\n"),
+    ("app/old/a.txt", "a\n"),
+    ("app/same.txt", "same\n"),
+];
 
 fn expect_the_host_s_tree(stack: &Scratch) {
     let tree = inside(stack, "cd /app && find . -type f | sort | xargs grep -H .").out;
-    assert_eq!(tree, "./deep/er/x.txt:x\n./first.txt:edited\n./new.txt:new\n./same.txt:same\n");
+    assert_eq!(
+        tree,
+        "./deep/er/x.txt:x\n./first.txt:edited\n./new.txt:new\n./same.txt:same\n"
+    );
 }
 
 #[test]
@@ -78,7 +85,12 @@ fn the_new_code_is_what_answers_when_it_says_ready() {
          port {port} to=8000\n    healthcheck tcp=8000 interval=\"1s\"\n    sync \"app\" to=\"/app\" {{ on \"*.py\" {{ restart }} }}\n}}\n"
     );
     let files = [("app/main.py", program)];
-    let stack = stack("answers", &stackfile, "FROM python:3.13-slim\nCOPY app /app\n", &files);
+    let stack = stack(
+        "answers",
+        &stackfile,
+        "FROM python:3.13-slim\nCOPY app /app\n",
+        &files,
+    );
     let answer = || get(&format!("http://localhost:{port}/")).map(|answer| answer.body);
     let session = up(&stack);
     assert_eq!(answer().as_deref(), Some("VERSION"));
@@ -99,5 +111,8 @@ fn the_new_code_is_what_answers_when_it_says_ready() {
     stack.edit("app/main.py", "third", "fourth");
     let session = up(&stack);
     assert_eq!(answer().as_deref(), Some("fourth"), "{}", session.dump());
-    assert_eq!(content(&stack, "/app/first.txt").as_deref(), Some("first\n"));
+    assert_eq!(
+        content(&stack, "/app/first.txt").as_deref(),
+        Some("first\n")
+    );
 }

@@ -19,7 +19,12 @@ COPY app /app
 ";
 
 fn built(test: &str) -> Scratch {
-    stack(test, STACKFILE, DOCKERFILE, &[("setup.txt", "one\n"), ("app/main.py", "v = 0\n")])
+    stack(
+        test,
+        STACKFILE,
+        DOCKERFILE,
+        &[("setup.txt", "one\n"), ("app/main.py", "v = 0\n")],
+    )
 }
 
 #[test]
@@ -30,7 +35,10 @@ fn what_the_build_reads_and_no_sync_covers_replaces_the_container() {
     stack.write("setup.txt", "two\n");
     let planned = session.event("web", "update-planned", 30);
     assert_eq!(planned["action"], "rebuild");
-    assert!(planned["reason"].as_str().unwrap().contains("setup.txt"), "{planned}");
+    assert!(
+        planned["reason"].as_str().unwrap().contains("setup.txt"),
+        "{planned}"
+    );
     let done = session.event("web", "update-done", 60);
     assert_eq!(done["outcome"], "ok", "{done}");
     assert_eq!(content(&stack, "/setup.txt").as_deref(), Some("two\n"));
@@ -53,11 +61,20 @@ fn a_build_that_fails_leaves_the_old_one_serving_until_the_next_good_save() {
     let done = session.event("web", "update-done", 60);
     assert_eq!(done["outcome"], "failed", "{done}");
     let told = done["details"].to_string();
-    assert!(told.contains("Dockerfile:3") && told.contains("no such package"), "{done}");
+    assert!(
+        told.contains("Dockerfile:3") && told.contains("no such package"),
+        "{done}"
+    );
     assert_eq!((identity(&stack), starts(&stack)), (before.clone(), 1));
     let service = stack.service("web");
     assert_eq!(service["state"], "ready", "{service}");
-    assert!(service["reason"].as_str().unwrap_or_default().contains("build failed"), "{service}");
+    assert!(
+        service["reason"]
+            .as_str()
+            .unwrap_or_default()
+            .contains("build failed"),
+        "{service}"
+    );
 
     // Saves of synced files go on being live meanwhile.
     stack.write("app/first.txt", "meanwhile\n");
@@ -70,10 +87,19 @@ fn a_build_that_fails_leaves_the_old_one_serving_until_the_next_good_save() {
     session.wait("the new image", 60, |event| {
         event["event"] == "update-done" && event["outcome"] == "ok" && event["paths"] == "setup.txt"
     });
-    assert_eq!(content(&stack, "/setup.txt").as_deref(), Some("good again\n"));
-    assert_eq!(content(&stack, "/app/first.txt").as_deref(), Some("meanwhile\n"));
+    assert_eq!(
+        content(&stack, "/setup.txt").as_deref(),
+        Some("good again\n")
+    );
+    assert_eq!(
+        content(&stack, "/app/first.txt").as_deref(),
+        Some("meanwhile\n")
+    );
     let service = stack.service("web");
-    assert_eq!((&service["state"], &service["reason"]), (&"ready".into(), &serde_json::Value::Null));
+    assert_eq!(
+        (&service["state"], &service["reason"]),
+        (&"ready".into(), &serde_json::Value::Null)
+    );
 }
 
 #[test]
@@ -100,7 +126,10 @@ fn an_image_older_than_the_synced_source_is_kept_and_the_new_source_runs() {
     stack.ok(&["down"]);
 
     let mut session = up(&stack);
-    let built = session.seen.iter().filter(|event| event["event"] == "build-step" || event["outcome"] == "ok");
+    let built = session
+        .seen
+        .iter()
+        .filter(|event| event["event"] == "build-step" || event["outcome"] == "ok");
     assert_eq!(built.count(), 0, "{}", session.dump());
     assert_eq!(content(&stack, "/app/main.py").as_deref(), Some("v = 1\n"));
     assert_eq!(content(&stack, "/app/more.py").as_deref(), Some("v = 2\n"));
@@ -110,7 +139,11 @@ fn an_image_older_than_the_synced_source_is_kept_and_the_new_source_runs() {
 #[test]
 fn a_save_while_it_builds_is_not_lost() {
     let stack = built("while");
-    stack.edit("Dockerfile", "COPY setup.txt", "RUN echo begun\nCOPY setup.txt");
+    stack.edit(
+        "Dockerfile",
+        "COPY setup.txt",
+        "RUN echo begun\nCOPY setup.txt",
+    );
     let mut session = up(&stack);
     stack.write("setup.txt", "two\n");
     session.event("web", "build-started", 30);

@@ -1,6 +1,6 @@
 //! A save of a service behind the proxy.
 
-use crate::kit::{Scratch, free_port, get};
+use crate::kit::{Scratch, free_port, get, http};
 use crate::stage::up;
 
 #[test]
@@ -15,7 +15,32 @@ fn when_an_update_is_done_the_proxy_serves_it() {
         stack.edit("server.py", &before, &greeting);
         let done = session.event("web", "update-done", 30);
         let answer = get(&format!("http://localhost:{page}/")).unwrap();
-        assert!(answer.status == 200 && answer.body.contains(&greeting), "{done}\n{answer:?}\n{}", session.dump());
+        assert!(
+            answer.status == 200 && answer.body.contains(&greeting),
+            "{done}\n{answer:?}\n{}",
+            session.dump()
+        );
         before = greeting;
+    }
+}
+
+#[test]
+fn who_asks_for_what_crashed_is_told_its_last_words() {
+    let stack = Scratch::copy("words", "examples/hello");
+    let (page, web) = (free_port(), free_port());
+    stack.write(".env", &format!("PORT={page}\nWEB_PORT={web}\n"));
+    let mut session = up(&stack);
+    stack.edit("server.py", "def do_GET(self):", "def do_GET(self:");
+    session.state("web", "failed", 60);
+    let url = format!("http://localhost:{page}/");
+    for accept in ["application/json", "text/html"] {
+        let answer = http(&["-H", &format!("Accept: {accept}"), &url]).unwrap();
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.body.contains("exited with 1"), "{answer:?}");
+        assert!(
+            answer.body.contains("SyntaxError"),
+            "{accept}: {}",
+            answer.body
+        );
     }
 }

@@ -5,19 +5,31 @@ use crate::stage::{about, comes, content, identity, inside, marked, stack, start
 
 #[test]
 fn a_restart_keeps_the_container() {
-    let stack = waiting("restart", "on \"*.py\" { restart }", &[("app/main.py", "v = 0\n")]);
+    let stack = waiting(
+        "restart",
+        "on \"*.py\" { restart }",
+        &[("app/main.py", "v = 0\n")],
+    );
     let mut session = up(&stack);
     let before = identity(&stack);
     stack.write("app/main.py", "v = 1\n");
     let done = session.event("web", "update-done", 30);
-    assert_eq!((&done["outcome"], &done["action"]), (&"ok".into(), &"synced, restarted".into()), "{done}");
+    assert_eq!(
+        (&done["outcome"], &done["action"]),
+        (&"ok".into(), &"synced, restarted".into()),
+        "{done}"
+    );
     assert_eq!((identity(&stack), starts(&stack)), (before, 2));
     assert_eq!(content(&stack, "/app/main.py").as_deref(), Some("v = 1\n"));
 }
 
 #[test]
 fn a_recreate_makes_a_container_of_the_same_image() {
-    let stack = waiting("recreate", "on \"*.py\" { recreate }", &[("app/main.py", "v = 0\n")]);
+    let stack = waiting(
+        "recreate",
+        "on \"*.py\" { recreate }",
+        &[("app/main.py", "v = 0\n")],
+    );
     let mut session = up(&stack);
     let before = identity(&stack);
     stack.write("app/main.py", "v = 1\n");
@@ -45,14 +57,21 @@ fn commands_run_in_order_once_a_batch_and_see_the_new_files() {
 
 #[test]
 fn a_command_that_fails_is_reported_and_the_container_goes_on() {
-    let stack = waiting("execfail", "on \"check.sh\" { exec \"sh check.sh\" }", &[("app/check.sh", "exit 0\n")]);
+    let stack = waiting(
+        "execfail",
+        "on \"check.sh\" { exec \"sh check.sh\" }",
+        &[("app/check.sh", "exit 0\n")],
+    );
     let mut session = up(&stack);
     let before = identity(&stack);
     stack.write("app/check.sh", "echo it does not add up >&2; exit 3\n");
     let done = session.event("web", "update-done", 30);
     assert_eq!(done["outcome"], "failed", "{done}");
     let told = done["details"].to_string();
-    assert!(told.contains("it does not add up") && told.contains('3'), "{done}");
+    assert!(
+        told.contains("it does not add up") && told.contains('3'),
+        "{done}"
+    );
     assert_eq!(stack.service("web")["state"], "ready");
     assert_eq!((identity(&stack), starts(&stack)), (before, 1));
 
@@ -76,12 +95,21 @@ service web {
         signal.signal(signal.SIGHUP, hup)\n\
         pathlib.Path('/tmp/listening').touch()\n\
         while True: signal.pause()\n";
-    let stack = stack("signal", stackfile, "FROM python:3.13-slim\nCOPY app /app\n", &[("app/main.py", program), ("app/a.conf", "one\n")]);
+    let stack = stack(
+        "signal",
+        stackfile,
+        "FROM python:3.13-slim\nCOPY app /app\n",
+        &[("app/main.py", program), ("app/a.conf", "one\n")],
+    );
     let mut session = up(&stack);
     let before = identity(&stack);
     stack.write("app/a.conf", "two\n");
     let done = session.event("web", "update-done", 30);
-    assert_eq!((&done["outcome"], &done["action"]), (&"ok".into(), &"synced, signalled".into()), "{done}");
+    assert_eq!(
+        (&done["outcome"], &done["action"]),
+        (&"ok".into(), &"synced, signalled".into()),
+        "{done}"
+    );
     comes(&stack, "/tmp/seen", "two\n");
     assert_eq!(identity(&stack), before);
 }
@@ -89,7 +117,11 @@ service web {
 #[test]
 fn the_strongest_action_wins() {
     let rules = "on \"*.py\" { exec \"touch /tmp/ran\"; restart }\non \"req.txt\" { rebuild }";
-    let stack = waiting("strongest", rules, &[("app/main.py", "v = 0\n"), ("app/req.txt", "one\n")]);
+    let stack = waiting(
+        "strongest",
+        rules,
+        &[("app/main.py", "v = 0\n"), ("app/req.txt", "one\n")],
+    );
     let mut session = up(&stack);
     let before = identity(&stack);
     stack.write("app/req.txt", "two\n");
@@ -97,7 +129,10 @@ fn the_strongest_action_wins() {
     let done = session.event("web", "update-done", 60);
     assert_eq!(done["outcome"], "ok", "{done}");
     assert_ne!(identity(&stack), before, "{}", session.dump());
-    assert_eq!(inside(&stack, "cat /app/req.txt /app/main.py").out, "two\nv = 1\n");
+    assert_eq!(
+        inside(&stack, "cat /app/req.txt /app/main.py").out,
+        "two\nv = 1\n"
+    );
     assert_eq!(starts(&stack), 1, "a new container was restarted as well");
 }
 
@@ -126,7 +161,12 @@ service second { image "redis:7"; init #true; command "echo started >> /tmp/star
 service third { image "redis:7"; init #true; command "echo started >> /tmp/starts; exec sleep infinity"; depends-on web }
 "#;
     let files = [("app/main.py", "v = 0\n"), ("app/req.txt", "one\n")];
-    let stack = stack("follow", stackfile, "FROM python:3.13-slim\nCOPY app /app\n", &files);
+    let stack = stack(
+        "follow",
+        stackfile,
+        "FROM python:3.13-slim\nCOPY app /app\n",
+        &files,
+    );
     let mut session = up(&stack);
     let count = |service: &str| {
         let ran = crate::kit::docker(&["exec", &stack.container(service), "cat", "/tmp/starts"]);
@@ -134,10 +174,20 @@ service third { image "redis:7"; init #true; command "echo started >> /tmp/start
     };
     stack.write("app/main.py", "v = 1\n");
     session.event("second", "update-done", 30);
-    assert_eq!((count("second"), count("third")), (2, 1), "{}", session.dump());
+    assert_eq!(
+        (count("second"), count("third")),
+        (2, 1),
+        "{}",
+        session.dump()
+    );
     stack.write("app/req.txt", "two\n");
     session.event("second", "update-done", 60);
-    assert_eq!((count("second"), count("third")), (3, 1), "{}", session.dump());
+    assert_eq!(
+        (count("second"), count("third")),
+        (3, 1),
+        "{}",
+        session.dump()
+    );
 }
 
 #[test]
@@ -150,7 +200,12 @@ fn the_stackfile_itself_is_live() {
     );
     // The build does not read the Stackfile, so that saving it makes no new image.
     let files = [(".dockerignore", "*\n!app\n")];
-    let stack = stack("stackfile", &stackfile, "FROM python:3.13-slim\nCOPY app /app\n", &files);
+    let stack = stack(
+        "stackfile",
+        &stackfile,
+        "FROM python:3.13-slim\nCOPY app /app\n",
+        &files,
+    );
     let mut session = up(&stack);
     let greeting = |stack: &Scratch| inside(stack, "echo $GREETING").out;
     assert_eq!(greeting(&stack), "one\n");
@@ -162,16 +217,34 @@ fn the_stackfile_itself_is_live() {
     assert_eq!(identity(&stack), before);
 
     // Wrong: said with its place, and what runs goes on.
-    stack.write("Stackfile.kdl", &stackfile.replace("environment", "enviroment"));
+    stack.write(
+        "Stackfile.kdl",
+        &stackfile.replace("environment", "enviroment"),
+    );
     let warning = session.wait("the warning", 30, |event| event["event"] == "warning");
-    assert!(warning["message"].as_str().unwrap().contains("enviroment"), "{warning}");
+    assert!(
+        warning["message"].as_str().unwrap().contains("enviroment"),
+        "{warning}"
+    );
     assert_eq!(identity(&stack), before);
 
     // Mended, with another value, another port and another service.
-    let mended = stackfile.replace("\"one\"", "\"two\"").replace(&first.to_string(), &second.to_string());
-    stack.write("Stackfile.kdl", &format!("{mended}service more {{ image \"redis:7\"; healthcheck \"redis-cli ping\" }}\n"));
+    let mended = stackfile
+        .replace("\"one\"", "\"two\"")
+        .replace(&first.to_string(), &second.to_string());
+    stack.write(
+        "Stackfile.kdl",
+        &format!("{mended}service more {{ image \"redis:7\"; healthcheck \"redis-cli ping\" }}\n"),
+    );
     session.state("more", "ready", 60);
-    eventually("the new environment", 30, || (greeting(&stack) == "two\n").then_some(()));
-    eventually("the new port", 30, || get(&format!("http://localhost:{second}/first.txt")));
-    assert!(get(&format!("http://localhost:{first}/")).is_none(), "the old port is still taken");
+    eventually("the new environment", 30, || {
+        (greeting(&stack) == "two\n").then_some(())
+    });
+    eventually("the new port", 30, || {
+        get(&format!("http://localhost:{second}/first.txt"))
+    });
+    assert!(
+        get(&format!("http://localhost:{first}/")).is_none(),
+        "the old port is still taken"
+    );
 }

@@ -26,7 +26,11 @@ pub fn waiting(test: &str, sync: &str, files: &[(&str, &str)]) -> Scratch {
 
 /// A stack of this Stackfile and this Dockerfile.
 pub fn stack(test: &str, stackfile: &str, dockerfile: &str, files: &[(&str, &str)]) -> Scratch {
-    let mut all = vec![("Stackfile.kdl", stackfile), ("Dockerfile", dockerfile), ("app/first.txt", "first\n")];
+    let mut all = vec![
+        ("Stackfile.kdl", stackfile),
+        ("Dockerfile", dockerfile),
+        ("app/first.txt", "first\n"),
+    ];
     all.extend(files);
     Scratch::new(test, &all)
 }
@@ -81,16 +85,25 @@ pub fn marked(stack: &Scratch, session: &mut Session, marker: &str) -> Vec<Value
     let before = session.seen.len();
     stack.write(&format!("app/{marker}"), "here\n");
     session.wait(&format!("{marker} planned"), 30, |event| {
-        event["event"] == "update-planned" && event["reason"].as_str().is_some_and(|text| text.contains(marker))
+        event["event"] == "update-planned"
+            && event["reason"]
+                .as_str()
+                .is_some_and(|text| text.contains(marker))
     });
     session.ready();
-    assert_eq!(content(stack, &format!("/app/{marker}")).as_deref(), Some("here\n"));
+    assert_eq!(
+        content(stack, &format!("/app/{marker}")).as_deref(),
+        Some("here\n")
+    );
     session.seen[before..].to_vec()
 }
 
 /// Of all that happened, what speaks of that.
 pub fn about<'a>(events: &'a [Value], word: &str) -> Vec<&'a Value> {
-    events.iter().filter(|event| event.to_string().contains(word)).collect()
+    events
+        .iter()
+        .filter(|event| event.to_string().contains(word))
+        .collect()
 }
 
 /// Every file below a folder, with its content, its kind and its mode.
