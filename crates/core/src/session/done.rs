@@ -5,7 +5,8 @@ use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
 use crate::event::{Failure, Op, Outcome};
 use crate::notice::NoticeEvent;
-use crate::spec::Image;
+use crate::plan::Follow;
+use crate::spec::{Image, label};
 
 impl Session {
     pub(super) fn on_done(&mut self, op: &Op, outcome: Outcome) {
@@ -22,11 +23,13 @@ impl Session {
         let Some(doing) = self.is_current(op) else {
             return;
         };
+        let mut in_hand = None;
         if let Some(machine) = self.machines.get_mut(&name) {
             machine.busy = None;
+            in_hand = machine.in_hand.take();
         }
         match outcome {
-            Outcome::Failed(failure) => self.on_failed(&name, doing, failure),
+            Outcome::Failed(failure) => self.on_failed(&name, doing, in_hand, failure),
             outcome => self.on_success(&name, doing, outcome),
         }
     }
@@ -83,9 +86,30 @@ impl Session {
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        let same = matches!(&machine.image, ImageState::Have(before) if before.id == image.id);
         machine.image = ImageState::Have(image);
-        if same || (!made && machine.ready) {
+        self.image_is_the_same(name);
+    }
+
+    /// Where the container need not be replaced, what waited for the image goes on in it.
+    fn image_is_the_same(&mut self, name: &str) {
+        let Some((service, machine)) = self.pair(name) else {
+            return;
+        };
+        let ImageState::Have(image) = &machine.image else {
+            return;
+        };
+        let wanted = self.spec(&service, image);
+        let wanted = wanted.and_then(|spec| spec.labels.get(label::SPEC).cloned());
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let equal = machine.container.as_ref().map(|seen| &seen.spec) == wanted.as_ref();
+        if !equal || machine.recreate {
+            return;
+        }
+        let waited = std::mem::take(&mut machine.after_rebuild);
+        machine.add_follow(waited);
+        if machine.ready {
             self.update_over(name, None);
         }
     }
@@ -151,7 +175,11 @@ impl Session {
                 }
                 self.on_attached(name, transport, &changed);
             }
-            Outcome::Synced(_) if doing == Doing::Push => {}
+            Outcome::Synced(_) if doing == Doing::Push => {
+                if let Some(machine) = self.machines.get_mut(name) {
+                    machine.written = Some(self.now);
+                }
+            }
             Outcome::Synced(synced) => self.on_synced(name, &synced),
             Outcome::Executed => self.step_over(name, "ran its command"),
             Outcome::Signalled => self.step_over(name, "signalled"),
@@ -230,31 +258,40 @@ impl Session {
         }
     }
 
-    fn on_failed(&mut self, name: &str, doing: Doing, failure: Failure) {
+    fn on_failed(
+        &mut self,
+        name: &str,
+        doing: Doing,
+        in_hand: Option<Follow>,
+        failure: Failure,
+    ) {
         if !self.connected {
             // Everything is looked at again once the engine is back.
             return;
         }
+        let now = self.now;
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
         if failure.container_gone {
             machine.container = None;
+            machine.pending.extend(std::mem::take(&mut machine.planned));
             machine.forget_process();
             return;
         }
         match doing {
-            Doing::Exec | Doing::Signal | Doing::Sync | Doing::Push => {
-                // The person's command failed, or the save could not be brought over: what runs
-                // goes on, and what would have followed does not.
-                machine.follow.clear();
+            Doing::Exec | Doing::Signal => {
+                // The person's command failed: what runs goes on, and what would have followed
+                // does not.
+                let rest = std::mem::take(&mut machine.follow);
+                machine.undone = Some((now, in_hand.into_iter().chain(rest).collect()));
                 machine.saved = None;
-                if matches!(doing, Doing::Sync | Doing::Push) {
-                    machine.attached = None;
-                }
-                let mut details = vec![failure.message];
-                details.extend(failure.details);
-                self.update_over(name, Some(details));
+                self.update_over(name, Some(told(failure)));
+            }
+            Doing::Sync | Doing::Push => {
+                machine.attached = None;
+                self.rebuild_planned(name);
+                self.update_over(name, Some(told(failure)));
             }
             Doing::ProxyApply => self.on_proxy_refused(name, failure),
             Doing::Stop => {
@@ -300,6 +337,12 @@ impl Session {
         }
         self.update_over(name, Some(Vec::new()));
     }
+}
+
+fn told(failure: Failure) -> Vec<String> {
+    let mut lines = vec![failure.message];
+    lines.extend(failure.details);
+    lines
 }
 
 pub(super) fn last_line(text: &str) -> &str {

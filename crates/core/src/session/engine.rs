@@ -1,13 +1,21 @@
 //! What the engine tells: the containers that there are, and what happens to them.
 
+use std::time::Duration;
+
 use devrun_stack::Restart;
 
-use super::machine::{EXITS_TO_FAIL, ImageState, Machine, Seen, Wanted};
+use super::machine::{Doing, EXITS_TO_FAIL, ImageState, Machine, Seen, Wanted};
 use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
 use crate::event::Failure;
 use crate::observed::{Happened, Observed};
-use crate::spec::{Container, Health, label};
+use crate::plan::Follow;
+use crate::spec::{Container, ContainerState, Health, label};
+
+/// The engine tells what happens with a delay of this at most.
+const SAME_MOMENT: Duration = Duration::from_millis(50);
+/// What fails so shortly before a container ends failed because it was about to end.
+const TOGETHER: Duration = Duration::from_secs(1);
 
 impl Session {
     pub(super) fn on_engine(&mut self, observed: Observed) {
@@ -64,7 +72,8 @@ impl Session {
             machine.container = now.map(Seen::of);
             machine.restarts = now.map_or(0, |container| container.restarts);
             machine.forget_process();
-            machine.engine_restarts = false;
+            machine.engine_restarts =
+                now.is_some_and(|container| container.state == ContainerState::Restarting);
             machine.exited = None;
             machine.applied = None;
             machine.try_again();
@@ -104,9 +113,7 @@ impl Session {
     pub(super) fn cancel_all(&mut self) {
         let mut ops = Vec::new();
         for machine in self.machines.values_mut() {
-            if let Some(busy) = machine.busy.take() {
-                ops.push(busy.op);
-            }
+            ops.extend(machine.take_back());
             if let ImageState::Busy(op) = machine.image.clone() {
                 machine.image = ImageState::Unknown {
                     reason: "the engine was away".to_owned(),
@@ -159,10 +166,21 @@ impl Session {
                 machine.restarts += 1;
                 machine.failed = None;
                 machine.start_began.get_or_insert(self.now);
-                if machine.wanted == Wanted::Stopped {
+                let was_stopped = machine.wanted == Wanted::Stopped;
+                if was_stopped {
                     machine.wanted = Wanted::Run;
                 }
+                let just_written = machine
+                    .written
+                    .is_some_and(|at| self.now.saturating_sub(at) < SAME_MOMENT);
+                if just_written || matches!(machine.doing(), Some(Doing::Push | Doing::Sync)) {
+                    // Whether the process began before or after its files changed is not known.
+                    machine.add_follow(vec![Follow::Restart]);
+                }
                 self.drop_busy(service);
+                if was_stopped {
+                    self.look_for_image_again(service);
+                }
             }
             Happened::Exited { code }
                 if !replaced_by_us && seen.running && time_ns > seen.started_ns =>
@@ -208,6 +226,7 @@ impl Session {
     pub(super) fn on_process_ended(&mut self, name: &str, code: i64) {
         self.drop_busy(name);
         let service = self.service(name).cloned();
+        let now = self.now;
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
@@ -220,6 +239,12 @@ impl Session {
         };
         let attached = machine.attached.is_some();
         machine.forget_process();
+        if let Some((at, undone)) = machine.undone.take()
+            && now.saturating_sub(at) < TOGETHER
+        {
+            // The command failed because the container was about to end.
+            machine.add_follow(undone);
+        }
         if service.task && code == 0 {
             self.complete(name);
             return;
@@ -271,19 +296,16 @@ impl Session {
         let Some(container) = machine.container_id().filter(|_| synced) else {
             return false;
         };
-        let op = self.begin(name, super::Doing::Push);
+        let op = self.begin(name, Doing::Push);
         self.emit(Effect::Push { op, container });
         true
     }
 
     /// What is under way on a container has become pointless.
     pub(super) fn drop_busy(&mut self, name: &str) {
-        let op = self
-            .machines
-            .get_mut(name)
-            .and_then(|machine| machine.busy.take());
-        if let Some(busy) = op {
-            self.emit(Effect::Cancel { op: busy.op });
+        let op = self.machines.get_mut(name).and_then(Machine::take_back);
+        if let Some(op) = op {
+            self.emit(Effect::Cancel { op });
         }
     }
 
@@ -294,7 +316,7 @@ impl Session {
                 .container
                 .as_ref()
                 .is_some_and(|seen| seen.id == container);
-            if same && machine.busy.is_none() {
+            if same && machine.doing() != Some(Doing::Attach) {
                 machine.attached = None;
             }
         }

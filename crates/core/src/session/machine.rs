@@ -139,8 +139,17 @@ pub(crate) struct Machine {
     pub(crate) pending: BTreeSet<PathBuf>,
     /// When the first and the last of the saves came that `follow` stands for.
     pub(crate) saved: Option<(Duration, Duration)>,
+    /// Saves that are being brought over.
+    pub(crate) planned: Vec<PathBuf>,
     /// What follows them, once it is quiet.
     pub(crate) follow: VecDeque<Follow>,
+    /// The one of those that is under way.
+    pub(crate) in_hand: Option<Follow>,
+    /// What follows if the image turns out to be the same, so that no new container makes it
+    /// pointless.
+    pub(crate) after_rebuild: Vec<Follow>,
+    /// What a command that failed left undone, and when.
+    pub(crate) undone: Option<(Duration, Vec<Follow>)>,
     pub(crate) update: Option<Update>,
     /// It cannot be had, and is not tried again before something changes.
     pub(crate) failed: Option<Failure>,
@@ -157,6 +166,8 @@ pub(crate) struct Machine {
     /// Everything that is synced was pushed into it by the archive call, because it ends before an
     /// agent can be started.
     pub(crate) pushed: bool,
+    /// When files of it were changed last while it did not run.
+    pub(crate) written: Option<Duration>,
     /// Make it anew even if it is equal.
     pub(crate) recreate: bool,
     /// Somebody asked for a restart, which waits for those that it depends on.
@@ -253,7 +264,11 @@ impl Machine {
             health: None,
             pending: BTreeSet::new(),
             saved: None,
+            planned: Vec::new(),
             follow: VecDeque::new(),
+            in_hand: None,
+            after_rebuild: Vec::new(),
+            undone: None,
             update: None,
             failed: None,
             crashed: None,
@@ -262,6 +277,7 @@ impl Machine {
             exited: None,
             ended_by_us: false,
             pushed: false,
+            written: None,
             recreate: false,
             again: false,
             completed: false,
@@ -315,24 +331,36 @@ impl Machine {
         }
     }
 
-    /// More that has to follow: the strongest swallows what it makes pointless, and a restart
-    /// comes after the commands, whichever was asked for first.
+    /// More that has to follow: a new container makes the rest pointless, a new image perhaps, and
+    /// a restart comes after the commands, whichever was asked for first.
     pub(crate) fn add_follow(&mut self, more: Vec<Follow>) {
         for follow in more {
             if !self.follow.contains(&follow) {
                 self.follow.push_back(follow);
             }
         }
-        for strongest in [Follow::Rebuild, Follow::Recreate] {
-            if self.follow.contains(&strongest) {
-                self.follow = VecDeque::from([strongest]);
-                return;
-            }
-        }
-        if self.follow.contains(&Follow::Restart) {
+        if self.follow.contains(&Follow::Rebuild) {
+            let rest = std::mem::replace(&mut self.follow, VecDeque::from([Follow::Rebuild]));
+            let rest = rest.into_iter().filter(|it| *it != Follow::Rebuild);
+            let new: Vec<Follow> = rest.filter(|it| !self.after_rebuild.contains(it)).collect();
+            self.after_rebuild.extend(new);
+        } else if self.follow.contains(&Follow::Recreate) {
+            self.follow = VecDeque::from([Follow::Recreate]);
+        } else if self.follow.contains(&Follow::Restart) {
             self.follow.retain(|follow| matches!(follow, Follow::Exec(_)));
             self.follow.push_back(Follow::Restart);
         }
+    }
+
+    /// Takes back what is under way on the container, with what it was meant to do.
+    pub(crate) fn take_back(&mut self) -> Option<Op> {
+        self.pending.extend(std::mem::take(&mut self.planned));
+        match self.in_hand.take() {
+            Some(follow @ (Follow::Exec(_) | Follow::Signal(_))) => self.follow.push_front(follow),
+            Some(follow) => self.add_follow(vec![follow]),
+            None => {}
+        }
+        self.busy.take().map(|busy| busy.op)
     }
 
     /// What follows a save can be begun, as soon as it is quiet.

@@ -81,6 +81,12 @@ impl Session {
                 (known, _) => self.declared_anew(known, service),
             };
             self.machines.insert(service.name.clone(), machine);
+            if old.is_some_and(|old| old.source != service.source) {
+                self.look_for_image(&service.name, "declared otherwise");
+            }
+            if old.is_some_and(|old| old.sync != service.sync) {
+                self.compare_again(&service.name);
+            }
         }
         let Some(before) = before else {
             return;
@@ -153,15 +159,6 @@ fn changed(mut machine: Machine, old: &Service, new: &Service) -> Machine {
         return machine;
     }
     machine.try_again();
-    if old.source != new.source && !matches!(machine.image, ImageState::Busy(_)) {
-        machine.image = ImageState::Unknown {
-            reason: "declared otherwise".to_owned(),
-            force: false,
-        };
-    }
-    if old.sync != new.sync {
-        machine.attached = None;
-    }
     if old.healthcheck != new.healthcheck {
         machine.ready = false;
     }

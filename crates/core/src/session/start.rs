@@ -10,6 +10,7 @@ use crate::effect::{Effect, Old};
 use crate::event::Op;
 use crate::make;
 use crate::notice::NoticeEvent;
+use crate::plan::Follow;
 use crate::spec::{ContainerSpec, Image, label};
 
 /// How long a service with a route and no health check may take until its port answers.
@@ -67,6 +68,7 @@ impl Session {
         if machine.can_follow() && self.step_follow(name) {
             return;
         }
+        self.rebuild_for_nobody(name);
         self.step_container(name);
     }
 
@@ -222,6 +224,9 @@ impl Session {
         let making = Some((label(label::SPEC), label(label::PARTS)));
         if let Some(machine) = self.machines.get_mut(name) {
             machine.making = making;
+            // The new one is compared with the host, which tells anew what follows.
+            machine.follow.retain(|follow| *follow == Follow::Rebuild);
+            machine.after_rebuild.clear();
         }
         let op = self.begin(name, Doing::Create);
         self.starts(name);
@@ -255,6 +260,9 @@ impl Session {
         let Some(container) = machine.container_id() else {
             return;
         };
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.in_hand = Some(Follow::Restart);
+        }
         let op = self.begin(name, Doing::Restart);
         self.starts(name);
         self.emit(Effect::Restart {
@@ -321,7 +329,11 @@ impl Session {
         service.depends_on.iter().find_map(|dependency| {
             let machine = self.machines.get(&dependency.service)?;
             let up = match dependency.condition {
-                Condition::Started => machine.running() || machine.completed,
+                // One whose process is being replaced has not started yet.
+                Condition::Started => {
+                    let replaced = machine.doing().is_some_and(Doing::replaces_process);
+                    (machine.running() && !replaced) || machine.completed
+                }
                 Condition::Healthy => machine.is_up(),
                 Condition::Completed => machine.completed,
             };
@@ -329,7 +341,7 @@ impl Session {
         })
     }
 
-    fn pair(&self, name: &str) -> Option<(Service, &Machine)> {
+    pub(super) fn pair(&self, name: &str) -> Option<(Service, &Machine)> {
         Some((self.service(name)?.clone(), self.machines.get(name)?))
     }
 

@@ -85,17 +85,43 @@ impl Session {
             None,
             "the kernel dropped file events; all files are compared again".to_owned(),
         );
-        let stack = self.stack.clone();
-        for (name, machine) in &mut self.machines {
+        let names: Vec<String> = self.machines.keys().cloned().collect();
+        for name in names {
+            self.compare_again(&name);
+            self.look_for_image_again(&name);
+        }
+    }
+
+    /// Its trees are not known to be equal any more, not even by a comparison under way.
+    pub(super) fn compare_again(&mut self, name: &str) {
+        if let Some(machine) = self.machines.get_mut(name) {
             machine.attached = None;
-            let service = stack.as_ref().and_then(|stack| stack.service(name));
-            let built = service.is_some_and(|it| matches!(it.source, Source::Build(_)));
-            if built && matches!(machine.image, ImageState::Have(_) | ImageState::Failed) {
-                machine.image = ImageState::Unknown {
-                    reason: "file events were lost".to_owned(),
-                    force: false,
-                };
+            if machine.doing() == Some(Doing::Attach) {
+                self.drop_busy(name);
             }
+        }
+    }
+
+    /// Saves were not looked at for a while.
+    pub(super) fn look_for_image_again(&mut self, name: &str) {
+        let service = self.service(name);
+        if service.is_some_and(|it| matches!(it.source, Source::Build(_))) {
+            self.look_for_image(name, "files may have changed");
+        }
+    }
+
+    /// Its image is not known to be the right one any more, not even one that is being made.
+    pub(super) fn look_for_image(&mut self, name: &str, reason: &str) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let force = matches!(machine.image, ImageState::Unknown { force: true, .. });
+        let image = ImageState::Unknown {
+            reason: reason.to_owned(),
+            force,
+        };
+        if let ImageState::Busy(op) = std::mem::replace(&mut machine.image, image) {
+            self.emit(Effect::Cancel { op });
         }
     }
 
@@ -137,47 +163,103 @@ impl Session {
             },
         );
         self.remember_update(name, seq, &paths);
-        self.begin_update(name, decision, attached);
+        self.begin_update(name, decision.sync, paths, attached);
     }
 
-    fn begin_update(&mut self, name: &str, decision: Decision, running: bool) {
+    fn begin_update(&mut self, name: &str, sync: Vec<PathBuf>, paths: Vec<PathBuf>, running: bool) {
+        let needs = self.needs(name, &paths);
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        machine.add_follow(decision.follow);
-        let rebuilds = machine.follow.contains(&Follow::Rebuild);
         match machine.container_id() {
-            Some(container) if !decision.sync.is_empty() => {
-                if !running && !rebuilds {
-                    // It ended, perhaps because of what was just mended: it gets another chance.
-                    machine.follow.clear();
-                    machine.follow.push_back(Follow::Restart);
-                }
+            Some(container) if !sync.is_empty() => {
+                machine.planned = paths;
                 let op = self.begin(name, Doing::Sync);
                 self.emit(Effect::Sync {
                     op,
                     container,
                     running,
-                    paths: decision.sync,
+                    paths: sync,
                 });
             }
-            _ if rebuilds || machine.container.is_none() => self.rebuild_now(name, rebuilds),
-            _ => {}
+            Some(_) if running => machine.add_follow(needs),
+            Some(_) => self.wake(name, needs),
+            // Nothing runs that could be disturbed: what follows need not wait.
+            None => {
+                machine.saved = None;
+                if needs.contains(&Follow::Rebuild) {
+                    self.rebuild(name);
+                } else {
+                    self.step_image(name);
+                }
+            }
         }
     }
 
-    /// Nothing runs that could be disturbed: what follows need not wait.
-    fn rebuild_now(&mut self, name: &str, rebuilds: bool) {
+    /// What follows a change of these paths. What would rebuild swallows nothing here, because the
+    /// image may turn out to be the same.
+    fn needs(&self, name: &str, paths: &[PathBuf]) -> Vec<Follow> {
+        let Some(rules) = &self.rules else {
+            return Vec::new();
+        };
+        let (stale, others): (Vec<PathBuf>, Vec<PathBuf>) =
+            paths.iter().cloned().partition(|path| {
+                let decision = rules.decide(name, std::slice::from_ref(path));
+                decision.follow.contains(&Follow::Rebuild)
+            });
+        let rebuild = (!stale.is_empty()).then_some(Follow::Rebuild);
+        let others = rules.decide(name, &others).follow;
+        rebuild.into_iter().chain(others).collect()
+    }
+
+    /// It does not run, perhaps because of what was just mended: it gets another chance.
+    fn wake(&mut self, name: &str, needs: Vec<Follow>) {
+        let up = self
+            .service(name)
+            .is_some_and(|service| self.dependencies_up(service));
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        machine.saved = None;
+        let rebuild = needs.contains(&Follow::Rebuild);
+        let recreate = needs.contains(&Follow::Recreate);
+        let commands = needs.iter().any(|need| matches!(need, Follow::Exec(_)));
+        if rebuild || commands {
+            machine.add_follow(needs);
+        }
+        if rebuild {
+            machine.follow.clear();
+            self.rebuild(name);
+        } else if recreate {
+            machine.recreate = true;
+        } else if machine.engine_restarts && up {
+            // The engine's pause between two starts may be long by now.
+            self.restart(name);
+        }
+    }
+
+    /// The saves could not be brought over. What differs is found by the next comparison, but not
+    /// that the image is stale.
+    pub(super) fn rebuild_planned(&mut self, name: &str) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let planned = std::mem::take(&mut machine.planned);
+        if self.needs(name, &planned).contains(&Follow::Rebuild)
+            && let Some(machine) = self.machines.get_mut(name)
+        {
+            machine.add_follow(vec![Follow::Rebuild]);
+        }
+    }
+
+    /// The container that a new image was for is gone; the next one is to be made of it.
+    pub(super) fn rebuild_for_nobody(&mut self, name: &str) {
         if let Some(machine) = self.machines.get_mut(name)
-            && !machine.running()
+            && machine.container.is_none()
+            && machine.follow.contains(&Follow::Rebuild)
         {
             machine.follow.clear();
-            machine.saved = None;
-            if rebuilds {
-                self.rebuild(name);
-            } else {
-                self.step_image(name);
-            }
+            self.rebuild(name);
         }
     }
 
@@ -201,6 +283,9 @@ impl Session {
         };
         if machine.follow.is_empty() {
             machine.saved = None;
+        }
+        if matches!(follow, Follow::Exec(_) | Follow::Signal(_)) {
+            machine.in_hand = Some(follow.clone());
         }
         match follow {
             Follow::Exec(command) => {
@@ -237,22 +322,12 @@ impl Session {
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        let superseded = match &machine.image {
-            ImageState::Busy(op) => Some(op.clone()),
-            _ => None,
-        };
         let reason = machine
             .update
             .as_ref()
             .map_or_else(|| "asked for".to_owned(), |update| update.paths.clone());
-        machine.image = ImageState::Unknown {
-            reason,
-            force: false,
-        };
         machine.failed = None;
-        if let Some(op) = superseded {
-            self.emit(Effect::Cancel { op });
-        }
+        self.look_for_image(name, &reason);
         self.step_image(name);
     }
 
@@ -277,38 +352,55 @@ impl Session {
         if !details.is_empty() {
             self.warn(Some(name), format!("not synced: {}", details.join("; ")));
         }
-        if synced.files == 0 && details.is_empty() {
-            // Equal content: what would follow a change must not follow a touch.
-            if let Some(machine) = self.machines.get_mut(name)
-                && machine.running()
-                && !machine.follow.contains(&Follow::Rebuild)
-            {
-                machine.follow.clear();
-                machine.saved = None;
-                machine.update = None;
-            }
-            return;
+        if synced.files > 0 || !details.is_empty() {
+            self.acted(name, "synced");
         }
-        self.acted(name, "synced");
+        let needs = self.needs_of_synced(name, synced);
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        if machine.follow.is_empty() {
-            machine.saved = None;
-            self.update_over(name, None);
-        } else if !machine.running() {
-            machine.follow.clear();
-            machine.saved = None;
-            self.restart(name);
+        if !machine.running() {
+            machine.written = Some(self.now);
+            return match synced.files {
+                0 if needs.is_empty() => {}
+                _ => self.wake(name, needs),
+            };
         }
+        machine.add_follow(needs);
+        if !machine.follow.is_empty() {
+            return;
+        }
+        machine.saved = None;
+        if synced.files == 0 && details.is_empty() {
+            // Equal content: nothing happened that is worth a line.
+            machine.update = None;
+        } else {
+            self.update_over(name, None);
+        }
+    }
+
+    /// What would follow a change must not follow a touch; only the image is looked at again, which
+    /// costs nothing where it is the same.
+    fn needs_of_synced(&mut self, name: &str, synced: &Synced) -> Vec<Follow> {
+        let Some(rules) = self.rules.clone() else {
+            return Vec::new();
+        };
+        let Some(machine) = self.machines.get_mut(name) else {
+            return Vec::new();
+        };
+        let planned = std::mem::take(&mut machine.planned);
+        let asked = rules.decide(name, &planned).sync;
+        let not_synced = planned.iter().filter(|path| !asked.contains(path));
+        let live: Vec<PathBuf> = not_synced.chain(&synced.changed).cloned().collect();
+        let mut needs = self.needs(name, &live);
+        if !needs.contains(&Follow::Rebuild) && self.needs(name, &planned).contains(&Follow::Rebuild) {
+            needs.push(Follow::Rebuild);
+        }
+        needs
     }
 
     /// The trees were compared: what had to be brought over may need more than that.
     pub(super) fn on_attached(&mut self, name: &str, transport: Transport, changed: &[PathBuf]) {
-        let Some(rules) = self.rules.clone() else {
-            return;
-        };
-        let now = self.now;
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
@@ -318,15 +410,12 @@ impl Session {
         if changed.is_empty() {
             return;
         }
-        // Whether the image is fresh was decided by its inputs already, so what would rebuild must
-        // not swallow what the others ask for.
-        let rebuilds = |path: &&PathBuf| {
-            let decision = rules.decide(name, std::slice::from_ref(*path));
-            decision.follow.contains(&Follow::Rebuild)
-        };
-        let others: Vec<PathBuf> = changed.iter().filter(|it| !rebuilds(it)).cloned().collect();
-        machine.add_follow(rules.decide(name, &others).follow);
-        machine.saved.get_or_insert((now, now));
+        // Whether the image is fresh was decided by its inputs already.
+        let mut needs = self.needs(name, changed);
+        needs.retain(|need| *need != Follow::Rebuild);
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.add_follow(needs);
+        }
         self.notice(
             Some(name),
             None,
@@ -363,7 +452,6 @@ impl Session {
                 && !machine.follow.contains(&Follow::Restart)
             {
                 machine.add_follow(vec![Follow::Restart]);
-                machine.saved.get_or_insert((now, now));
                 let update = machine.update.get_or_insert_with(|| Update {
                     began: now,
                     ..Update::default()

@@ -18,18 +18,24 @@ impl Session {
                 build,
                 recreate,
             } => self.on_up(services, profiles, build, recreate),
-            Request::Stop { services } => {
-                for name in services {
-                    if let Some(machine) = self.machines.get_mut(&name) {
-                        machine.wanted = Wanted::Stopped;
-                        machine.failed = None;
-                    }
-                }
-            }
+            Request::Stop { services } => self.on_stop(&services),
             Request::Restart { services } => self.on_restart(services),
             Request::End { stop } => {
                 self.ending = Some(stop);
                 self.cancel_builds();
+            }
+        }
+    }
+
+    fn on_stop(&mut self, services: &[String]) {
+        for name in &self.order {
+            let Some(machine) = self.machines.get_mut(name) else {
+                continue;
+            };
+            let all = services.is_empty() && machine.wanted == Wanted::Run;
+            if all || services.contains(name) {
+                machine.wanted = Wanted::Stopped;
+                machine.failed = None;
             }
         }
     }
@@ -46,24 +52,36 @@ impl Session {
         };
         let wanted = wanted(&stack, &services, &self.options.profiles);
         for name in &wanted {
-            let Some(machine) = self.machines.get_mut(name) else {
-                continue;
-            };
-            if machine.wanted != Wanted::Run {
-                machine.wanted = Wanted::Run;
-            }
             let named = services.is_empty() || services.contains(name);
-            if machine.failed.is_some() || machine.image == ImageState::Failed {
-                machine.try_again();
-            }
-            machine.engine_restarts = false;
-            machine.recreate |= recreate && named;
-            if build && named && !matches!(machine.image, ImageState::Busy(_)) {
-                machine.image = ImageState::Unknown {
-                    reason: "asked for".to_owned(),
-                    force: true,
-                };
-            }
+            self.want(name, build && named, recreate && named);
+        }
+    }
+
+    fn want(&mut self, name: &str, build: bool, recreate: bool) {
+        let up = self
+            .service(name)
+            .is_some_and(|service| self.dependencies_up(service));
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let before = std::mem::replace(&mut machine.wanted, Wanted::Run);
+        if machine.failed.is_some() || machine.image == ImageState::Failed {
+            machine.try_again();
+        }
+        machine.recreate |= recreate;
+        if build && !matches!(machine.image, ImageState::Busy(_)) {
+            machine.image = ImageState::Unknown {
+                reason: "asked for".to_owned(),
+                force: true,
+            };
+        }
+        let pauses = machine.engine_restarts && machine.busy.is_none();
+        if before == Wanted::Stopped {
+            self.look_for_image_again(name);
+        }
+        if pauses && up && self.connected {
+            // The engine's pause between two starts may be long by now.
+            self.restart(name);
         }
     }
 
