@@ -110,6 +110,8 @@ pub(crate) enum Verb {
     Events(Events),
     /// Show the stack as understood: values with their origin, sums of limits; secrets are masked
     Config,
+    /// Look at engine, machine and ports: each ok, or with the mend
+    Doctor,
     /// Say everything that is wrong with the Stackfile; needs no engine
     Check,
     /// Start a copy of the stack, run its tasks and checks, remove it, say whether all passed

@@ -15,7 +15,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
         ],
     ),
     ("Data and images", &["build"]),
-    ("Scripts", &["ci", "wait", "events", "check", "config"]),
+    ("Scripts", &["ci", "wait", "events", "check", "config", "doctor"]),
 ];
 
 /// The command line, with help in groups.

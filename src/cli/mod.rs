@@ -7,6 +7,7 @@ mod ci;
 mod client;
 mod config;
 mod context;
+mod doctor;
 mod down;
 mod ending;
 mod events;
@@ -76,6 +77,7 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Wait(options) => wait::run(&global, &options).await,
         Verb::Events(options) => events::run(&global, &options).await,
         Verb::Config => config::run(&global).await,
+        Verb::Doctor => doctor::run(&global).await,
         Verb::Check => check::run(&global),
         Verb::Ci(options) => ci::run(&global, &options, clock).await,
     };

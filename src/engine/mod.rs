@@ -1,5 +1,6 @@
 //! All that knows the engine's client: nobody else names its types.
 
+mod about;
 mod agent_volume;
 mod archive;
 mod classify;
@@ -32,11 +33,13 @@ use bollard::Docker;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+pub(crate) use about::About;
 pub(crate) use error::EngineError;
 pub(crate) use locate::Endpoint;
 use locate::Located;
 pub(crate) use logs::{LogLine, LogOptions, LogStream, nanoseconds};
 pub(crate) use networks::Found;
+pub(crate) use ports::PortHolder;
 
 /// How long an engine may take for what it answers out of its head.
 const PROMPT: Duration = Duration::from_secs(30);
