@@ -181,6 +181,9 @@ pub(crate) struct Logs {
     /// Only the last N lines of each service, or "all"
     #[arg(long, value_name = "N", default_value = "100")]
     pub(crate) tail: String,
+    /// Only lines that hold this text; --tail then counts those
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) grep: Option<String>,
 }
 
 /// `devrun exec`.

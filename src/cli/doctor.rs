@@ -68,7 +68,7 @@ pub(super) async fn run(global: &Global) -> Result<u8, Trouble> {
         Ok(engine) => findings.extend(engine::look(engine, stack.as_ref(), &global.profile).await),
         Err(error) => findings.push(no_engine(error)),
     }
-    findings.extend(host::look(stack.as_ref().map(|stack| rules_of(stack))));
+    findings.extend(host::look(stack.as_ref().map(rules_of)));
     if let (Ok(engine), Some(stack)) = (&connected, &stack) {
         findings.extend(ports::look(engine, stack, &global.profile).await);
     }

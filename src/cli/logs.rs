@@ -1,11 +1,13 @@
 //! `devrun logs`: of all or some services, prefixed, in order of time.
 
+mod follow;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::io::Write;
 
 use devrun_core::effect::Exit;
 use devrun_core::spec::Container;
 use futures_util::StreamExt;
-use futures_util::stream::{SelectAll, select_all};
 use time::OffsetDateTime;
 
 use super::Trouble;
@@ -18,6 +20,7 @@ use super::status::{current, not_watching};
 use crate::engine::{Engine, LogLine, LogOptions, LogStream};
 use crate::report::Clock;
 use crate::report::paint::DIM;
+use follow::{Follower, From, Told};
 
 pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
@@ -41,20 +44,21 @@ pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result
         global,
         clock,
         width,
+        grep: options.grep.as_deref(),
     };
-    let mut lines = past(&engine, &containers, wanted).await?;
+    let (mut lines, newest) = past(&engine, &containers, wanted, &printer).await?;
     lines.sort_by_key(|(_, line)| line.time);
-    let newest = lines.last().map(|(_, line)| line.time);
     for (service, line) in &lines {
         printer.print(service, line)?;
     }
     if options.follow {
-        let from = LogOptions {
-            follow: true,
-            tail: None,
-            since: newest.or_else(|| Some(OffsetDateTime::now_utc())),
+        let from = From {
+            services: newest,
+            others: OffsetDateTime::UNIX_EPOCH,
         };
-        follow(&engine, &containers, from, newest, &printer).await?;
+        let services = options.services.clone();
+        let follower = Follower::new(&engine, &context.stack.name, services, from);
+        follow(follower, &printer).await?;
     }
     Ok(Exit::Done.code())
 }
@@ -71,36 +75,51 @@ async fn chosen(
     Ok(containers.into_iter().filter(wanted).collect())
 }
 
+/// The last lines of each, and up to when each was read. With a text to look for, the last that hold it: the engine would count
+/// all lines.
 async fn past(
     engine: &Engine,
     containers: &[Container],
     options: LogOptions,
-) -> Result<Vec<(String, LogLine)>, Trouble> {
+    printer: &Printer<'_>,
+) -> Result<(Vec<(String, LogLine)>, BTreeMap<String, OffsetDateTime>), Trouble> {
+    let asked = LogOptions {
+        tail: options.tail.filter(|_| printer.grep.is_none()),
+        ..options
+    };
     let mut all = Vec::new();
+    let mut newest = BTreeMap::new();
     for container in containers {
-        let mut log = engine.logs(&container.id, options);
+        // Without a line there is only the clock to say what was left out.
+        let mut last = match options.tail {
+            Some(0) => OffsetDateTime::now_utc(),
+            _ => options.since.unwrap_or(OffsetDateTime::UNIX_EPOCH),
+        };
+        let mut log = engine.logs(&container.id, asked);
+        let mut own = VecDeque::new();
         while let Some(line) = log.next().await {
-            all.push((container.service().to_owned(), line?));
+            let line = line?;
+            last = last.max(line.time);
+            if printer.wants(&line) {
+                own.push_back((container.service().to_owned(), line));
+            }
+            if options.tail.is_some_and(|most| own.len() > most) {
+                own.pop_front();
+            }
         }
+        all.extend(own);
+        newest.insert(container.service().to_owned(), last);
     }
-    Ok(all)
+    Ok((all, newest))
 }
 
-async fn follow(
-    engine: &Engine,
-    containers: &[Container],
-    options: LogOptions,
-    newest: Option<OffsetDateTime>,
-    printer: &Printer<'_>,
-) -> Result<(), Trouble> {
+async fn follow(mut follower: Follower, printer: &Printer<'_>) -> Result<(), Trouble> {
     let mut signals = Signals::listen()?;
-    let mut streams = streams(engine, containers, options);
     loop {
         tokio::select! {
-            next = streams.next() => match next {
-                // What was printed as past is not printed again.
-                Some((service, line)) if Some(line.time) > newest => printer.print(&service, &line)?,
-                Some(_) => {}
+            next = follower.next() => match next {
+                Some((service, Told::Line(line))) => printer.print(&service, &line)?,
+                Some((service, Told::Again(how, time))) => printer.mark(&service, how, time)?,
                 None => return Ok(()),
             },
             () = signals.next() => return Ok(()),
@@ -108,29 +127,40 @@ async fn follow(
     }
 }
 
-type Streams =
-    SelectAll<std::pin::Pin<Box<dyn futures_util::Stream<Item = (String, LogLine)> + Send>>>;
-
-fn streams(engine: &Engine, containers: &[Container], options: LogOptions) -> Streams {
-    select_all(containers.iter().map(|container| {
-        let service = container.service().to_owned();
-        let log = engine.logs(&container.id, options);
-        let named = log.filter_map(move |line| {
-            let named = line.ok().map(|line| (service.clone(), line));
-            std::future::ready(named)
-        });
-        Box::pin(named) as std::pin::Pin<Box<dyn futures_util::Stream<Item = _> + Send>>
-    }))
-}
-
 struct Printer<'a> {
     global: &'a Global,
     clock: Clock,
     width: usize,
+    /// Only lines with this text.
+    grep: Option<&'a str>,
 }
 
 impl Printer<'_> {
+    fn wants(&self, log: &LogLine) -> bool {
+        self.grep.is_none_or(|text| log.text.contains(text))
+    }
+
+    /// The next lines are of another start.
+    fn mark(&self, service: &str, how: &str, time: OffsetDateTime) -> Result<(), Trouble> {
+        let color = self.global.color;
+        if self.global.format == Format::Json {
+            let object = serde_json::json!({
+                "time": Clock::rfc3339(time), "event": "log-begins", "service": service,
+                "reason": how,
+            });
+            return line(color, &object.to_string());
+        }
+        let (width, time) = (self.width, self.clock.time_of_day(time));
+        line(
+            color,
+            &format!("{DIM}{time} {service:width$} | ── {how} ──{DIM:#}"),
+        )
+    }
+
     fn print(&self, service: &str, log: &LogLine) -> Result<(), Trouble> {
+        if !self.wants(log) {
+            return Ok(());
+        }
         let color = self.global.color;
         if self.global.format == Format::Json {
             let stream = match log.stream {
@@ -153,39 +183,28 @@ impl Printer<'_> {
 
 /// Prints logs beside what `up` prints, for as long as it runs.
 pub(super) fn alongside(
-    engine: Engine,
+    engine: &Engine,
     context: &Context,
     service: Option<String>,
     color: Color,
 ) -> tokio::task::JoinHandle<()> {
-    let stack = context.stack.name.clone();
+    let from = From {
+        services: BTreeMap::new(),
+        others: OffsetDateTime::now_utc(),
+    };
+    let services = service.into_iter().collect();
+    let mut follower = Follower::new(engine, &context.stack.name, services, from);
     tokio::spawn(async move {
-        let mut since = OffsetDateTime::now_utc();
-        let mut again = tokio::time::interval(std::time::Duration::from_secs(1));
-        loop {
-            again.tick().await;
-            let Ok(containers) = engine.snapshot(&stack).await else {
-                continue;
+        while let Some((service, told)) = follower.next().await {
+            let mut out =
+                anstream::AutoStream::new(std::io::stdout(), super::output::choice(color));
+            let written = match told {
+                Told::Line(log) => writeln!(out, "{DIM}{service} |{DIM:#} {}", log.text),
+                // What happened to the service is told by the session itself.
+                Told::Again(..) => Ok(()),
             };
-            let wanted = |container: &Container| {
-                service
-                    .as_ref()
-                    .is_none_or(|name| name == container.service())
-            };
-            let containers: Vec<Container> = containers.into_iter().filter(wanted).collect();
-            let options = LogOptions {
-                follow: true,
-                tail: None,
-                since: Some(since),
-            };
-            let mut streams = streams(&engine, &containers, options);
-            while let Some((service, log)) = streams.next().await {
-                since = since.max(log.time);
-                let mut out =
-                    anstream::AutoStream::new(std::io::stdout(), super::output::choice(color));
-                if writeln!(out, "{DIM}{service} |{DIM:#} {}", log.text).is_err() {
-                    return;
-                }
+            if written.is_err() {
+                return;
             }
         }
     })

@@ -108,7 +108,7 @@ async fn foreground(
                 let Some(stamped) = stamped else { break };
                 printer.print(&stamped)?;
                 if options.logs.is_some() && shown_logs.is_none() {
-                    shown_logs = Some(logs::alongside(engine.clone(), &context, options.logs.clone().flatten(), global.color));
+                    shown_logs = Some(logs::alongside(&engine, &context, options.logs.clone().flatten(), global.color));
                 }
             }
             () = signals.next() => running.signal().await,
