@@ -4,20 +4,20 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use devrun_core::effect::Exit;
-use devrun_core::notice::NoticeEvent;
+use devrun_core::notice::{Notice, NoticeEvent};
 use devrun_core::session::Options;
 use devrun_stack::{Check, CheckTest};
 
 use super::Trouble;
-use super::arguments::{Ci, Global};
+use super::arguments::{Ci, Format, Global};
 use super::context::Context;
 use super::ending;
 use super::output::line;
 use super::signals::Signals;
 use super::up::{Printer, first_generation};
 use crate::engine::Engine;
-use crate::report::paint::{BAD, GOOD, NAME};
-use crate::report::{Clock, Feed, Reader, seconds};
+use crate::report::paint::{BAD, GOOD, stderr_line};
+use crate::report::{Clock, Feed, Reader, Stamped};
 use crate::session::load::root_hash;
 use crate::session::{Begin, Running, begin};
 use devrun_core::spec::{Container, label};
@@ -42,21 +42,24 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
     let exit = pass(&global, options, &context, &engine, clock, end).await;
     if options.keep {
         let name = &context.stack.name;
-        line(
+        stderr_line(
             global.color,
             &format!("kept: devrun -p {name} status, devrun -p {name} down --volumes"),
-        )?;
+        );
     } else {
         clean_up(&engine, &context.stack.name, &before).await?;
     }
     let exit = exit?;
     let said = match exit {
+        Exit::Done if global.quiet => return Ok(exit.code()),
         Exit::Done => format!("{GOOD}passed{GOOD:#}"),
         Exit::TimedOut => format!("{BAD}failed{BAD:#}: time ran out"),
         Exit::Interrupted => format!("{BAD}interrupted{BAD:#}"),
         _ => format!("{BAD}failed{BAD:#}"),
     };
-    line(global.color, &format!("{said} (exit code {})", exit.code()))?;
+    if global.format == Format::Text {
+        line(global.color, &format!("{said} (exit code {})", exit.code()))?;
+    }
     Ok(exit.code())
 }
 
@@ -86,7 +89,7 @@ async fn pass(
     });
     let mut printer = Printer::new(global, context, clock, Reader::Pass);
     let exit = tokio::select! {
-        exit = start_and_check(global, context, engine, feed, &mut printer) => exit,
+        exit = start_and_check(context, engine, feed, &mut printer) => exit,
         () = tokio::time::sleep_until(end) => Ok(Exit::TimedOut),
         () = signals.next() => Ok(Exit::Interrupted),
     };
@@ -101,17 +104,18 @@ async fn finish(running: Running) {
 }
 
 async fn start_and_check(
-    global: &Global,
     context: &Context,
     engine: &Engine,
     mut feed: Feed,
     printer: &mut Printer,
 ) -> Result<Exit, Trouble> {
+    let mut last;
     loop {
         let Some(stamped) = feed.recv().await else {
             return Ok(Exit::Failed);
         };
         printer.print(&stamped)?;
+        last = stamped.notice.seq;
         match stamped.notice.event {
             NoticeEvent::Settled { ready: true, .. } => break,
             NoticeEvent::Settled { ready: false, .. } | NoticeEvent::SessionEnded { .. } => {
@@ -123,57 +127,50 @@ async fn start_and_check(
     let containers = engine.snapshot(&context.stack.name).await?;
     let mut exit = Exit::Done;
     for check in &context.stack.checks {
-        if !check_passes(global, context, engine, &containers, check).await? {
-            exit = Exit::Failed;
-        }
+        let began = Instant::now();
+        let failed = ask(context, engine, &containers, check).await.err();
+        let (outcome, details) = match failed {
+            None => ("ok", Vec::new()),
+            Some(why) => {
+                exit = Exit::Failed;
+                ("failed", why.lines().map(str::to_owned).collect())
+            }
+        };
+        last += 1;
+        printer.print(&Stamped::now(Notice {
+            seq: last,
+            cause: None,
+            event: NoticeEvent::CheckDone {
+                check: check.name.clone(),
+                outcome: outcome.to_owned(),
+                at: check.at.to_string(),
+                details,
+            },
+            service: None,
+            took_ms: Some((began.elapsed().as_secs_f64() * 1000.0).round()),
+        }))?;
     }
     Ok(exit)
 }
 
-async fn check_passes(
-    global: &Global,
+/// Asks what a check asks; why it does not pass.
+async fn ask(
     context: &Context,
     engine: &Engine,
     containers: &[Container],
     check: &Check,
-) -> Result<bool, Trouble> {
-    let began = Instant::now();
-    let said = match &check.test {
-        CheckTest::Http(path) => http(context, path, check.timeout).await,
-        CheckTest::Exec { service, command } => {
-            let container = containers
-                .iter()
-                .find(|container| container.service() == service);
-            match container {
-                Some(container) => {
-                    exec(engine, &container.id, &command.argv(), check.timeout).await
-                }
-                None => Err(format!("{service} has no container")),
-            }
-        }
+) -> Result<(), String> {
+    let (service, command) = match &check.test {
+        CheckTest::Http(path) => return http(context, path, check.timeout).await,
+        CheckTest::Exec { service, command } => (service, command),
     };
-    let took = seconds(began.elapsed().as_secs_f64() * 1000.0);
-    let name = &check.name;
-    match said {
-        Ok(()) => line(
-            global.color,
-            &format!("  check {NAME}{name}{NAME:#}  {GOOD}passed{GOOD:#} in {took}"),
-        )?,
-        Err(why) => {
-            line(
-                global.color,
-                &format!(
-                    "  check {NAME}{name}{NAME:#}  {BAD}failed{BAD:#} after {took} ({})",
-                    check.at
-                ),
-            )?;
-            for text in why.lines() {
-                line(global.color, &format!("    {text}"))?;
-            }
-            return Ok(false);
-        }
+    let found = containers
+        .iter()
+        .find(|container| container.service() == service);
+    match found {
+        Some(container) => exec(engine, &container.id, &command.argv(), check.timeout).await,
+        None => Err(format!("{service} has no container")),
     }
-    Ok(true)
 }
 
 async fn exec(

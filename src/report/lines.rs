@@ -157,6 +157,12 @@ impl Lines {
                 vec![format!("{DIM}{service:width$} |{DIM:#} {text}")]
             }
             NoticeEvent::Warning { message } => self.warning(service, message),
+            NoticeEvent::CheckDone {
+                check,
+                outcome,
+                at,
+                details,
+            } => checked(check, outcome == "ok", at, details, took),
             NoticeEvent::SessionEnded { .. } if self.stopping => {
                 vec!["stopped; containers and data are kept".to_owned()]
             }
@@ -393,10 +399,29 @@ impl Lines {
     }
 }
 
+fn checked(
+    check: &str,
+    passed: bool,
+    at: &str,
+    details: &[String],
+    took: Option<f64>,
+) -> Vec<String> {
+    let took = seconds(took.unwrap_or_default());
+    let head = format!("  check {NAME}{check}{NAME:#}");
+    if passed {
+        return vec![format!("{head}  {GOOD}passed{GOOD:#} in {took}")];
+    }
+    let mut lines = vec![format!("{head}  {BAD}failed{BAD:#} after {took} ({at})")];
+    lines.extend(details.iter().map(|line| format!("    {line}")));
+    lines
+}
+
 fn is_bad(event: &NoticeEvent) -> bool {
     match event {
         NoticeEvent::ServiceState { to, .. } => to == "failed" || to == "unhealthy",
-        NoticeEvent::UpdateDone { outcome, .. } => outcome == "failed",
+        NoticeEvent::UpdateDone { outcome, .. } | NoticeEvent::CheckDone { outcome, .. } => {
+            outcome == "failed"
+        }
         NoticeEvent::Settled { ready, .. } => !ready,
         NoticeEvent::Warning { .. } | NoticeEvent::Log { .. } => true,
         _ => false,

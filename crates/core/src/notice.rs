@@ -127,6 +127,18 @@ pub enum NoticeEvent {
         /// What.
         message: String,
     },
+    /// A check of `devrun ci` is over.
+    CheckDone {
+        /// Its name.
+        check: String,
+        /// `ok` or `failed`.
+        outcome: String,
+        /// Where it is declared: `Stackfile.kdl:142`.
+        at: String,
+        /// Why it failed.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        details: Vec<String>,
+    },
     /// A session ends.
     SessionEnded {
         /// With this exit code.

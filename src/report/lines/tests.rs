@@ -401,6 +401,28 @@ fn a_guest_is_told_what_its_up_leads_to() {
 }
 
 #[test]
+fn checks_pass_or_say_why_not() {
+    let mut told = Told::to(Reader::Pass, Volume::Normal);
+    for (check, outcome, details) in [
+        ("entry", "ok", vec![]),
+        (
+            "api",
+            "failed",
+            vec!["http://localhost/api/ answered 500", "oops"],
+        ),
+    ] {
+        let event = NoticeEvent::CheckDone {
+            check: check.to_owned(),
+            outcome: outcome.to_owned(),
+            at: "Stackfile.kdl:142".to_owned(),
+            details: details.into_iter().map(str::to_owned).collect(),
+        };
+        told.at(5000, "", Some(23.0), event);
+    }
+    insta::assert_snapshot!(told.printed);
+}
+
+#[test]
 fn each_reader_learns_how_it_ends() {
     let last = |reader| {
         let mut told = Told::to(reader, Volume::Normal);
