@@ -413,6 +413,13 @@ impl Session {
         // Whether the image is fresh was decided by its inputs already.
         let mut needs = self.needs(name, changed);
         needs.retain(|need| *need != Follow::Rebuild);
+        // A new container begins with the image's files again: making yet another one would go
+        // round in a circle, while a restart finds the files that were just brought over.
+        for need in &mut needs {
+            if *need == Follow::Recreate {
+                *need = Follow::Restart;
+            }
+        }
         if let Some(machine) = self.machines.get_mut(name) {
             machine.add_follow(needs);
         }
