@@ -3,6 +3,8 @@
 pub mod dockerignore;
 pub mod effect;
 pub mod event;
+#[cfg(test)]
+mod invariants;
 pub mod make;
 pub mod notice;
 pub mod observed;

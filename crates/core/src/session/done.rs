@@ -1,6 +1,6 @@
 //! The ends of effects.
 
-use super::machine::{Doing, ImageState, Seen};
+use super::machine::{Doing, ImageState, Seen, Wanted};
 use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
 use crate::event::{Failure, Op, Outcome};
@@ -40,7 +40,10 @@ impl Session {
                 self.prepared = Prepared::Yes;
                 if !existing.is_empty() {
                     let names = existing.join(", ");
-                    self.warn(None, format!("uses volumes that were there before: {names}"));
+                    self.warn(
+                        None,
+                        format!("uses volumes that were there before: {names}"),
+                    );
                 }
             }
             Outcome::Failed(failure) if self.connected => {
@@ -258,13 +261,7 @@ impl Session {
         }
     }
 
-    fn on_failed(
-        &mut self,
-        name: &str,
-        doing: Doing,
-        in_hand: Option<Follow>,
-        failure: Failure,
-    ) {
+    fn on_failed(&mut self, name: &str, doing: Doing, in_hand: Option<Follow>, failure: Failure) {
         if !self.connected {
             // Everything is looked at again once the engine is back.
             return;
@@ -295,10 +292,17 @@ impl Session {
             }
             Doing::ProxyApply => self.on_proxy_refused(name, failure),
             Doing::Stop => {
-                // It is asked again by the next step; a container that cannot be stopped must not
-                // keep the program from ending.
-                machine.container = None;
-                self.warn(Some(name), failure.message);
+                self.warn(Some(name), failure.message.clone());
+                let ending = self.ending.is_some();
+                if let Some(machine) = self.machines.get_mut(name) {
+                    if ending {
+                        // It must not keep the program from ending.
+                        machine.container = None;
+                    } else {
+                        machine.wanted = Wanted::Run;
+                        machine.failed = Some(failure);
+                    }
+                }
             }
             Doing::Explain => {}
             Doing::Create | Doing::Start | Doing::Restart | Doing::Attach | Doing::Probe => {

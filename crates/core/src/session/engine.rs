@@ -44,9 +44,6 @@ impl Session {
     fn on_connected(&mut self, containers: &[Container]) {
         self.cancel_all();
         self.connected = true;
-        if let Prepared::Busy(_) = self.prepared {
-            self.prepared = Prepared::No;
-        }
         if let Some(stranger) = containers.iter().find(|container| {
             !self.options.root.is_empty()
                 && container.label(label::ROOT) != self.options.root
@@ -85,7 +82,8 @@ impl Session {
         let mut left = Vec::new();
         for container in containers {
             let name = container.service();
-            if !container.label(label::ONE_OFF).is_empty() || self.order.iter().any(|it| it == name) {
+            if !container.label(label::ONE_OFF).is_empty() || self.order.iter().any(|it| it == name)
+            {
                 continue;
             }
             let machine = self.machines.entry(name.to_owned());
@@ -112,6 +110,10 @@ impl Session {
     /// Gives up everything that is under way on the engine.
     pub(super) fn cancel_all(&mut self) {
         let mut ops = Vec::new();
+        if let Prepared::Busy(op) = self.prepared.clone() {
+            self.prepared = Prepared::No;
+            ops.push(op);
+        }
         for machine in self.machines.values_mut() {
             ops.extend(machine.take_back());
             if let ImageState::Busy(op) = machine.image.clone() {
@@ -196,7 +198,9 @@ impl Session {
                     self.drop_busy(service);
                 }
             }
-            Happened::Health(health) => self.on_health(service, health),
+            Happened::Health(health) if !replaced_by_us && time_ns > seen.started_ns => {
+                self.on_health(service, health);
+            }
             Happened::OutOfMemory => self.warn(
                 Some(service),
                 "the kernel ended a process of it: its memory limit was reached".to_owned(),

@@ -126,6 +126,9 @@ impl Session {
     /// Total: there is no event that it cannot handle.
     pub fn handle(&mut self, event: Event, now: Duration) -> Vec<Effect> {
         self.now = now;
+        if self.exited {
+            return Vec::new();
+        }
         match event {
             Event::Stackfile(stackfile) => self.on_stackfile(stackfile),
             Event::Watch(event) => self.on_watch(event),

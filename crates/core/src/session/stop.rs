@@ -76,6 +76,7 @@ impl Session {
                 seen.running = false;
             }
             machine.engine_restarts = false;
+            machine.ended_by_us = true;
             machine.forget_process();
         }
     }
@@ -103,7 +104,9 @@ impl Session {
             .order
             .iter()
             .filter_map(|name| self.machines.get(name))
-            .all(|machine| !machine.running() && !machine.engine_restarts && machine.busy.is_none());
+            .all(|machine| {
+                !machine.running() && !machine.engine_restarts && machine.busy.is_none()
+            });
         if !stop || !self.connected || down {
             let exit = if self.ready_once || self.signals == 0 {
                 Exit::Done

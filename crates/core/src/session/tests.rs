@@ -1,0 +1,16 @@
+//! The machine seen from outside: events in, lists of effects out.
+
+mod bench;
+mod brief;
+mod edits;
+mod ending;
+mod engine;
+mod failing;
+mod first_start;
+mod proxy;
+mod random;
+mod saving;
+mod simulation;
+mod stacks;
+mod tasks;
+mod world;

@@ -393,7 +393,9 @@ impl Session {
         let not_synced = planned.iter().filter(|path| !asked.contains(path));
         let live: Vec<PathBuf> = not_synced.chain(&synced.changed).cloned().collect();
         let mut needs = self.needs(name, &live);
-        if !needs.contains(&Follow::Rebuild) && self.needs(name, &planned).contains(&Follow::Rebuild) {
+        if !needs.contains(&Follow::Rebuild)
+            && self.needs(name, &planned).contains(&Follow::Rebuild)
+        {
             needs.push(Follow::Rebuild);
         }
         needs

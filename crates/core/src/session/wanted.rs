@@ -36,11 +36,18 @@ impl Session {
             if all || services.contains(name) {
                 machine.wanted = Wanted::Stopped;
                 machine.failed = None;
+                machine.crashed = None;
             }
         }
     }
 
-    pub(super) fn on_up(&mut self, services: Vec<String>, profiles: Vec<String>, build: bool, recreate: bool) {
+    pub(super) fn on_up(
+        &mut self,
+        services: Vec<String>,
+        profiles: Vec<String>,
+        build: bool,
+        recreate: bool,
+    ) {
         self.settled = false;
         for profile in profiles {
             if !self.options.profiles.contains(&profile) {

@@ -1,0 +1,227 @@
+//! What the engine tells, and what others do to it.
+
+use super::bench::Bench;
+use super::stacks::APP;
+use crate::event::{Event, Outcome, Transport};
+use crate::observed::Happened;
+use crate::session::Options;
+use crate::spec::{ContainerState, Health};
+
+const NOTHING: [&str; 0] = [];
+const DIED: Happened = Happened::Exited { code: 137 };
+
+#[test]
+fn one_removed_by_hand_is_made_anew() {
+    let mut bench = Bench::ready();
+    bench.happens("backend-1", DIED);
+    let seen = bench.happens("backend-1", Happened::Removed);
+    assert_eq!(seen[..2], ["cancel explain backend-1", "create backend"]);
+    bench.finish();
+    assert_eq!(bench.state("backend"), "ready");
+}
+
+#[test]
+fn one_stopped_by_hand_stays_stopped_until_somebody_starts_it() {
+    for by_engine in [true, false] {
+        let mut bench = Bench::ready();
+        bench.happens("backend-1", Happened::Exited { code: 143 });
+        bench.happens("backend-1", Happened::StoppedByHand);
+        bench.finish();
+        assert_eq!(bench.state("backend"), "stopped: stopped by hand");
+        assert!(bench.session.view().settled);
+        if by_engine {
+            let seen = bench.happens("backend-1", Happened::Started);
+            assert_eq!(seen[..2], ["build backend", "attach backend-1"]);
+        } else {
+            assert_eq!(bench.up(&["backend"])[0], "build backend");
+        }
+        bench.finish();
+        assert_eq!(bench.state("backend"), "ready");
+    }
+}
+
+#[test]
+fn one_that_the_engine_starts_again_is_looked_after_again() {
+    let mut bench = Bench::ready();
+    assert_eq!(
+        bench.happens("db-1", DIED),
+        ["explain db-1"],
+        "nobody else starts it as well"
+    );
+    bench.ok("explain db-1");
+    assert_eq!(
+        bench.state("db"),
+        "failed: exited with 137, the engine starts it again"
+    );
+    assert_eq!(bench.happens("db-1", Happened::Started), ["attach db-1"]);
+    assert_eq!(bench.ok("attach db-1")[0], "probe db-1");
+    bench.ok("probe db-1");
+    assert_eq!(bench.state("db"), "ready");
+    assert_eq!(bench.service("db").restarts, 1);
+}
+
+#[test]
+fn what_was_meant_for_an_earlier_start_is_ignored() {
+    let mut bench = Bench::ready();
+    let late = i128::from(bench.engine_time()) - 60_000_000_000;
+    for what in [DIED, Happened::Started, Happened::StoppedByHand] {
+        assert_eq!(bench.happens_at("db-1", what, late), NOTHING, "{what:?}");
+    }
+    assert_eq!(bench.state("db"), "ready");
+    // Nor is what happens to a container that is no longer there.
+    bench.happens("backend-9", DIED);
+    assert_eq!(bench.state("backend"), "ready");
+}
+
+#[test]
+fn the_echo_of_a_stop_of_ours_is_nobodys_stop() {
+    let mut bench = Bench::ready();
+    bench.stop(&["entry"]);
+    bench.happens("entry-1", Happened::Exited { code: 143 });
+    bench.ok("stop entry-1");
+    assert_eq!(bench.up(&["entry"]), ["start entry-1"]);
+    bench.happens("entry-1", Happened::StoppedByHand);
+    bench.finish();
+    assert_eq!(bench.state("entry"), "ready");
+}
+
+#[test]
+fn an_end_that_was_told_before_the_start_it_belongs_to() {
+    let mut bench = Bench::new(APP);
+    for step in ["prepare", "pull db"] {
+        bench.ok(step);
+    }
+    let at = i128::from(bench.engine_time()) + 60_000_000_000;
+    bench.happens_at("db-1", DIED, at);
+    let seen = bench.ok("create db");
+    assert_eq!(seen, ["explain db-1"], "it has ended already");
+}
+
+#[test]
+fn answers_to_what_was_given_up_are_ignored() {
+    let mut bench = Bench::new(APP);
+    bench.finish_until("probe db-1");
+    let old = bench.op("probe db-1");
+    bench.happens("db-1", DIED);
+    bench.ok("explain db-1");
+    let late = Event::Done {
+        op: old,
+        outcome: Outcome::Ready,
+    };
+    assert_eq!(bench.feed(late), NOTHING);
+    assert!(bench.state("db").starts_with("failed"));
+}
+
+#[test]
+fn an_unhealthy_one_is_told_and_healthy_again() {
+    let mut bench = Bench::ready();
+    bench.heard();
+    bench.happens("backend-1", Happened::Health(Health::Unhealthy));
+    assert_eq!(bench.state("backend"), "unhealthy: its health check fails");
+    assert_eq!(bench.service("backend").health, Some("unhealthy"));
+    bench.happens("backend-1", Happened::Health(Health::Healthy));
+    assert_eq!(bench.state("backend"), "ready");
+    bench.happens("backend-1", Happened::OutOfMemory);
+    let heard = bench.heard();
+    assert!(heard.last().unwrap().contains("memory limit"), "{heard:#?}");
+}
+
+#[test]
+fn without_an_agent_it_is_attached_again() {
+    let mut bench = Bench::ready();
+    let gone = |container: &str| Event::AgentGone {
+        container: container.to_owned(),
+    };
+    assert_eq!(bench.feed(gone("backend-1")), ["attach backend-1"]);
+    assert_eq!(
+        bench.feed(gone("backend-1")),
+        NOTHING,
+        "that is the old one"
+    );
+    assert_eq!(bench.feed(gone("backend-7")), NOTHING);
+    let archive = Outcome::Attached {
+        transport: Transport::Archive,
+        changed: vec![],
+        problems: vec![],
+    };
+    bench.ends("attach backend-1", archive);
+    assert_eq!(bench.service("backend").transport, Some(Transport::Archive));
+    assert_eq!(bench.state("backend"), "ready");
+}
+
+#[test]
+fn while_the_engine_is_away_nothing_is_begun_and_afterwards_all_is_as_before() {
+    let phases = [
+        "prepare",
+        "pull db",
+        "build backend",
+        "create db",
+        "attach db-1",
+        "probe db-1",
+        "create backend",
+        "probe backend-1",
+        "create entry",
+        "attach entry-1",
+    ];
+    for phase in phases {
+        let mut bench = Bench::new(APP);
+        bench.finish_until(phase);
+        let open = bench.open().len();
+        let given_up = bench.disconnect();
+        let cancelled = given_up.iter().filter(|it| it.starts_with("cancel"));
+        assert_eq!(cancelled.count(), open, "{phase}: {given_up:?}");
+        assert_eq!(bench.save(&["backend/app.py"]), NOTHING, "{phase}");
+        assert_eq!(bench.state("db"), "waiting: for the engine", "{phase}");
+        bench.connect();
+        bench.finish();
+        assert!(bench.session.view().settled, "{phase}");
+        assert_eq!(bench.state("entry"), "ready", "{phase}");
+        let warned = bench.heard();
+        let warned = warned.iter().filter(|it| it.contains("does not answer"));
+        assert_eq!(warned.count(), 1);
+    }
+}
+
+#[test]
+fn what_was_under_way_when_the_engine_went_is_done_when_it_is_back() {
+    let steps = [
+        "sync backend-1 package.json",
+        "exec backend-1 npm ci",
+        "restart backend-1",
+    ];
+    for step in steps {
+        let mut bench = Bench::ready();
+        bench.save(&["backend/package.json"]);
+        bench.finish_until(step);
+        bench.disconnect();
+        bench.connect();
+        let lines = bench.finish();
+        let left = steps.iter().skip_while(|it| **it != step);
+        let missing: Vec<_> = left
+            .filter(|it| !lines.contains(&(**it).to_owned()))
+            .collect();
+        assert!(missing.is_empty(), "{step}: {missing:?} of {lines:?}");
+        assert!(bench.session.view().settled);
+    }
+}
+
+#[test]
+fn one_that_the_engine_is_about_to_start_is_left_to_it() {
+    let first = Bench::ready();
+    let mut bench = Bench::with(Options::default());
+    bench.containers.clone_from(&first.containers);
+    bench.containers[0].state = ContainerState::Restarting;
+    bench.load(APP);
+    bench.connect();
+    let lines = bench.finish();
+    assert!(!lines.contains(&"start db-1".to_owned()), "{lines:?}");
+    assert_eq!(
+        bench.state("db"),
+        "starting: it ended, the engine starts it again"
+    );
+    assert_eq!(bench.happens("db-1", Happened::Started), ["attach db-1"]);
+    // Unless somebody asks: its pause may be long.
+    bench.happens("db-1", DIED);
+    bench.finish();
+    assert_eq!(bench.up(&["db"]), ["restart db-1"]);
+}

@@ -1,0 +1,263 @@
+//! What does not work, and what it does to the others.
+
+use super::bench::Bench;
+use super::stacks::APP;
+use crate::event::{Event, Outcome, Progress};
+use crate::observed::Happened;
+use crate::spec::Health;
+
+const NOTHING: [&str; 0] = [];
+
+/// Everything up to the probe of the database.
+fn db_probed(text: &str) -> Bench {
+    let mut bench = Bench::new(text);
+    for step in ["prepare", "pull db", "create db", "attach db-1"] {
+        bench.ok(step);
+    }
+    bench
+}
+
+#[test]
+fn a_failed_build_without_a_container_holds_up_those_who_need_it() {
+    let mut bench = Bench::new(APP);
+    bench.ok("prepare");
+    assert_eq!(bench.fails("build backend", "exit code 1"), NOTHING);
+    bench.finish();
+    assert_eq!(bench.state("db"), "ready");
+    assert_eq!(bench.state("backend"), "failed: exit code 1");
+    assert_eq!(
+        bench.state("entry"),
+        "waiting: for backend, which is failed"
+    );
+    let heard = bench.heard();
+    assert_eq!(heard.last().unwrap(), "settled, ready: false");
+
+    assert_eq!(bench.save(&["backend/app.py"]), ["build backend"]);
+    bench.finish();
+    assert_eq!(bench.state("entry"), "ready");
+}
+
+#[test]
+fn a_failed_build_leaves_what_runs() {
+    let mut bench = Bench::ready();
+    bench.save(&["backend/Dockerfile"]);
+    bench.finish_until("build backend");
+    bench.heard();
+    assert_eq!(bench.fails("build backend", "exit code 1"), NOTHING);
+    assert_eq!(
+        bench.state("backend"),
+        "ready: its build failed; serving the version before"
+    );
+    assert_eq!(
+        bench.heard(),
+        [
+            "backend build failed",
+            "backend Dockerfile → synced, build failed: failed; exit code 1",
+            "settled, ready: true"
+        ]
+    );
+    // It is looked after as before.
+    let exited = Happened::Exited { code: 1 };
+    bench.happens("backend-1", exited);
+    bench.ok("explain backend-1");
+    assert_eq!(
+        bench.happens("backend-1", Happened::Started),
+        ["attach backend-1"]
+    );
+    bench.finish();
+    assert!(bench.state("backend").starts_with("ready"));
+}
+
+#[test]
+fn a_failed_build_beside_a_running_container_of_an_earlier_session() {
+    let first = Bench::ready();
+    let mut bench = Bench::with(crate::session::Options::default());
+    bench.containers.clone_from(&first.containers);
+    bench.load(APP);
+    bench.connect();
+    bench.ok("prepare");
+    bench.fails("build backend", "exit code 1");
+    bench.finish();
+    assert!(
+        bench.state("backend").starts_with("ready"),
+        "{}",
+        bench.state("backend")
+    );
+    assert_eq!(bench.state("entry"), "ready");
+}
+
+#[test]
+fn who_is_not_ready_in_time_fails_with_the_answer_and_its_last_words() {
+    let mut bench = db_probed(APP);
+    let op = bench.op("probe db-1");
+    let output = "no response\n".to_owned();
+    bench.feed(Event::Progress {
+        op,
+        progress: Progress::ProbeFailed {
+            output: output.clone(),
+        },
+    });
+    assert_eq!(
+        bench.state("db"),
+        "starting: its health check says: no response"
+    );
+    assert_eq!(
+        bench.ends("probe db-1", Outcome::NotReady { output }),
+        ["explain db-1"]
+    );
+    bench.ok("explain db-1");
+    assert_eq!(bench.state("db"), "failed: not ready in time: no response");
+    assert_eq!(bench.service("db").details, ["no response", "last words"]);
+    bench.finish();
+    assert_eq!(bench.state("backend"), "waiting: for db, which is failed");
+    assert!(bench.session.view().settled);
+
+    // The engine goes on asking: late is better than never.
+    let healthy = Happened::Health(Health::Healthy);
+    assert_eq!(bench.happens("db-1", healthy), ["create backend"]);
+    bench.finish();
+    assert_eq!(bench.state("entry"), "ready");
+}
+
+#[test]
+fn an_end_before_ready_under_each_restart_policy() {
+    let starts_again = "failed: exited with 3, the engine starts it again";
+    let cases = [
+        ("no", 3, "failed: exited with 3"),
+        ("no", 0, "failed: exited with 0"),
+        ("always", 3, starts_again),
+        ("unless-stopped", 3, starts_again),
+        ("on-failure", 3, starts_again),
+        ("on-failure", 0, "failed: exited with 0"),
+        ("on-failure retries=1", 3, starts_again),
+    ];
+    for (policy, code, state) in cases {
+        let mut bench =
+            db_probed(&APP.replace("restart unless-stopped", &format!("restart {policy}")));
+        let seen = bench.happens("db-1", Happened::Exited { code });
+        assert_eq!(
+            seen,
+            ["cancel probe db-1", "explain db-1"],
+            "{policy} {code}"
+        );
+        bench.finish();
+        assert_eq!(bench.state("db"), state, "{policy} {code}");
+        assert_eq!(bench.state("backend"), "waiting: for db, which is failed");
+        assert_eq!(bench.service("db").details, ["last words"]);
+    }
+}
+
+#[test]
+fn one_that_ends_again_and_again_is_given_up_and_healed_by_a_save() {
+    let mut bench = Bench::ready();
+    let exit = |bench: &mut Bench| bench.happens("backend-1", Happened::Exited { code: 1 });
+    for exits in 1..=3 {
+        exit(&mut bench);
+        bench.finish();
+        assert_eq!(
+            bench.session.view().settled,
+            exits == 3,
+            "after {exits} exits"
+        );
+        if exits < 3 {
+            bench.happens("backend-1", Happened::Started);
+            bench.ok("attach backend-1");
+        }
+    }
+    assert_eq!(
+        bench.state("backend"),
+        "failed: crash-looping, 3 exits, the last with 1"
+    );
+    assert_eq!(
+        bench.save(&["backend/app.py"]),
+        ["sync backend-1 app.py", "tell entry-1 backend=starting"]
+    );
+    assert_eq!(
+        bench.ok("sync backend-1"),
+        ["restart backend-1"],
+        "the engine's pause is not waited for"
+    );
+    bench.finish();
+    assert_eq!(bench.state("backend"), "ready");
+}
+
+#[test]
+fn one_that_ends_before_an_agent_is_in_it_gets_the_hosts_files_by_the_archive_call() {
+    let mut bench = Bench::new(APP);
+    bench.finish_until("attach backend-1");
+    assert_eq!(
+        bench.happens("backend-1", Happened::Exited { code: 1 }),
+        ["cancel attach backend-1", "push backend-1"]
+    );
+    bench.ok("push backend-1");
+    bench.happens("backend-1", Happened::Started);
+    assert_eq!(
+        bench.happens("backend-1", Happened::Exited { code: 1 }),
+        ["cancel attach backend-1", "explain backend-1"],
+        "once"
+    );
+}
+
+const TASK: &str = r#"
+stack app
+service db { image "db:1"; restart unless-stopped; }
+task seed { image "seed:1"; depends-on db; }
+service web { image "web:1"; depends-on seed; }
+"#;
+
+#[test]
+fn a_task_is_done_once() {
+    let mut bench = Bench::new(TASK);
+    bench.finish();
+    assert_eq!(bench.state("web"), "waiting: for seed, which is starting");
+    assert_eq!(
+        bench.happens("seed-1", Happened::Exited { code: 0 }),
+        ["create web"]
+    );
+    bench.finish();
+    assert_eq!(bench.state("seed"), "done");
+    assert!(bench.session.view().settled);
+    assert_eq!(bench.up(&[]), NOTHING, "not again in this session");
+
+    let mut next = Bench::with(crate::session::Options::default());
+    next.containers.clone_from(&bench.containers);
+    next.load(TASK);
+    next.connect();
+    let lines = next.finish();
+    assert!(
+        !lines.iter().any(|line| line.contains("seed-1")),
+        "{lines:?}"
+    );
+    assert_eq!(next.state("seed"), "done", "nor in the next");
+}
+
+#[test]
+fn a_task_that_fails_holds_up_those_who_need_it() {
+    let mut bench = Bench::new(TASK);
+    bench.finish();
+    assert_eq!(
+        bench.happens("seed-1", Happened::Exited { code: 4 }),
+        ["explain seed-1"]
+    );
+    bench.finish();
+    assert_eq!(bench.state("seed"), "failed: task ended with 4");
+    assert_eq!(bench.state("web"), "waiting: for seed, which is failed");
+    assert!(bench.session.view().settled);
+    assert_eq!(bench.up(&[]), ["start seed-1"], "until somebody asks again");
+}
+
+#[test]
+fn health_that_was_told_of_an_earlier_process_is_not_that_of_this_one() {
+    let mut bench = Bench::ready();
+    bench.happens("backend-1", Happened::Exited { code: 1 });
+    bench.ok("explain backend-1");
+    bench.save(&["backend/app.py"]);
+    bench.ok("sync backend-1");
+    let told = i128::from(bench.engine_time());
+    let healthy = Happened::Health(Health::Healthy);
+    bench.happens_at("backend-1", healthy, told);
+    assert_ne!(bench.state("backend"), "ready", "while it is restarted");
+    bench.ok("restart backend-1");
+    bench.happens_at("backend-1", healthy, told);
+    assert_ne!(bench.state("backend"), "ready", "nor afterwards");
+}

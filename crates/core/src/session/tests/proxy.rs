@@ -1,0 +1,152 @@
+//! What the proxy is given and told.
+
+use super::bench::{Bench, attached};
+use super::stacks::{APP, loaded};
+use crate::effect::Effect;
+use crate::event::{Event, Outcome, Stackfile};
+use crate::observed::Happened;
+
+const NOTHING: [&str; 0] = [];
+
+/// [`APP`] with this text as the proxy's configuration.
+fn with_config(text: &str) -> Event {
+    let mut event = loaded(APP);
+    if let Event::Stackfile(Stackfile::Loaded { proxy_configs, .. }) = &mut event {
+        proxy_configs[0].1 = text.to_owned();
+    }
+    event
+}
+
+const OTHER: &str = "http { server { listen 80; gzip on; include devrun-routes; } }";
+
+#[test]
+fn it_starts_with_its_configuration_and_with_what_is_ready() {
+    let mut bench = Bench::new(APP);
+    bench.finish_until("create entry");
+    let Effect::Create { files, .. } = bench.effect("create entry") else {
+        panic!("no container is made");
+    };
+    let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+    assert!(paths.contains(&"/etc/nginx/nginx.conf"), "{paths:?}");
+    assert!(
+        paths.iter().any(|path| path.contains("backend")),
+        "{paths:?}"
+    );
+    bench.ok("create entry");
+    assert_eq!(bench.session.view().generation, 1);
+    assert!(bench.heard().contains(&"entry routes 1".to_owned()));
+    assert_eq!(
+        bench.ok("attach entry-1"),
+        ["probe entry-1", "tell entry-1 backend=ready"],
+        "what it was made with is not given to it again"
+    );
+}
+
+#[test]
+fn another_configuration_is_applied_without_a_restart_under_a_growing_number() {
+    let mut bench = Bench::ready();
+    assert_eq!(bench.feed(with_config(OTHER)), ["apply entry-1 2"]);
+    assert_eq!(
+        bench.feed(with_config("http { server { include devrun-routes; } }")),
+        NOTHING
+    );
+    assert_eq!(
+        bench.ok("apply entry-1 2"),
+        ["apply entry-1 3"],
+        "edited once more meanwhile"
+    );
+    assert_eq!(bench.ok("apply entry-1 3"), NOTHING);
+    assert!(bench.heard().contains(&"entry routes 3".to_owned()));
+    assert!(bench.session.view().settled);
+}
+
+#[test]
+fn one_that_nginx_refuses_leaves_the_old_one_and_is_not_asked_again() {
+    let mut bench = Bench::ready();
+    bench.feed(with_config(OTHER));
+    assert_eq!(
+        bench.fails("apply entry-1 2", "nginx.conf:1: unknown word"),
+        NOTHING
+    );
+    assert_eq!(bench.state("entry"), "ready");
+    let heard = bench.heard();
+    assert!(heard.contains(&"entry warning: nginx.conf:1: unknown word".to_owned()));
+    assert_eq!(bench.feed(with_config(OTHER)), NOTHING);
+    assert_eq!(bench.load(APP), ["apply entry-1 3"], "mended");
+}
+
+#[test]
+fn each_change_of_readiness_is_told_and_only_changes() {
+    let mut bench = Bench::ready();
+    bench.save(&["backend/app.py"]);
+    bench.ok("sync backend-1");
+    assert_eq!(
+        bench.wake(),
+        ["restart backend-1", "tell entry-1 backend=updating"]
+    );
+    bench.ok("restart backend-1");
+    bench.ok("attach backend-1");
+    assert_eq!(bench.ok("probe backend-1"), ["tell entry-1 backend=ready"]);
+    let died = bench.happens("backend-1", Happened::Exited { code: 1 });
+    assert_eq!(died, ["explain backend-1", "tell entry-1 backend=failed"]);
+    bench.happens("db-1", Happened::OutOfMemory);
+    assert_eq!(bench.open(), ["explain backend-1"]);
+}
+
+#[test]
+fn a_new_agent_is_told_again() {
+    let mut bench = Bench::ready();
+    let container = "entry-1".to_owned();
+    bench.feed(Event::AgentGone { container });
+    assert_eq!(
+        bench.ends("attach entry-1", attached(&[])),
+        ["tell entry-1 backend=ready"]
+    );
+}
+
+#[test]
+fn a_proxy_of_an_earlier_session_is_given_the_configuration_of_this_one() {
+    let first = Bench::ready();
+    let mut bench = Bench::with(crate::session::Options {
+        first_generation: 40,
+        ..crate::session::Options::default()
+    });
+    bench.containers.clone_from(&first.containers);
+    bench.load(APP);
+    bench.connect();
+    let lines = bench.finish();
+    assert!(lines.contains(&"apply entry-1 41".to_owned()), "{lines:?}");
+    assert_eq!(bench.session.view().generation, 41);
+}
+
+#[test]
+fn a_configuration_that_does_not_say_where_the_routes_go_is_told() {
+    let mut bench = Bench::with(crate::session::Options::default());
+    bench.feed(with_config("http { }"));
+    bench.connect();
+    bench.finish();
+    let heard = bench.heard();
+    assert!(
+        heard
+            .iter()
+            .any(|line| line.contains("include devrun-routes;")),
+        "{heard:#?}"
+    );
+}
+
+#[test]
+fn who_is_gone_for_a_moment_is_not_called_ready_without_its_probe() {
+    let mut bench = Bench::ready();
+    bench.disconnect();
+    assert_eq!(bench.connect().last().unwrap(), "attach entry-1");
+    let outcome = Outcome::Attached {
+        transport: crate::event::Transport::Agent,
+        changed: vec![],
+        problems: vec![],
+    };
+    let told = bench.ends("attach entry-1", outcome);
+    assert!(
+        told.contains(&"tell entry-1 backend=updating".to_owned()),
+        "{told:?}"
+    );
+}

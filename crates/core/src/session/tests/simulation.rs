@@ -1,0 +1,490 @@
+//! The session in a world where everything takes its time and much goes wrong. Each run is one
+//! seed; `DEVRUN_SEED=7` or `=1-1000` runs those alone, and a failed run shows its last events.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use super::bench::ROOT;
+use super::brief::brief;
+use super::stacks::loaded;
+use super::world::{FILES, Todo, World, host_path, is_code};
+use crate::effect::{Effect, Exit};
+use crate::event::{Event, Request, Stackfile, WatchEvent};
+use crate::invariants::Invariants;
+use crate::session::{Options, Session, State};
+use crate::spec::Health;
+
+const RUNS: u64 = 40;
+/// So many events are shown of a run that failed.
+const TRACE: usize = 400;
+/// So long the world is bad.
+const TROUBLE: Duration = Duration::from_secs(20);
+/// So long, once the world is good again, all may take until it is ready.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+const APP: &str = r#"
+stack app
+volume data
+defaults { restart unless-stopped }
+task seed {
+    image "postgres:17"
+    depends-on db
+}
+service db {
+    image "postgres:17"
+    volume data to="/data"
+    healthcheck "pg_isready" start-period="10s"
+}
+service backend {
+    build "backend"
+    environment { EDITION "0" }
+    depends-on db seed
+    port 8000
+    route "/api/*"
+    healthcheck http="/health" start-period="40s"
+    sync to="/app" {
+        on "requirements.txt" { rebuild }
+        on "package.json"     { exec "npm ci"; restart }
+        on "*.conf"           { signal "HUP" }
+        on "*.py"             { restart }
+    }
+}
+@worker
+service frontend {
+    build "frontend"
+    depends-on backend follow=#true
+    port 5173
+    route "/*"
+    sync to="/app" { on "*.py" { restart } }
+}
+proxy entry {
+    image "nginx:1.26"
+    config "nginx.conf"
+    depends-on frontend
+    port 8080 to=80
+    healthcheck "true"
+}
+"#;
+
+const WORKER: &str = r#"
+service worker {
+    image "worker:1"
+    depends-on backend condition=started
+}
+"#;
+
+struct Simulation {
+    seed: u64,
+    world: World,
+    session: Session,
+    invariants: Invariants,
+    trace: VecDeque<String>,
+    exit: Option<Exit>,
+    /// How often the Stackfile was edited.
+    edition: u64,
+    worker: bool,
+    trouble_until: Duration,
+}
+
+impl Simulation {
+    fn new(seed: u64) -> Simulation {
+        let Event::Stackfile(Stackfile::Loaded { stack, rules, .. }) = base(true) else {
+            panic!("a Stackfile that was read is something else");
+        };
+        let options = Options {
+            root: ROOT.into(),
+            watch: true,
+            ..Options::default()
+        };
+        Simulation {
+            seed,
+            world: World::new(seed, stack.clone(), rules.clone()),
+            session: Session::new(options),
+            invariants: Invariants::default(),
+            trace: VecDeque::new(),
+            exit: None,
+            edition: 0,
+            worker: true,
+            trouble_until: TROUBLE,
+        }
+    }
+
+    fn feed(&mut self, event: Event) {
+        let now = self.world.now;
+        let effects = self.session.handle(event.clone(), now);
+        let lines: Vec<String> = effects.iter().filter_map(brief).collect();
+        let shown = match &event {
+            Event::Stackfile(_) => "Stackfile".to_owned(),
+            Event::Engine(crate::observed::Observed::Connected { containers }) => {
+                let shown = containers
+                    .iter()
+                    .map(|one| format!(" {}={:?}", one.id, one.state));
+                format!("Connected{}", shown.collect::<String>())
+            }
+            other => format!("{other:?}"),
+        };
+        self.trace
+            .push_back(format!("{now:?} {shown}\n        → {lines:?}"));
+        if self.trace.len() > TRACE {
+            self.trace.pop_front();
+        }
+        let checked = self.invariants.check(&event, &effects, &self.session, now);
+        if let Err(broken) = checked {
+            self.fail(&broken);
+        }
+        for effect in effects {
+            match effect {
+                Effect::Exit(exit) => self.exit = Some(exit),
+                effect => self.world.perform(effect),
+            }
+        }
+        if let Some(collision) = self.world.collision.take() {
+            self.fail(&collision);
+        }
+    }
+
+    fn fail(&self, why: &str) -> ! {
+        let trace: Vec<&str> = self.trace.iter().map(String::as_str).collect();
+        panic!(
+            "{}\n{why}\nDEVRUN_SEED={} runs this again",
+            trace.join("\n"),
+            self.seed
+        )
+    }
+
+    /// The next thing happens; false once nothing is left to happen.
+    fn step(&mut self) -> bool {
+        let deadline = self.session.next_deadline();
+        let next = self.world.next_time();
+        match (deadline, next) {
+            (None, None) => return false,
+            (Some(deadline), next) if next.is_none_or(|next| deadline <= next) => {
+                self.world.now = self.world.now.max(deadline);
+                self.feed(Event::Deadline);
+            }
+            _ => match self.world.next() {
+                Some(Todo::Fault) => self.fault(),
+                Some(todo) => {
+                    if let Some(event) = self.world.act(todo) {
+                        self.feed(event);
+                    }
+                }
+                None => return false,
+            },
+        }
+        true
+    }
+
+    /// Until nothing is left to happen.
+    fn settle_down(&mut self, what: &str) {
+        let end = self.world.now + PATIENCE;
+        while self.exit.is_none() && self.step() {
+            if self.world.now > end {
+                self.fail(&format!("{what}: no rest within {PATIENCE:?}"));
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        self.load();
+        self.feed(Event::Watch(WatchEvent::Ready { files: 8 }));
+        self.world.listen();
+        self.world.at(Duration::from_millis(1), Todo::Fault);
+    }
+
+    /// The Stackfile as it is now is read.
+    fn load(&mut self) {
+        let mut event = base(self.worker).clone();
+        if let Event::Stackfile(Stackfile::Loaded { stack, .. }) = &mut event {
+            let backend = Arc::make_mut(stack)
+                .services
+                .iter_mut()
+                .find(|service| service.name == "backend");
+            let edition = self.edition.to_string();
+            backend
+                .unwrap()
+                .environment
+                .insert("EDITION".into(), edition);
+            self.world.stack = stack.clone();
+        }
+        self.feed(event);
+    }
+
+    fn save(&mut self, path: &str, version: u64) {
+        let path = host_path(path);
+        self.world.host.insert(path.clone(), version);
+        let paths = vec![path];
+        self.world.tell(Event::Watch(WatchEvent::Changed { paths }));
+    }
+
+    fn save_next(&mut self, path: &str, broken: bool) {
+        let version = self.world.host[&host_path(path)];
+        let next = version + 2 - version % 2;
+        self.save(path, next + u64::from(broken));
+    }
+
+    /// Something goes wrong, or somebody does something.
+    fn fault(&mut self) {
+        if self.world.now < self.trouble_until {
+            let delay = self.world.random.millis(1, 900);
+            self.world.at(delay, Todo::Fault);
+        } else {
+            return;
+        }
+        let file = *self.world.random.pick(FILES).unwrap();
+        let number = self.world.random.between(0, 100);
+        match number {
+            0..30 => self.save_next(file, false),
+            30..35 => self.save(file, self.world.host[&host_path(file)]),
+            35..50 if self.world.lasting => self.lasting_fault(file),
+            50..54 if self.world.connection.is_some() => {
+                let event = self.world.disconnect();
+                self.feed(event);
+            }
+            54..58 => self.overflow(),
+            58..64 => {
+                self.edition += 1;
+                self.load();
+            }
+            64..66 => {
+                let message = "not a Stackfile".to_owned();
+                self.feed(Event::Stackfile(Stackfile::Rejected { message }));
+            }
+            66..70 => self.up(number < 68),
+            _ => self.on_a_container(number),
+        }
+    }
+
+    fn up(&mut self, recreate: bool) {
+        self.feed(Event::Request(Request::Up {
+            services: vec![],
+            profiles: vec![],
+            build: false,
+            recreate,
+        }));
+    }
+
+    fn overflow(&mut self) {
+        for path in FILES {
+            if self.world.random.percent(30) {
+                *self.world.host.get_mut(&host_path(path)).unwrap() += 2;
+            }
+        }
+        self.world.tell(Event::Watch(WatchEvent::Overflow));
+    }
+
+    fn on_a_container(&mut self, number: u64) {
+        let running = self.world.containers.iter();
+        let running: Vec<_> = running
+            .filter(|one| one.running && one.spec.service != "seed")
+            .map(|one| (one.id.clone(), one.start))
+            .collect();
+        let Some((id, start)) = self.world.random.pick(&running).cloned() else {
+            return;
+        };
+        match number {
+            70..78 => self.world.end(&id, 137, false),
+            78..84 => self.world.remove(&id),
+            84..90 => {
+                self.world.end(&id, 143, true);
+                self.world.begin(&id);
+            }
+            90..94 => self.world.tell(Event::AgentGone { container: id }),
+            _ => {
+                for (delay, health) in [(5, Health::Unhealthy), (900, Health::Healthy)] {
+                    let id = id.clone();
+                    let todo = Todo::Health { id, start, health };
+                    self.world.at(Duration::from_millis(delay), todo);
+                }
+            }
+        }
+    }
+
+    /// What only a person heals.
+    fn lasting_fault(&mut self, file: &str) {
+        let services = ["db", "backend", "frontend", "entry", "worker"];
+        let service = (*self.world.random.pick(&services).unwrap()).to_owned();
+        match self.world.random.between(0, 4) {
+            0 => self.save_next(file, true),
+            1 => self.feed(Event::Request(Request::Stop {
+                services: vec![service],
+            })),
+            2 => {
+                self.worker = !self.worker;
+                self.load();
+            }
+            _ => {
+                let id = self.world.of_service(&service).map(|one| one.id.clone());
+                if let Some(id) = id {
+                    self.world.end(&id, 143, true);
+                }
+            }
+        }
+    }
+
+    /// Everything that is wanted serves what is on the host now.
+    fn check_live(&self) {
+        let view = self.session.view();
+        if !view.settled {
+            self.fail(&format!("not settled: {view:#?}"));
+        }
+        for service in &view.services {
+            let name = &service.name;
+            if service.pending > 0 {
+                self.fail(&format!("{name} still has saves to bring over"));
+            }
+            let good = match service.state {
+                State::Done => name == "seed",
+                state => state == State::Ready,
+            };
+            if !good {
+                self.fail(&format!("{name} is not ready: {service:#?}"));
+            }
+            if name != "seed" {
+                self.check_container(name, service.container.as_deref());
+            }
+        }
+    }
+
+    fn check_container(&self, name: &str, known: Option<&str>) {
+        let world = &self.world;
+        let mut found = world
+            .containers
+            .iter()
+            .filter(|one| one.spec.service == name);
+        let Some(container) = found.next() else {
+            self.fail(&format!("{name} has no container"));
+        };
+        if !container.running || known != Some(&container.id) {
+            self.fail(&format!(
+                "{name} is believed to be {known:?}: {container:#?}"
+            ));
+        }
+        let declared = world
+            .stack
+            .service(name)
+            .map(|service| &service.environment);
+        if declared != Some(&container.spec.environment) {
+            self.fail(&format!("{name} has an old environment"));
+        }
+        for (path, version) in &world.host {
+            let shown = path.display();
+            if world.rules.covers(name, path) {
+                if container.files.get(path) != Some(version) {
+                    self.fail(&format!("{name} has an old {shown}, not {version}"));
+                }
+                if is_code(path) && container.loaded.get(path) != Some(version) {
+                    self.fail(&format!(
+                        "{name} still works with an old {shown}, not {version}"
+                    ));
+                }
+                if path.ends_with("package.json") && container.installed != *version {
+                    self.fail(&format!(
+                        "{name} has not installed {shown}, version {version}"
+                    ));
+                }
+            }
+            if world.rules.image_input(name, path)
+                && world.images[&container.spec.image_id].get(path) != Some(version)
+            {
+                self.fail(&format!(
+                    "{name} was built from an old {shown}, not {version}"
+                ));
+            }
+        }
+    }
+
+    fn check_down(&self) {
+        let declared = |name: &str| self.world.stack.service(name).is_some();
+        let left = self
+            .world
+            .containers
+            .iter()
+            .find(|one| (one.running || one.restarting) && declared(&one.spec.service));
+        if let Some(left) = left {
+            self.fail(&format!("{} still runs", left.id));
+        }
+    }
+}
+
+/// The Stackfile, with and without the worker; read once, since that takes its time.
+fn base(worker: bool) -> &'static Event {
+    static BASE: LazyLock<[Event; 2]> =
+        LazyLock::new(|| ["", WORKER].map(|text| loaded(&APP.replace("@worker", text))));
+    &BASE[usize::from(worker)]
+}
+
+fn seeds() -> Vec<u64> {
+    match std::env::var("DEVRUN_SEED") {
+        Ok(seeds) => match seeds.split_once('-') {
+            Some((first, last)) => (first.parse().unwrap()..=last.parse().unwrap()).collect(),
+            None => vec![seeds.parse().unwrap()],
+        },
+        Err(_) => (1..=RUNS).collect(),
+    }
+}
+
+#[test]
+fn what_heals_by_itself_heals_without_anybody() {
+    for seed in seeds() {
+        let mut simulation = Simulation::new(seed);
+        simulation.world.faults = 6;
+        simulation.begin();
+        while simulation.world.now < TROUBLE && simulation.step() {}
+        simulation.world.faults = 0;
+        simulation.settle_down("healing");
+        simulation.check_live();
+        simulation.feed(Event::Signal);
+        simulation.settle_down("going down");
+        assert_eq!(simulation.exit, Some(Exit::Done), "seed {seed}");
+        simulation.check_down();
+    }
+}
+
+#[test]
+fn after_any_trouble_saving_and_asking_again_brings_all_up() {
+    for seed in seeds() {
+        let mut simulation = Simulation::new(seed);
+        simulation.world.faults = 6;
+        simulation.world.lasting = true;
+        simulation.begin();
+        while simulation.world.now < TROUBLE && simulation.step() {}
+        simulation.world.faults = 0;
+        let moment = simulation.world.now + Duration::from_secs(5);
+        while simulation.world.now < moment && simulation.step() {}
+        simulation.worker = true;
+        simulation.load();
+        for file in FILES {
+            simulation.save_next(file, false);
+        }
+        simulation.settle_down("saving again");
+        simulation.up(false);
+        simulation.settle_down("asking again");
+        simulation.check_live();
+        simulation.feed(Event::Signal);
+        simulation.settle_down("going down");
+        simulation.check_down();
+    }
+}
+
+#[test]
+fn a_signal_at_any_moment_ends_in_reverse_order() {
+    for seed in seeds() {
+        let mut simulation = Simulation::new(seed);
+        simulation.world.faults = 6;
+        simulation.world.lasting = seed % 2 == 0;
+        let moment = simulation.world.random.millis(0, 20_000);
+        simulation.trouble_until = moment;
+        simulation.begin();
+        while simulation.world.now < moment && simulation.step() {}
+        simulation.world.faults = 0;
+        let connected = simulation.invariants.connected;
+        simulation.feed(Event::Signal);
+        simulation.settle_down("going down");
+        assert!(simulation.exit.is_some(), "seed {seed}");
+        if connected {
+            simulation.check_down();
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! What the world does for the session: each effect takes its time, and may go wrong.
+
+use std::path::Path;
+use std::time::Duration;
+
+use devrun_stack::Probe;
+
+use super::brief::begins;
+use super::world::{Body, Files, Todo, World, host_path};
+use crate::effect::Effect;
+use crate::event::{Event, Failure, Op, Outcome, Synced, Transport};
+use crate::spec::{ContainerSpec, Image};
+
+/// An effect under way.
+#[derive(Debug, Clone)]
+pub(super) struct Task {
+    effect: Effect,
+    began: Duration,
+    /// The host's files when it began, which is what it reads.
+    host: Files,
+    /// What makes room was done; what takes its place is still to come.
+    half: bool,
+}
+
+impl World {
+    pub(super) fn take_on(&mut self, effect: Effect) {
+        let Some(op) = begins(&effect).cloned() else {
+            return;
+        };
+        let (from, to) = match &effect {
+            Effect::Build { .. } => (50, 3000),
+            Effect::Pull { .. } => (5, 1000),
+            Effect::Create { .. } | Effect::Restart { .. } | Effect::Start { .. } => (30, 250),
+            Effect::Stop { .. } => (30, 400),
+            Effect::Exec { .. } => (20, 2000),
+            Effect::Probe { .. } => (2, 50),
+            _ => (1, 20),
+        };
+        let task = Task {
+            effect,
+            began: self.now,
+            host: self.host.clone(),
+            half: false,
+        };
+        self.tasks.insert(op.clone(), task);
+        let delay = self.random.millis(from, to);
+        self.at(delay, Todo::Finish(op));
+    }
+
+    /// Nobody waits for it any more; the engine may do it all the same.
+    pub(super) fn give_up(&mut self, op: &Op) {
+        let Some(task) = self.tasks.remove(op) else {
+            return;
+        };
+        let sent = matches!(
+            task.effect,
+            Effect::Create { .. }
+                | Effect::Start { .. }
+                | Effect::Restart { .. }
+                | Effect::Stop { .. }
+                | Effect::Sync { .. }
+                | Effect::Exec { .. }
+        );
+        if sent && self.random.percent(50) {
+            if !task.half {
+                self.makes_room(&task.effect);
+            }
+            self.carry_out(&task);
+        }
+    }
+
+    pub(super) fn finish(&mut self, op: &Op) {
+        let Some(mut task) = self.tasks.remove(op) else {
+            return;
+        };
+        if !task.half && self.makes_room(&task.effect) {
+            task.half = true;
+            self.tasks.insert(op.clone(), task);
+            let delay = self.random.millis(5, 50);
+            return self.at(delay, Todo::Finish(op.clone()));
+        }
+        if let Some(delay) = self.asks_again(&task) {
+            self.tasks.insert(op.clone(), task);
+            return self.at(delay, Todo::Finish(op.clone()));
+        }
+        let outcome = self.carry_out(&task);
+        self.tell(Event::Done {
+            op: op.clone(),
+            outcome,
+        });
+    }
+
+    fn makes_room(&mut self, effect: &Effect) -> bool {
+        match effect {
+            Effect::Create {
+                replaces: Some(old),
+                ..
+            } => self.remove(&old.container),
+            Effect::Restart { container, .. } => self.end(container, 143, true),
+            _ => return false,
+        }
+        true
+    }
+
+    /// A probe asks until it is answered well, or its time is over.
+    fn asks_again(&mut self, task: &Task) -> Option<Duration> {
+        let Effect::Probe {
+            container, give_up, ..
+        } = &task.effect
+        else {
+            return None;
+        };
+        let container = self.container(container).filter(|one| one.running)?;
+        let patience = task.began + *give_up;
+        let wait = container.well_from.min(patience).checked_sub(self.now)?;
+        (!wait.is_zero()).then_some(wait)
+    }
+
+    fn carry_out(&mut self, task: &Task) -> Outcome {
+        match &task.effect {
+            Effect::Prepare { .. } => Outcome::Prepared { existing: vec![] },
+            Effect::Pull { image, .. } => Outcome::Image {
+                image: named(image, image.clone()),
+                made: false,
+            },
+            Effect::Build {
+                op, name, force, ..
+            } => self.build(&op.service, name, *force, &task.host),
+            Effect::Create { spec, .. } => self.create(spec),
+            Effect::Explain { .. } => Outcome::Explained {
+                lines: vec!["last words".into()],
+            },
+            effect => self.in_container(effect, task),
+        }
+    }
+
+    fn build(&mut self, service: &str, name: &str, force: bool, host: &Files) -> Outcome {
+        let inputs = host
+            .iter()
+            .filter(|(path, _)| self.rules.image_input(service, path));
+        let inputs: Vec<(String, u64)> = inputs
+            .map(|(path, version)| (path.display().to_string(), *version))
+            .collect();
+        let broken = inputs.iter().any(|(_, version)| version % 2 == 1);
+        if broken || self.goes_wrong() {
+            return failed("exit code 1");
+        }
+        let mut id = format!("sha256:{service} {inputs:?}");
+        if force {
+            id.push_str(&format!(" {:?}", self.now));
+        }
+        let made = !self.images.contains_key(&id);
+        if made {
+            let context = host_path(service);
+            let mut baked = host.clone();
+            baked.retain(|path, _| path.starts_with(&context));
+            self.images.insert(id.clone(), baked);
+        }
+        let image = named(name, id);
+        Outcome::Image { image, made }
+    }
+
+    /// Something that only a person heals.
+    fn goes_wrong(&mut self) -> bool {
+        self.lasting && self.random.percent(self.faults)
+    }
+
+    fn create(&mut self, spec: &ContainerSpec) -> Outcome {
+        if let Some(other) = self.of_service(&spec.service) {
+            let message = format!("{} stands where {} is to be made", other.id, spec.name);
+            self.collision = Some(message.clone());
+            return failed(&message);
+        }
+        let id = self.make(spec);
+        self.begin(&id);
+        self.started(&id)
+    }
+
+    fn started(&self, id: &str) -> Outcome {
+        let Some(container) = self.container(id) else {
+            return gone();
+        };
+        Outcome::Started {
+            container: id.to_owned(),
+            started_ns: container.started_ns,
+            warnings: vec![],
+        }
+    }
+
+    fn in_container(&mut self, effect: &Effect, task: &Task) -> Outcome {
+        let (Effect::Start { container: id, .. }
+        | Effect::Restart { container: id, .. }
+        | Effect::Attach { container: id, .. }
+        | Effect::Probe { container: id, .. }
+        | Effect::Sync { container: id, .. }
+        | Effect::Push { container: id, .. }
+        | Effect::Exec { container: id, .. }
+        | Effect::Signal { container: id, .. }
+        | Effect::ProxyApply { container: id, .. }
+        | Effect::Stop { container: id, .. }) = effect
+        else {
+            panic!("{effect:?} is not to be carried out");
+        };
+        let Some(container) = self.container(id).cloned() else {
+            return match effect {
+                Effect::Stop { .. } => Outcome::Stopped { deaf: false },
+                _ => gone(),
+            };
+        };
+        match effect {
+            Effect::Start { .. } | Effect::Restart { .. } => {
+                // To the engine, one that it is about to start again runs.
+                let restarts = matches!(effect, Effect::Restart { .. });
+                if !container.running && (restarts || !container.restarting) {
+                    self.begin(id);
+                }
+                return self.started(id);
+            }
+            Effect::Stop { .. } => {
+                self.end(id, 143, true);
+                return Outcome::Stopped { deaf: false };
+            }
+            Effect::Push { op, .. } => {
+                let all: Vec<_> = task.host.keys().cloned().collect();
+                return self.bring_over(&op.service, id, &task.host, &all);
+            }
+            Effect::Sync {
+                op,
+                paths,
+                running: false,
+                ..
+            } => return self.bring_over(&op.service, id, &task.host, paths),
+            _ => {}
+        }
+        if !container.running {
+            return failed("the agent does not answer");
+        }
+        self.in_process(effect, task, &container)
+    }
+
+    fn in_process(&mut self, effect: &Effect, task: &Task, container: &Body) -> Outcome {
+        match effect {
+            Effect::Attach { op, .. } => {
+                let all: Vec<_> = task.host.keys().cloned().collect();
+                let Outcome::Synced(synced) =
+                    self.bring_over(&op.service, &container.id, &task.host, &all)
+                else {
+                    return gone();
+                };
+                Outcome::Attached {
+                    transport: Transport::Agent,
+                    changed: synced.changed,
+                    problems: vec![],
+                }
+            }
+            Effect::Sync { op, paths, .. } => {
+                self.bring_over(&op.service, &container.id, &task.host, paths)
+            }
+            Effect::Probe { probe, .. } => {
+                let tcp = matches!(probe, Probe::Tcp(_));
+                if self.now < container.well_from || (!tcp && self.goes_wrong()) {
+                    let output = "no answer".to_owned();
+                    return Outcome::NotReady { output };
+                }
+                Outcome::Ready
+            }
+            Effect::Exec { .. } if self.goes_wrong() => failed("`npm ci` ended with 1"),
+            Effect::Exec { .. } => {
+                let package = host_path("backend/package.json");
+                let version = container.files.get(&package).copied();
+                if let Some(container) = self.container_mut(&container.id) {
+                    container.installed = version.unwrap_or_default();
+                }
+                Outcome::Executed
+            }
+            Effect::Signal { .. } => Outcome::Signalled,
+            Effect::ProxyApply { generation, .. } => Outcome::ProxyApplied {
+                generation: *generation,
+            },
+            other => panic!("{other:?} is not done in a process"),
+        }
+    }
+
+    /// Writes these files as the host had them, as far as the service's rules cover them.
+    fn bring_over(
+        &mut self,
+        service: &str,
+        id: &str,
+        host: &Files,
+        paths: &[impl AsRef<Path>],
+    ) -> Outcome {
+        let rules = self.rules.clone();
+        let Some(container) = self.container_mut(id) else {
+            return gone();
+        };
+        let mut synced = Synced::default();
+        for path in paths.iter().map(AsRef::as_ref) {
+            let Some(version) = host.get(path).filter(|_| rules.covers(service, path)) else {
+                continue;
+            };
+            if container.files.insert(path.to_owned(), *version) != Some(*version) {
+                synced.files += 1;
+                synced.changed.push(path.to_owned());
+            }
+        }
+        Outcome::Synced(synced)
+    }
+}
+
+fn named(name: &str, id: String) -> Image {
+    Image {
+        id,
+        name: name.to_owned(),
+        ..Image::default()
+    }
+}
+
+fn failed(message: &str) -> Outcome {
+    Outcome::Failed(Failure {
+        message: message.to_owned(),
+        ..Failure::default()
+    })
+}
+
+fn gone() -> Outcome {
+    Outcome::Failed(Failure {
+        message: "there is no such container".to_owned(),
+        container_gone: true,
+        ..Failure::default()
+    })
+}
