@@ -25,15 +25,15 @@ use follow::{Follower, From, Told};
 pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
     context.expect_services(&options.services)?;
-    let engine = Engine::connect().await?;
-    if !place(&context)?.is_locked() {
-        not_watching(global, &current(&context).await?);
-    }
     let wanted = LogOptions {
         follow: false,
         tail: tail(&options.tail)?,
         since: since(options.since.as_deref())?,
     };
+    let engine = Engine::connect().await?;
+    if !place(&context)?.is_locked() {
+        not_watching(global, &current(&context).await?);
+    }
     let containers = chosen(&engine, &context, &options.services).await?;
     let width = containers
         .iter()
