@@ -163,7 +163,7 @@ fn marker<'d, 't>(
 }
 
 /// Replaces the marker, with its indentation. The last line says where the person's text goes on,
-/// for people and for [`explain`].
+/// for people and for [`explain()`].
 fn put_in(text: &str, marker: &nginx::Directive<'_>, generated: &str, file: &str) -> String {
     let (before, after) = (
         text.get(..marker.start).unwrap_or_default(),
