@@ -140,7 +140,8 @@ fn a_saved_component_is_live_and_the_page_keeps_its_state() {
 
     // Mended and changed in one save: Vite passes over a second one within 50 ms.
     let mended = app.stack.read(COUNTER).replace("return ((", "return (");
-    app.stack.write(COUNTER, &mended.replace("Pressed", "Pushed"));
+    app.stack
+        .write(COUNTER, &mended.replace("Pressed", "Pushed"));
     browser.shows("Pushed 3 times", 20);
     eventually("no overlay", 20, || {
         browser.script(overlay).ok()?.is_null().then_some(())

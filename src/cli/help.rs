@@ -15,7 +15,10 @@ const GROUPS: [(&str, &[&str]); 3] = [
         ],
     ),
     ("Data and images", &["build"]),
-    ("Scripts", &["ci", "wait", "events", "check", "config", "doctor"]),
+    (
+        "Scripts",
+        &["ci", "wait", "events", "check", "config", "doctor"],
+    ),
 ];
 
 /// The command line, with help in groups.

@@ -142,7 +142,10 @@ impl Engine {
         label: &str,
     ) -> Result<BTreeMap<String, BTreeMap<String, String>>, EngineError> {
         let found = self.networks("label", label).await?;
-        Ok(found.into_iter().map(|network| (network.name, network.labels)).collect())
+        Ok(found
+            .into_iter()
+            .map(|network| (network.name, network.labels))
+            .collect())
     }
 
     /// All of exactly that name, always in the same order.

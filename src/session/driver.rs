@@ -355,7 +355,10 @@ impl Driver {
         self.stopping.retain(|(names, reply)| {
             let waits = status.services.iter().any(|service| {
                 names.contains(&service.name)
-                    && !matches!(service.state.as_str(), "stopped" | "off" | "done" | "failed")
+                    && !matches!(
+                        service.state.as_str(),
+                        "stopped" | "off" | "done" | "failed"
+                    )
             });
             if !waits {
                 let _ = reply.send(Tell::Status {

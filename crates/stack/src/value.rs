@@ -140,7 +140,9 @@ pub(crate) fn ports(text: &str) -> Result<Vec<u16>, Unfit> {
         return port(text).map(|port| vec![port]);
     };
     match (port(first), port(last)) {
-        (Ok(first), Ok(last)) if first < last && last - first < 1000 => Ok((first..=last).collect()),
+        (Ok(first), Ok(last)) if first < last && last - first < 1000 => {
+            Ok((first..=last).collect())
+        }
         _ => unfit(
             "not a range",
             format!("\"{text}\" is not a range of ports"),
@@ -238,7 +240,11 @@ pub(crate) fn known(text: &str, all: &[&str], what: &str) -> Result<String, Unfi
 pub(crate) fn user(text: &str) -> Result<String, Unfit> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '$');
     let parts: Vec<&str> = text.split(':').collect();
-    if parts.len() <= 2 && parts.iter().all(|part| !part.is_empty() && part.chars().all(fine)) {
+    if parts.len() <= 2
+        && parts
+            .iter()
+            .all(|part| !part.is_empty() && part.chars().all(fine))
+    {
         return Ok(text.to_owned());
     }
     unfit(

@@ -17,7 +17,10 @@ pub(super) fn apply(settings: &Settings, body: &mut ContainerCreateBody, host: &
     body.hostname.clone_from(&settings.hostname);
     body.tty = settings.tty.then_some(true);
     body.open_stdin = settings.stdin_open.then_some(true);
-    body.stop_signal = settings.stop_signal.as_ref().map(|name| format!("SIG{name}"));
+    body.stop_signal = settings
+        .stop_signal
+        .as_ref()
+        .map(|name| format!("SIG{name}"));
     body.stop_timeout = settings
         .stop_grace_period
         .map(|period| signed(period.as_secs_f64().ceil() as u64));
@@ -90,7 +93,11 @@ fn pairs(map: &std::collections::BTreeMap<String, String>, between: &str) -> Vec
 fn options(tmpfs: &Tmpfs) -> String {
     let size = tmpfs.size.map(|size| format!("size={size}"));
     let mode = tmpfs.mode.map(|mode| format!("mode={mode:o}"));
-    [size, mode].into_iter().flatten().collect::<Vec<_>>().join(",")
+    [size, mode]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 #[cfg(test)]
@@ -108,7 +115,10 @@ mod tests {
             apply(&settings, &mut ContainerCreateBody::default(), &mut host);
             host.device_requests.unwrap()[0].count
         };
-        assert_eq!((asked(Gpus::All), asked(Gpus::Count(2))), (Some(-1), Some(2)));
+        assert_eq!(
+            (asked(Gpus::All), asked(Gpus::Count(2))),
+            (Some(-1), Some(2))
+        );
     }
 
     #[test]

@@ -26,7 +26,10 @@ COPY --from=build /app /app
 fn steps_are_found_by_their_place_in_their_stage() {
     let file = Dockerfile::parse(TWO_STAGES);
     let cases = [
-        ("[build 1/4] FROM registry.example/library/python:3.13", Some(4)),
+        (
+            "[build 1/4] FROM registry.example/library/python:3.13",
+            Some(4),
+        ),
         ("[build 2/4] WORKDIR /app", Some(5)),
         ("[build 3/4] COPY requirements.txt .", Some(7)),
         (

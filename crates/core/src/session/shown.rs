@@ -201,7 +201,10 @@ impl Session {
             _ => match self.held_by(service) {
                 Some(other) => {
                     let word = other.shown.state.word();
-                    facts(State::Waiting, &format!("for {}, which is {word}", other.name))
+                    facts(
+                        State::Waiting,
+                        &format!("for {}, which is {word}", other.name),
+                    )
                 }
                 None => facts(state, "about to start"),
             },
@@ -281,9 +284,9 @@ impl Session {
             .iter()
             .all(|machine| machine.is_up() && machine.at_rest());
         let stuck = self.connected
-            && wanted.iter().all(|machine| {
-                (machine.is_up() && machine.at_rest()) || self.hopeless(machine, 0)
-            });
+            && wanted
+                .iter()
+                .all(|machine| (machine.is_up() && machine.at_rest()) || self.hopeless(machine, 0));
         let armed = self.armed || !self.options.watch;
         let settled = armed && self.connected && (ready || stuck);
         if settled && !self.settled {

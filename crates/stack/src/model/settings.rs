@@ -103,7 +103,10 @@ pub struct Settings {
     pub platform: Option<String>,
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
 fn is_no(flag: &bool) -> bool {
     !flag
 }

@@ -155,7 +155,12 @@ pub(super) fn joined(
             layer,
         };
         let what = format!("the network `{}`", text.value);
-        cx.keyed(&mut draft.networks, said, |a, b| a.network == b.network, &what);
+        cx.keyed(
+            &mut draft.networks,
+            said,
+            |a, b| a.network == b.network,
+            &what,
+        );
     }
 }
 

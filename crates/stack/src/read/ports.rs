@@ -49,10 +49,18 @@ pub(super) fn port(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, laye
     let (Some(inside), Some(bind)) = (inside, bind) else {
         return;
     };
-    if outside.as_ref().is_some_and(|outside| outside.len() != inside.len()) {
+    if outside
+        .as_ref()
+        .is_some_and(|outside| outside.len() != inside.len())
+    {
         let at = line.property("to").map_or(number.span, |text| text.span);
         let problem = cx
-            .error("stackfile::value", at, "not as many", "the ranges outside and inside differ in length")
+            .error(
+                "stackfile::value",
+                at,
+                "not as many",
+                "the ranges outside and inside differ in length",
+            )
             .advise("port \"8000-8005\" to=\"9000-9005\"");
         return cx.report(problem);
     }

@@ -9,7 +9,9 @@ fn stack(text: &str) -> Stack {
 }
 
 fn service(body: &str) -> Service {
-    let mut stack = stack(&format!("stack app\nservice it {{\nimage \"x:1\"\n{body}\n}}\n"));
+    let mut stack = stack(&format!(
+        "stack app\nservice it {{\nimage \"x:1\"\n{body}\n}}\n"
+    ));
     stack.services.remove(0)
 }
 
@@ -64,28 +66,55 @@ fn each_word_says_what_it_is_called_after() {
     assert_eq!(settings.ipc.as_deref(), Some("shareable"));
     assert_eq!(settings.extra_hosts["host.docker.internal"], "host-gateway");
     assert_eq!(settings.extra_hosts["api.test"], "10.0.0.5");
-    assert_eq!((settings.dns, settings.dns_search), (text(&["1.1.1.1"]), text(&["example.org"])));
-    assert_eq!(settings.expose, ["9000/tcp", "53/udp", "8000/tcp", "8001/tcp"]);
+    assert_eq!(
+        (settings.dns, settings.dns_search),
+        (text(&["1.1.1.1"]), text(&["example.org"]))
+    );
+    assert_eq!(
+        settings.expose,
+        ["9000/tcp", "53/udp", "8000/tcp", "8001/tcp"]
+    );
     assert_eq!(
         settings.tmpfs,
         [
-            Tmpfs { target: "/run".into(), size: Some(64 << 20), mode: Some(0o1777) },
-            Tmpfs { target: "/scratch".into(), size: None, mode: None },
+            Tmpfs {
+                target: "/run".into(),
+                size: Some(64 << 20),
+                mode: Some(0o1777)
+            },
+            Tmpfs {
+                target: "/scratch".into(),
+                size: None,
+                mode: None
+            },
         ]
     );
     assert!(settings.read_only && settings.stdin_open && settings.tty && settings.privileged);
     assert_eq!(settings.stop_signal.as_deref(), Some("QUIT"));
-    assert_eq!(settings.stop_grace_period.map(|period| period.as_secs()), Some(90));
+    assert_eq!(
+        settings.stop_grace_period.map(|period| period.as_secs()),
+        Some(90)
+    );
     assert_eq!(settings.cap_add, ["NET_ADMIN", "SYS_PTRACE"]);
     assert_eq!(settings.cap_drop, ["ALL"]);
     assert_eq!(settings.security_opt, ["no-new-privileges:true"]);
-    assert_eq!(settings.ulimits["nofile"], Ulimit { soft: 65535, hard: 65535 });
+    assert_eq!(
+        settings.ulimits["nofile"],
+        Ulimit {
+            soft: 65535,
+            hard: 65535
+        }
+    );
     assert_eq!(settings.ulimits["core"], Ulimit { soft: 0, hard: -1 });
     assert_eq!(settings.sysctls["net.core.somaxconn"], "1024");
     assert_eq!(settings.shm_size, Some(256 << 20));
     let device = &settings.devices[0];
     assert_eq!(
-        (device.host.as_str(), device.container.as_str(), device.permissions.as_str()),
+        (
+            device.host.as_str(),
+            device.container.as_str(),
+            device.permissions.as_str()
+        ),
         ("/dev/null", "/dev/nothing", "rw")
     );
     assert_eq!(settings.gpus, Some(Gpus::Count(2)));
@@ -134,7 +163,10 @@ fn single_words_replace_lists_add_keys_merge() {
     assert_eq!(settings.labels.len(), 1);
     assert_eq!(settings.labels["tier"], "two");
     assert_eq!(settings.ulimits["nofile"].soft, 2048);
-    assert_eq!((settings.tmpfs.len(), settings.tmpfs[0].size), (1, Some(1 << 20)));
+    assert_eq!(
+        (settings.tmpfs.len(), settings.tmpfs[0].size),
+        (1, Some(1 << 20))
+    );
     assert_eq!(settings.dns, ["8.8.8.8"]);
 }
 
@@ -153,10 +185,20 @@ fn networks_are_named_as_volumes_are() {
         service lonely { image "x:1" }
         "#,
     );
-    let names: Vec<&str> = stack.networks.iter().map(|one| one.engine_name.as_str()).collect();
+    let names: Vec<&str> = stack
+        .networks
+        .iter()
+        .map(|one| one.engine_name.as_str())
+        .collect();
     assert_eq!(
         names,
-        ["app-backstage", "shared", "old_default", "app-wide", "app-network"]
+        [
+            "app-backstage",
+            "shared",
+            "old_default",
+            "app-wide",
+            "app-network"
+        ]
     );
     assert!(stack.networks[0].internal && stack.networks[1].external);
     assert_eq!(stack.networks[3].driver.as_deref(), Some("macvlan"));
@@ -177,10 +219,17 @@ fn networks_are_named_as_volumes_are() {
 fn the_private_network_is_made_for_those_who_are_on_it() {
     let all = |body: &str| -> Vec<String> {
         let stack = stack(&format!("stack app\n{body}"));
-        stack.networks.into_iter().map(|one| one.engine_name).collect()
+        stack
+            .networks
+            .into_iter()
+            .map(|one| one.engine_name)
+            .collect()
     };
     assert_eq!(all("service a { image \"x:1\" }"), ["app-network"]);
-    assert_eq!(all("service a { image \"x:1\"; network-mode host; port 80 }"), [""; 0]);
+    assert_eq!(
+        all("service a { image \"x:1\"; network-mode host; port 80 }"),
+        [""; 0]
+    );
     assert_eq!(
         all("network own\nservice a { image \"x:1\"; network own }"),
         ["app-own"]
@@ -201,16 +250,28 @@ service web { image "x:1"; network back; port 8000; route "/*" }
 proxy entry { image "x:1"; config "nginx.conf"; network front; port 80 }
 "#,
     );
-    assert!(told.contains("the proxy `entry` and `web` have no network in common"), "{told}");
+    assert!(
+        told.contains("the proxy `entry` and `web` have no network in common"),
+        "{told}"
+    );
 }
 
 #[test]
 fn ranges_of_ports_are_as_many_ports() {
     let ports = |line: &str| -> Vec<(u16, u16)> {
         let it = service(line);
-        it.ports.iter().map(|port| (port.host, port.container)).collect()
+        it.ports
+            .iter()
+            .map(|port| (port.host, port.container))
+            .collect()
     };
-    assert_eq!(ports("port \"8000-8002\""), [(8000, 8000), (8001, 8001), (8002, 8002)]);
-    assert_eq!(ports("port \"8000-8001\" to=\"90-91\""), [(8000, 90), (8001, 91)]);
+    assert_eq!(
+        ports("port \"8000-8002\""),
+        [(8000, 8000), (8001, 8001), (8002, 8002)]
+    );
+    assert_eq!(
+        ports("port \"8000-8001\" to=\"90-91\""),
+        [(8000, 90), (8001, 91)]
+    );
     assert_eq!(service("port \"5000-5001/udp\"").ports[1].protocol, "udp");
 }

@@ -28,19 +28,24 @@ fn network_mode(cx: &mut Context<'_>, service: &Laid<'_>) {
                 "stackfile::network-mode",
                 network.at,
                 "joins a network",
-                format!("`{name}` has the network mode {}, and so no networks", mode.value),
+                format!(
+                    "`{name}` has the network mode {}, and so no networks",
+                    mode.value
+                ),
             )
             .also(mode.at, "said here")
             .advise("say one of the two");
         cx.report(problem);
     }
     let published = |port: &DraftPort| port.host.is_some_and(|host| host != port.container);
-    let wrong = |port: &&crate::draft::Said<DraftPort>| {
-        mode.value == "none" || published(&port.value)
-    };
+    let wrong =
+        |port: &&crate::draft::Said<DraftPort>| mode.value == "none" || published(&port.value);
     if let Some(port) = service.draft.ports.iter().find(wrong) {
         let (message, help) = if mode.value == "none" {
-            ("a container without a network publishes nothing", "take the port or the mode away")
+            (
+                "a container without a network publishes nothing",
+                "take the port or the mode away",
+            )
         } else {
             (
                 "on the network of the machine a port is the same outside and inside",
@@ -62,7 +67,10 @@ fn routed(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<'_>]) {
     };
     let serving = on(document, proxy);
     for service in laid.iter().filter(|one| !one.draft.routes.is_empty()) {
-        if on(document, service).iter().any(|one| serving.contains(one)) {
+        if on(document, service)
+            .iter()
+            .any(|one| serving.contains(one))
+        {
             continue;
         }
         let problem = cx
@@ -98,7 +106,12 @@ fn on(document: &Document<'_>, service: &Laid<'_>) -> Vec<String> {
 
 /// Where a service says which network it is on; its name where it does not.
 fn place(service: &Laid<'_>) -> SourceSpan {
-    let mode = service.draft.settings.network_mode.as_ref().map(|mode| mode.at);
+    let mode = service
+        .draft
+        .settings
+        .network_mode
+        .as_ref()
+        .map(|mode| mode.at);
     let joined = service.draft.networks.first().map(|network| network.at);
     mode.or(joined).unwrap_or(service.node.at)
 }
