@@ -88,7 +88,7 @@ async fn asked(
 
 /// Restarts one, and waits until its dependents may be restarted.
 async fn again(engine: &Engine, context: &Context, container: &Container) -> Result<(), Trouble> {
-    restart(engine, &container.id, GRACE).await?;
+    restart(engine, None, &container.id, GRACE).await?;
     let service = context.stack.service(container.service());
     let patience = service.map_or(Duration::from_secs(60), |service| service.ready_timeout);
     let end = Instant::now() + patience;

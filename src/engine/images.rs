@@ -66,6 +66,7 @@ impl Engine {
     pub(crate) async fn pull(
         &self,
         reference: &str,
+        platform: Option<&str>,
         mut progress: impl FnMut(PullProgress),
     ) -> Result<Image, EngineError> {
         let doing = format!("pulling {reference}");
@@ -74,6 +75,7 @@ impl Engine {
         let options = CreateImageOptions {
             from_image: Some(name.to_owned()),
             tag: Some(tag.to_owned()),
+            platform: platform.unwrap_or_default().to_owned(),
             ..Default::default()
         };
         let mut steps = self.docker.create_image(Some(options), None, credentials);

@@ -37,6 +37,7 @@ pub(super) fn container(
     let first = spec.networks.first();
     let ports = usable(&spec.ports, machine.ipv6);
     let mut mounts: Vec<Mount> = spec.mounts.iter().map(mount).collect();
+    mounts.extend(spec.folders.iter().map(|folder| nameless(folder)));
     mounts.extend(agent_volume.map(agent_mount));
     let mut host_config = HostConfig {
         init: Some(spec.init),
@@ -153,6 +154,15 @@ fn mount(mount: &devrun_stack::Mount) -> Mount {
         source: Some(source),
         target: Some(mount.target.clone()),
         read_only: Some(mount.read_only),
+        ..Default::default()
+    }
+}
+
+/// A volume that goes with its container.
+fn nameless(folder: &str) -> Mount {
+    Mount {
+        typ: Some(MountType::VOLUME),
+        target: Some(folder.to_owned()),
         ..Default::default()
     }
 }

@@ -22,7 +22,7 @@ use super::dockerfile::Dockerfile;
 use super::endpoint::{Endpoint, EngineError, refusal};
 use super::filesync::{DOCKERFILE, Files};
 use super::progress::{Progress, Step, is_cancelled};
-use super::secrets::Secrets;
+use super::secrets::{SecretSource, Secrets};
 use super::session::Session;
 
 #[cfg(test)]
@@ -35,6 +35,8 @@ pub(crate) struct BuildRequest {
     pub(crate) context: PathBuf,
     /// The Dockerfile; may lie outside the context.
     pub(crate) dockerfile: PathBuf,
+    /// Which system and processor it is for, unless the engine's own.
+    pub(crate) platform: Option<String>,
     /// The stage to stop at.
     pub(crate) target: Option<String>,
     /// Build arguments.
@@ -44,7 +46,7 @@ pub(crate) struct BuildRequest {
     /// The image's labels.
     pub(crate) labels: BTreeMap<String, String>,
     /// What `RUN --mount=type=secret,id=NAME` may read.
-    pub(crate) secrets: BTreeMap<String, PathBuf>,
+    pub(crate) secrets: BTreeMap<String, SecretSource>,
     /// Take no step from an earlier build.
     pub(crate) no_cache: bool,
     /// Ask for a newer base image.
@@ -282,6 +284,7 @@ fn build_path(request: &BuildRequest, session: &str) -> String {
         ("remote", "client-session".to_owned()),
         ("dockerfile", DOCKERFILE.to_owned()),
         ("t", request.tag.clone()),
+        ("platform", request.platform.clone().unwrap_or_default()),
         ("target", request.target.clone().unwrap_or_default()),
         ("buildargs", json(&request.args)),
         ("labels", json(&request.labels)),

@@ -22,7 +22,10 @@ pub(crate) fn inputs_hash(
     exclude: impl Fn(&str) -> bool,
 ) -> Result<String, ContextError> {
     let mut hash = Fields(Sha256::new());
-    let text = fs::read(&build.dockerfile).map_err(ContextError::read(&build.dockerfile))?;
+    let text = match &build.inline {
+        Some(text) => text.clone().into_bytes(),
+        None => fs::read(&build.dockerfile).map_err(ContextError::read(&build.dockerfile))?,
+    };
     hash.field(&text);
     hash.field(build.target.as_deref().unwrap_or_default().as_bytes());
     hash.field(platform.as_bytes());
@@ -30,6 +33,11 @@ pub(crate) fn inputs_hash(
     for (name, value) in &build.args {
         hash.field(name.as_bytes());
         hash.field(value.as_bytes());
+    }
+    // A secret leaves no trace in an image, and what was made with it differs all the same.
+    for (name, content) in &build.secrets {
+        hash.field(name.as_bytes());
+        hash.field(&content.0);
     }
     let context = Context::open(&build.context, &build.dockerfile)?;
     for entry in context.walk()? {

@@ -21,4 +21,4 @@ pub(crate) use endpoint::Endpoint;
 pub(crate) use ensure::image_tag;
 pub(crate) use inputs::inputs_hash;
 pub(crate) use progress::{Step, StepState};
-pub(crate) use secrets::own_authorities;
+pub(crate) use secrets::{SecretSource, own_authorities};

@@ -31,15 +31,35 @@ const BUNDLES: [&str; 3] = [
     "/etc/ssl/ca-bundle.pem",
 ];
 
-/// The secrets of one build: files, each read when the build asks for it.
+/// Where a secret comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) enum SecretSource {
+    /// A file, read when the build asks for it.
+    File(PathBuf),
+    /// The secret itself.
+    Bytes(Vec<u8>),
+}
+
+impl std::fmt::Debug for SecretSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            SecretSource::File(path) => f.debug_tuple("File").field(path).finish(),
+            SecretSource::Bytes(_) => f.write_str("Bytes(…)"),
+        }
+    }
+}
+
+/// The secrets of one build.
 #[derive(Debug)]
-pub(super) struct Secrets(BTreeMap<String, PathBuf>);
+pub(super) struct Secrets(BTreeMap<String, SecretSource>);
 
 impl Secrets {
     /// The given secrets, and [`HOST_CA`] unless it is among them.
-    pub(super) fn with_host_authorities(mut secrets: BTreeMap<String, PathBuf>) -> Self {
+    pub(super) fn with_host_authorities(mut secrets: BTreeMap<String, SecretSource>) -> Self {
         if let Some(bundle) = own_authorities() {
-            secrets.entry(HOST_CA.to_owned()).or_insert(bundle);
+            secrets
+                .entry(HOST_CA.to_owned())
+                .or_insert(SecretSource::File(bundle));
         }
         Self(secrets)
     }
@@ -87,7 +107,8 @@ impl secrets_server::Secrets for Secrets {
     ) -> Result<Response<GetSecretResponse>, Status> {
         let id = request.into_inner().id;
         let data = match self.0.get(&id) {
-            Some(path) => tokio::fs::read(path)
+            Some(SecretSource::Bytes(bytes)) => bytes.clone(),
+            Some(SecretSource::File(path)) => tokio::fs::read(path)
                 .await
                 .map_err(|e| unreadable(&id, path, &e))?,
             // The build goes on without it unless the mount says `required`.

@@ -19,7 +19,10 @@ pub(crate) async fn apply_states(
 ) -> Result<(), ProxyError> {
     for change in state_changes(before, now) {
         match change {
-            Change::Write(file) => inside.write(&file.path, &file.content, READABLE).await?,
+            Change::Write(file) => {
+                let text = String::from_utf8_lossy(&file.content.0);
+                inside.write(&file.path, &text, READABLE).await?;
+            }
             Change::Remove(path) => inside.remove(&path).await?,
         }
     }

@@ -1,6 +1,6 @@
 //! Containers, network and volumes: what the core asks for, in calls to the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use tokio::sync::OnceCell;
 
 use super::agents::Agent;
+use super::stopping::{self, remove};
 use crate::engine::{Engine, EngineError, Found, LogOptions, nanoseconds};
 use crate::sync::agent_binary::AGENT;
 
@@ -236,10 +237,8 @@ pub(super) async fn restart(
     container: String,
     grace: Duration,
 ) -> Outcome {
-    let deaf = is_deaf(&engine, agent.as_ref(), &container).await;
-    let grace = if deaf { Duration::ZERO } else { grace };
-    match engine.restart(&container, grace).await {
-        Ok(()) => match started(&engine, &container).await {
+    match stopping::restart(&engine, agent.as_ref(), &container, grace).await {
+        Ok(deaf) => match started(&engine, &container).await {
             Outcome::Started {
                 container,
                 started_ns,
@@ -256,18 +255,6 @@ pub(super) async fn restart(
         },
         Err(error) => Outcome::Failed(port_taken(&engine, error).await),
     }
-}
-
-/// Restarts a container for a command that has no session; its first process is not waited for
-/// where it could not be told.
-pub(crate) async fn restart_plain(
-    engine: &Engine,
-    container: &str,
-    grace: Duration,
-) -> Result<(), EngineError> {
-    let deaf = is_deaf(engine, None, container).await;
-    let grace = if deaf { Duration::ZERO } else { grace };
-    engine.restart(container, grace).await
 }
 
 async fn started(engine: &Engine, container: &str) -> Outcome {
@@ -302,76 +289,36 @@ async fn put(engine: &Engine, container: &str, files: &[PutFile]) -> Result<(), 
     if files.is_empty() {
         return Ok(());
     }
-    let tar = tar_of(files).map_err(|error| Failure {
-        message: format!("its files could not be packed: {error}"),
-        ..Failure::default()
-    })?;
-    engine
-        .upload_tar_bytes(container, "/", tar)
-        .await
-        .map_err(failure)
+    let folders: BTreeSet<&str> = files.iter().map(|file| file.below.as_str()).collect();
+    for folder in folders {
+        let tar = tar_of(files, folder).map_err(|error| Failure {
+            message: format!("its files could not be packed: {error}"),
+            ..Failure::default()
+        })?;
+        engine
+            .upload_tar_bytes(container, folder, tar)
+            .await
+            .map_err(failure)?;
+    }
+    Ok(())
 }
 
-fn tar_of(files: &[PutFile]) -> std::io::Result<Vec<u8>> {
+/// Those that are unpacked in that folder.
+fn tar_of(files: &[PutFile], folder: &str) -> std::io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
-    for file in files {
+    for file in files.iter().filter(|file| file.below == folder) {
         let mut header = tar::Header::new_gnu();
-        header.set_size(file.content.len() as u64);
-        header.set_mode(0o644);
+        header.set_size(file.content.0.len() as u64);
+        header.set_mode(file.mode);
         header.set_mtime(0);
+        let path = file.path.strip_prefix(folder).unwrap_or(&file.path);
         tar.append_data(
             &mut header,
-            file.path.trim_start_matches('/'),
-            file.content.as_bytes(),
+            path.trim_start_matches('/'),
+            file.content.0.as_slice(),
         )?;
     }
     tar.into_inner()
-}
-
-/// Whether the first process cannot be told to end, so that waiting for it is of no use.
-async fn is_deaf(engine: &Engine, agent: Option<&Agent>, container: &str) -> bool {
-    let Some(signal) = engine.stop_signal(container).await else {
-        return false;
-    };
-    match agent {
-        Some(agent) => agent.is_deaf(signal).await,
-        None => match Agent::start(engine, container, None).await {
-            Ok(agent) => {
-                let deaf = agent.is_deaf(signal).await;
-                agent.close().await;
-                deaf
-            }
-            Err(_) => false,
-        },
-    }
-}
-
-/// Stops a container within its grace, or at once where its first process could not be told;
-/// answers whether that was so.
-pub(crate) async fn stop(
-    engine: &Engine,
-    agent: Option<&Agent>,
-    container: &str,
-    grace: Duration,
-) -> Result<bool, EngineError> {
-    let deaf = is_deaf(engine, agent, container).await;
-    let grace = if deaf { Duration::ZERO } else { grace };
-    match engine.stop(container, grace).await {
-        Err(error) if error.is_absent() => Ok(false),
-        other => other.map(|()| deaf),
-    }
-}
-
-/// Stops and removes a container; its volumes stay. Answers as [`stop`] does.
-pub(crate) async fn remove(
-    engine: &Engine,
-    agent: Option<&Agent>,
-    container: &str,
-    grace: Duration,
-) -> Result<bool, EngineError> {
-    let deaf = stop(engine, agent, container, grace).await?;
-    engine.remove(container, true).await?;
-    Ok(deaf)
 }
 
 /// The last lines of its log.

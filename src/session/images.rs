@@ -1,35 +1,52 @@
 //! Images: pulled where they are missing, built where none of these inputs is there.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::sync::Arc;
 
 use devrun_core::event::{Failure, Op, Outcome, Progress};
 use devrun_core::plan::Rules;
 use devrun_core::spec::label;
-use devrun_stack::Build;
+use devrun_stack::{Build, Location, Pull};
 use tokio::sync::mpsc;
 
 use super::Input;
 use super::containers::failure;
 use super::trees;
 use crate::engine::{self, Engine};
-use crate::image::{self, BuildError, BuildRequest, Step, StepState};
+use crate::image::{self, BuildError, BuildRequest, SecretSource, Step, StepState};
 
-/// Has the image, by pulling it if need be, or in any case with `newer`.
+/// An image that somebody else makes.
+pub(super) struct Named {
+    pub(super) reference: String,
+    pub(super) policy: Pull,
+    pub(super) platform: Option<String>,
+}
+
+/// Has the image, by pulling it where its policy says so.
 pub(super) async fn pull(
     engine: Engine,
     op: Op,
-    reference: String,
-    newer: bool,
+    named: Named,
     inputs: mpsc::Sender<Input>,
 ) -> Outcome {
+    let reference = named.reference;
     match engine.inspect_image(&reference).await {
-        Ok(Some(image)) if !newer => return Outcome::Image { image, made: false },
+        Ok(Some(image)) if named.policy != Pull::Always => {
+            return Outcome::Image { image, made: false };
+        }
+        Ok(None) if named.policy == Pull::Never => {
+            return Outcome::Failed(Failure {
+                message: format!("the image {reference} is not there, and is never pulled"),
+                hint: Some(format!("docker pull {reference}, or take `pull never` away")),
+                ..Failure::default()
+            });
+        }
         Ok(_) => {}
         Err(error) => return Outcome::Failed(failure(error)),
     }
     let mut last = String::new();
-    let pulled = engine.pull(&reference, |progress| {
+    let pulled = engine.pull(&reference, named.platform.as_deref(), |progress| {
         // Layers move in hundreds of small steps; a line for each change of what happens will do.
         if progress.layer.is_empty() && progress.status != last {
             last.clone_from(&progress.status);
@@ -69,7 +86,8 @@ pub(super) async fn tag_of(
     rules: &Arc<Rules>,
 ) -> Result<(String, String), Failure> {
     let version = engine.version().await.map_err(failure)?;
-    let platform = format!("{}/{}", version.os, version.arch);
+    let own = || format!("{}/{}", version.os, version.arch);
+    let platform = build.platform.clone().unwrap_or_else(own);
     let (spec, service, rules) = (build.clone(), service.to_owned(), rules.clone());
     let hashed = tokio::task::spawn_blocking(move || {
         let context = spec.context.clone();
@@ -109,9 +127,19 @@ pub(super) async fn build(
             Err(error) => return Outcome::Failed(failure(error)),
         }
     }
+    let inline = match wanted.build.inline.as_deref().map(written).transpose() {
+        Ok(inline) => inline,
+        Err(error) => return failed(format!("its Dockerfile could not be written: {error}")),
+    };
+    let place = inline.as_ref().map(|_| wanted.build.at.clone());
+    let secrets = wanted.build.secrets.into_iter();
     let request = BuildRequest {
         context: wanted.build.context,
-        dockerfile: wanted.build.dockerfile,
+        dockerfile: match &inline {
+            Some(file) => file.path().to_owned(),
+            None => wanted.build.dockerfile,
+        },
+        platform: wanted.build.platform,
         target: wanted.build.target,
         args: wanted.build.args,
         tag: tag.clone(),
@@ -119,7 +147,9 @@ pub(super) async fn build(
             (label::STACK.to_owned(), wanted.stack),
             (label::INPUTS.to_owned(), hash),
         ]),
-        secrets: BTreeMap::new(),
+        secrets: secrets
+            .map(|(name, content)| (name, SecretSource::Bytes(content.0)))
+            .collect(),
         no_cache: wanted.no_cache,
         pull: wanted.pull,
     };
@@ -144,8 +174,15 @@ pub(super) async fn build(
             Ok(None) => failed(format!("{tag} is not there although it was built")),
             Err(error) => Outcome::Failed(failure(error)),
         },
-        Err(error) => Outcome::Failed(explained(error)),
+        Err(error) => Outcome::Failed(explained(error, place.as_ref())),
     }
+}
+
+/// A Dockerfile that stands in the Stackfile, as a file for as long as it is built.
+fn written(text: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("devrun-").tempfile()?;
+    file.write_all(text.as_bytes())?;
+    Ok(file)
 }
 
 fn endpoint(engine: &Engine) -> image::Endpoint {
@@ -185,17 +222,18 @@ fn failed(message: String) -> Outcome {
     })
 }
 
-fn explained(error: BuildError) -> Failure {
+fn explained(error: BuildError, inline: Option<&Location>) -> Failure {
     let BuildError::Failed(failure) = error else {
         return Failure {
             message: error.to_string(),
             ..Failure::default()
         };
     };
-    let name = failure
-        .dockerfile
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let file = failure.dockerfile.file_name().unwrap_or_default();
+    let name = match inline {
+        Some(_) => "dockerfile-inline".to_owned(),
+        None => file.to_string_lossy().into_owned(),
+    };
     let place = failure
         .line
         .map_or_else(|| name.clone(), |line| format!("{name}:{line}"));
@@ -206,7 +244,10 @@ fn explained(error: BuildError) -> Failure {
     Failure {
         message: format!("its build failed at {place}"),
         details,
-        hint: Some(format!("mend {} and save it", failure.dockerfile.display())),
+        hint: Some(match inline {
+            Some(at) => format!("mend it at {at} and save"),
+            None => format!("mend {} and save it", failure.dockerfile.display()),
+        }),
         container_gone: false,
     }
 }

@@ -3,10 +3,14 @@
 use std::time::Duration;
 
 use devrun_wire::frames::{Request, Response};
+use futures_util::StreamExt;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::agents::Agent;
-use crate::engine::Engine;
+use crate::engine::{Engine, LogOptions};
 use crate::image::own_authorities;
+use crate::probe::Answer;
 use crate::proxy::{Inside, InsideError, Ran};
 use crate::sync::connection::SyncError;
 
@@ -116,6 +120,33 @@ impl Hands {
         }
     }
 
+    /// Whether a line of its log since its last start has this text in it.
+    pub(super) async fn logged(&self, text: &str, timeout: Duration) -> Answer {
+        let options = match self.engine.inspect(&self.container).await {
+            // The first lines may be older than what the engine calls the start; what came after
+            // the last end belongs to this one.
+            Ok(Some(found)) => LogOptions {
+                since: OffsetDateTime::parse(&found.finished_at, &Rfc3339).ok(),
+                ..LogOptions::default()
+            },
+            Ok(None) => return Answer::Lost("its container is gone".to_owned()),
+            Err(error) => return Answer::Lost(error.to_string()),
+        };
+        let mut log = self.engine.logs(&self.container, options);
+        let search = async {
+            while let Some(line) = log.next().await {
+                match line {
+                    Ok(line) if in_line(text, &line.text) => return Answer::Good,
+                    Ok(_) => {}
+                    Err(error) => return Answer::Bad(error.to_string()),
+                }
+            }
+            Answer::Bad(format!("no line of its log says \"{text}\""))
+        };
+        let found = tokio::time::timeout(timeout, search).await;
+        found.unwrap_or_else(|_| Answer::Bad("its log could not be read in time".to_owned()))
+    }
+
     async fn ask(&self, agent: &Agent, request: Request) -> Result<Ran, InsideError> {
         match agent.connection.request(request).await {
             Ok(Response::Exited { code, output, .. }) => {
@@ -194,6 +225,18 @@ impl Inside for Hands {
     }
 }
 
+/// The parts between the stars, one after the other.
+fn in_line(text: &str, line: &str) -> bool {
+    let mut rest = line;
+    text.split('*').all(|part| match rest.find(part) {
+        Some(at) => {
+            rest = &rest[at + part.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
 fn millis(timeout: Duration) -> u64 {
     u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)
 }
@@ -207,4 +250,23 @@ fn inside(message: String) -> InsideError {
 
 fn gone(error: &SyncError) -> InsideError {
     inside(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_line;
+
+    #[test]
+    fn a_star_stands_for_anything_within_the_line() {
+        let line = "Listening on 0.0.0.0:8000 (ready)";
+        for (text, found) in [
+            ("Listening on", true),
+            ("on *:8000", true),
+            ("(ready)", true),
+            ("8000*Listening", false),
+            ("listening", false),
+        ] {
+            assert_eq!(in_line(text, line), found, "{text}");
+        }
+    }
 }

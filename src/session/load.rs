@@ -31,6 +31,10 @@ impl Host for Disk {
         std::fs::read_to_string(path)
     }
 
+    fn read_bytes(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
     fn kind(&self, path: &Path) -> Option<PathKind> {
         let metadata = std::fs::metadata(path).ok()?;
         Some(if metadata.is_dir() {

@@ -12,6 +12,7 @@ pub(crate) mod place;
 mod serve;
 pub(crate) mod single;
 mod status;
+mod stopping;
 mod trees;
 
 use std::time::Duration;
@@ -82,4 +83,4 @@ impl Running {
 /// How long the engine's `stop` may take in `down` before the process is killed.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
-pub(crate) use containers::{remove, restart_plain as restart, stop};
+pub(crate) use stopping::{remove, restart, stop};

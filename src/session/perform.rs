@@ -9,7 +9,7 @@ use devrun_stack::{Command, Probe};
 
 use super::driver::{Driver, Input};
 use super::inside::Hands;
-use super::{containers, images, trees};
+use super::{containers, images, stopping, trees};
 use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::{apply_config, apply_states};
 
@@ -32,14 +32,18 @@ impl Driver {
                 let (engine, stack) = (self.engine.clone(), self.stack_name());
                 self.work(op, containers::prepare(engine, stack, networks, volumes));
             }
-            Effect::Pull { op, image } => {
-                let task = images::pull(
-                    self.engine.clone(),
-                    op.clone(),
-                    image,
-                    false,
-                    self.inputs.clone(),
-                );
+            Effect::Pull {
+                op,
+                image,
+                policy,
+                platform,
+            } => {
+                let named = images::Named {
+                    reference: image,
+                    policy,
+                    platform,
+                };
+                let task = images::pull(self.engine.clone(), op.clone(), named, self.inputs.clone());
                 self.work(op, task);
             }
             Effect::Build {
@@ -118,7 +122,7 @@ impl Driver {
             } => {
                 let agent = self.agents.get(&container).cloned();
                 self.work(op, async move {
-                    match containers::stop(&engine, agent.as_ref(), &container, grace).await {
+                    match stopping::stop(&engine, agent.as_ref(), &container, grace).await {
                         Ok(deaf) => Outcome::Stopped { deaf },
                         Err(error) => Outcome::Failed(containers::failure(error)),
                     }
@@ -329,6 +333,7 @@ async fn ask(hands: &Hands, probe: &Probe, timeout: Duration) -> Answer {
         Probe::Command(command) => hands.command(&command.argv(), timeout).await,
         Probe::Http(url) => hands.http(url, timeout).await,
         Probe::Tcp(port) => hands.tcp(*port, timeout).await,
+        Probe::Log(text) => return hands.logged(text, timeout).await,
     };
     match ran {
         Ok(ran) if ran.code == 0 => Answer::Good,

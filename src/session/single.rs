@@ -7,7 +7,7 @@ use devrun_core::event::{Failure, Op, Outcome, Progress};
 use devrun_core::make;
 use devrun_core::plan::Rules;
 use devrun_core::spec::Image;
-use devrun_stack::{Service, Source, Stack};
+use devrun_stack::{Pull, Service, Source, Stack};
 use tokio::sync::mpsc;
 
 use super::containers::{self, failure};
@@ -47,7 +47,12 @@ pub(crate) async fn image_of(
     let had = async {
         match &service.source {
             Source::Image(reference) => {
-                images::pull(engine, op, reference.clone(), how.pull, inputs).await
+                let named = images::Named {
+                    reference: reference.clone(),
+                    policy: if how.pull { Pull::Always } else { service.pull },
+                    platform: service.settings.platform.clone(),
+                };
+                images::pull(engine, op, named, inputs).await
             }
             Source::Build(build) => {
                 let wanted = images::Wanted {

@@ -80,15 +80,12 @@ impl Stage {
             "nginx:1.26",
         ]);
         let mut files = routes::state_files(states);
-        files.push(PutFile {
-            path: CONFIG_PATH.into(),
-            content: configuration(7),
-        });
+        files.push(PutFile::text(CONFIG_PATH.into(), configuration(7)));
         let root = std::env::temp_dir().join(&stage.name);
         for file in &files {
             let path = root.join(file.path.trim_start_matches('/'));
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, &file.content).unwrap();
+            fs::write(path, &file.content.0).unwrap();
         }
         docker(&[
             "cp",
@@ -155,7 +152,7 @@ impl Stage {
                         "mkdir -p $(dirname {path}); cat >{path}.new; mv {path}.new {path}"
                     );
                     let words = ["exec", "-i", &self.containers[0], "sh", "-c", &line];
-                    docker_with(&words, file.content.as_bytes());
+                    docker_with(&words, &file.content.0);
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use devrun_stack::{Build, Command, Network, Probe, Volume};
+use devrun_stack::{Build, Command, Content, Network, Probe, Pull, Volume};
 
 use crate::event::Op;
 use crate::notice::Notice;
@@ -29,6 +29,10 @@ pub enum Effect {
         op: Op,
         /// The reference.
         image: String,
+        /// Whether its registry is asked.
+        policy: Pull,
+        /// Which of its variants, unless the engine's own.
+        platform: Option<String>,
     },
     /// Have an image of these inputs, by building if none is there.
     Build {
@@ -185,13 +189,31 @@ pub struct Old {
     pub grace: Duration,
 }
 
-/// A file that devrun itself makes in a container.
+/// A file that is put into a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PutFile {
     /// Absolute, inside.
     pub path: String,
     /// Its content.
-    pub content: String,
+    pub content: Content,
+    /// Permission bits.
+    pub mode: u32,
+    /// The folder that it is unpacked in: `/`, or the volume that it lies in where the root
+    /// cannot be written.
+    pub below: String,
+}
+
+impl PutFile {
+    /// A file that devrun itself makes, and everybody may read.
+    #[must_use]
+    pub fn text(path: String, text: String) -> PutFile {
+        PutFile {
+            path,
+            content: Content(text.into_bytes()),
+            mode: 0o644,
+            below: "/".to_owned(),
+        }
+    }
 }
 
 /// What the proxy has to know of a service.

@@ -1,11 +1,14 @@
 //! A service and its image to what the engine is told, with the hash of each part.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
 
-use devrun_stack::{Attachment, Command, Probe, Service, Source, Stack};
+use devrun_stack::{Attachment, Command, FileInside, Healthcheck, Probe, Service, Source, Stack};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::effect::PutFile;
 use crate::spec::{ContainerSpec, HealthSpec, Image, PortSpec, label};
 
 /// Where the agent lies in every container.
@@ -37,9 +40,10 @@ pub fn container(
         logging: service.logging.clone(),
         limits: service.limits,
         reservations: service.reservations,
+        folders: folders(service),
         settings: service.settings.clone(),
     };
-    let parts = parts(&spec);
+    let parts = parts(&spec, service);
     let waits_for: Vec<&str> = service
         .depends_on
         .iter()
@@ -60,6 +64,12 @@ pub fn container(
         let millis = grace.as_millis().to_string();
         spec.labels.insert(label::GRACE.to_owned(), millis);
     }
+    if !service.pre_stop.is_empty() {
+        // Plain data of ours: its JSON cannot fail.
+        let commands: Vec<_> = service.pre_stop.iter().map(Command::argv).collect();
+        let json = serde_json::to_string(&commands).unwrap_or_default();
+        spec.labels.insert(label::PRE_STOP.to_owned(), json);
+    }
     spec.labels.extend(service.settings.labels.clone());
     if let Some(run) = run {
         spec.labels.insert(label::RUN.to_owned(), run.to_owned());
@@ -79,7 +89,9 @@ pub fn image_name(stack: &Stack, service: &Service) -> String {
                 theirs.context == ours.context
                     && theirs.dockerfile == ours.dockerfile
                     && theirs.target == ours.target
+                    && theirs.inline == ours.inline
                     && theirs.args == ours.args
+                    && theirs.secrets == ours.secrets
             }
             _ => false,
         });
@@ -128,6 +140,43 @@ fn networks(stack: &Stack, service: &Service) -> Vec<Attachment> {
     networks
 }
 
+/// The secrets and configuration of a service, as they are put into its container.
+#[must_use]
+pub fn files(service: &Service) -> Vec<PutFile> {
+    let put = |file: &FileInside| PutFile {
+        path: file.target.clone(),
+        content: file.content.clone(),
+        mode: file.mode,
+        below: folder(service, &file.target).unwrap_or_else(|| "/".to_owned()),
+    };
+    service.files.iter().map(put).collect()
+}
+
+/// The folder that a file is unpacked in where the root cannot be written: the volume that it
+/// lies in, else its own folder, which becomes a volume.
+fn folder(service: &Service, target: &str) -> Option<String> {
+    if !service.settings.read_only {
+        return None;
+    }
+    let around = service
+        .mounts
+        .iter()
+        .map(|mount| mount.target.as_str())
+        .find(|mount| Path::new(target).starts_with(mount));
+    let own = target.rsplit_once('/').map_or("/", |(folder, _)| folder);
+    Some(around.unwrap_or(own).to_owned())
+}
+
+/// Folders that are made volumes without a name, because files are put there.
+fn folders(service: &Service) -> Vec<String> {
+    let mounted = |folder: &String| service.mounts.iter().any(|mount| mount.target == *folder);
+    let folders = service.files.iter().filter_map(|file| folder(service, &file.target));
+    let mut folders: Vec<String> = folders.filter(|folder| !mounted(folder)).collect();
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
 fn ports(service: &Service) -> Vec<PortSpec> {
     // Without a network of its own there is nothing to publish from.
     if service.settings.network_mode.is_some() {
@@ -148,6 +197,15 @@ fn ports(service: &Service) -> Vec<PortSpec> {
 }
 
 fn health(service: &Service) -> Option<HealthSpec> {
+    if service.healthcheck_off || service.healthcheck.as_ref().is_some_and(is_log) {
+        return Some(HealthSpec {
+            test: vec!["NONE".to_owned()],
+            interval: Duration::ZERO,
+            timeout: Duration::ZERO,
+            retries: 0,
+            start_period: Duration::ZERO,
+        });
+    }
     let check = service.healthcheck.as_ref()?;
     let millis = check.timeout.as_millis().to_string();
     let agent = |kind: &str, what: String| {
@@ -169,6 +227,8 @@ fn health(service: &Service) -> Option<HealthSpec> {
         }
         Probe::Http(url) => agent("http", url.clone()),
         Probe::Tcp(port) => agent("tcp", port.to_string()),
+        // From inside a container its log cannot be read.
+        Probe::Log(_) => return None,
     };
     Some(HealthSpec {
         test,
@@ -179,7 +239,11 @@ fn health(service: &Service) -> Option<HealthSpec> {
     })
 }
 
-fn parts(spec: &ContainerSpec) -> String {
+fn is_log(check: &Healthcheck) -> bool {
+    matches!(check.test, Probe::Log(_))
+}
+
+fn parts(spec: &ContainerSpec, service: &Service) -> String {
     let parts = [
         ("image", short_hash(&spec.image_id)),
         ("command", short_hash(&spec.command)),
@@ -199,6 +263,17 @@ fn parts(spec: &ContainerSpec) -> String {
         .iter()
         .map(|(name, hash)| format!("{name}={hash}"))
         .collect();
+    if !service.files.is_empty() {
+        let files: Vec<_> = service
+            .files
+            .iter()
+            .map(|file| (&file.target, file.mode, &file.content.0))
+            .collect();
+        parts.push(format!("files={}", short_hash(&files)));
+    }
+    if !service.pre_stop.is_empty() {
+        parts.push(format!("pre-stop={}", short_hash(&service.pre_stop)));
+    }
     // Each setting that is said is a part under its own word; a new word of the language then
     // recreates nothing that does not use it.
     let settings = serde_json::to_value(&spec.settings);

@@ -24,6 +24,8 @@ pub mod label {
     pub const DEPENDS_ON: &str = "devrun.depends-on";
     /// Milliseconds that it may take to end, where it is told; so that `down` knows it too.
     pub const GRACE: &str = "devrun.grace";
+    /// Commands that run inside before it is told to end, argument vectors as JSON.
+    pub const PRE_STOP: &str = "devrun.pre-stop";
     /// The run of `devrun ci` that it belongs to.
     pub const RUN: &str = "devrun.run";
     /// The service whose `devrun run` it serves, on containers that end with one command. They have
@@ -72,6 +74,9 @@ pub struct ContainerSpec {
     pub limits: Resources,
     /// What it is promised; for CPUs a share, as the engine has no reservation of CPUs.
     pub reservations: Resources,
+    /// Folders that are volumes without a name, because files are put there and the root cannot
+    /// be written.
+    pub folders: Vec<String>,
     /// What is passed on as it stands.
     pub settings: Settings,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use miette::SourceSpan;
 
 use crate::context::Context;
-use crate::model::{Attachment, Command, Condition, Logging, Mount, On, Port, Resources, Restart};
+use crate::model::{Attachment, Command, Condition, Content, FileInside, Logging, Mount, On, Port, Resources, Restart};
 
 pub(crate) use settings::DraftSettings;
 
@@ -50,6 +50,9 @@ pub(crate) struct Draft {
     pub(crate) ready_timeout: Once<Duration>,
     pub(crate) config: Once<PathBuf>,
     pub(crate) health: Once<String>,
+    pub(crate) files: Vec<Said<FileInside>>,
+    pub(crate) post_start: Vec<Said<Command>>,
+    pub(crate) pre_stop: Vec<Said<Command>>,
     pub(crate) settings: DraftSettings,
     /// A template or the defaults by themselves, read for their problems: what they edit is
     /// not there.
@@ -64,7 +67,9 @@ pub(crate) enum DraftSource {
         context: PathBuf,
         dockerfile: PathBuf,
         target: Option<String>,
+        inline: Option<String>,
         args: BTreeMap<String, String>,
+        secrets: BTreeMap<String, Content>,
     },
 }
 
@@ -96,6 +101,7 @@ pub(crate) struct DraftDependency {
     pub(crate) service: String,
     pub(crate) condition: Option<Condition>,
     pub(crate) follow: bool,
+    pub(crate) required: bool,
 }
 
 /// A health check; an HTTP path gets its port when all ports are known.
@@ -115,6 +121,7 @@ pub(crate) enum DraftProbe {
     Url(String),
     Path(String),
     Tcp(u16),
+    Log(String),
 }
 
 /// A route; without a port it goes to the service's one inside port.
@@ -162,8 +169,20 @@ impl Draft {
             "ready-timeout" => emptied(&mut self.ready_timeout),
             "config" => emptied(&mut self.config),
             "health" => emptied(&mut self.health),
+            "secret" | "config-file" => emptied(&mut self.files),
+            "post-start" => emptied(&mut self.post_start),
+            "pre-stop" => emptied(&mut self.pre_stop),
             other => self.settings.clear(other),
         }
+    }
+
+    /// Names of the secrets that its build takes.
+    pub(crate) fn secrets_of_build(&self) -> impl Iterator<Item = &str> {
+        let secrets = match self.source.as_ref().map(|said| &said.value) {
+            Some(DraftSource::Build { secrets, .. }) => Some(secrets),
+            _ => None,
+        };
+        secrets.into_iter().flat_map(BTreeMap::keys).map(String::as_str)
     }
 
     /// Ports inside, each once.

@@ -53,6 +53,7 @@ pub(crate) fn service(cx: &mut Context<'_>, all: &[Laid<'_>], laid: &Laid<'_>) -
         mounts: in_order(&draft.mounts),
         depends_on: depends_on(all, draft),
         healthcheck,
+        healthcheck_off: draft.healthcheck.as_ref().is_some_and(|said| said.value.is_none()),
         limits: said(draft.limits.as_ref()).unwrap_or_default(),
         reservations: said(draft.reservations.as_ref()).unwrap_or_default(),
         restart: restart(laid),
@@ -63,6 +64,9 @@ pub(crate) fn service(cx: &mut Context<'_>, all: &[Laid<'_>], laid: &Laid<'_>) -
         sync,
         on: rules(&draft.on),
         ready_timeout: said(draft.ready_timeout.as_ref()).unwrap_or(Duration::from_secs(300)),
+        files: in_order(&draft.files),
+        post_start: in_order(&draft.post_start),
+        pre_stop: in_order(&draft.pre_stop),
         pull: said(draft.settings.pull.as_ref()).unwrap_or_default(),
         settings: draft.settings.settled(),
         at: cx.location(laid.node.at),
@@ -103,12 +107,17 @@ fn source(cx: &Context<'_>, draft: &Draft) -> Option<Source> {
             context,
             dockerfile,
             target,
+            inline,
             args,
+            secrets,
         } => Source::Build(Build {
             context: context.clone(),
             dockerfile: dockerfile.clone(),
             target: target.clone(),
+            platform: draft.settings.platform.as_ref().map(|one| one.value.clone()),
+            inline: inline.clone(),
             args: args.clone(),
+            secrets: secrets.clone(),
             at: cx.location(said.at),
         }),
     })
@@ -142,6 +151,7 @@ fn depends_on(all: &[Laid<'_>], draft: &Draft) -> Vec<DependsOn> {
             .condition
             .unwrap_or_else(|| inferred(&said.value.service)),
         follow: said.value.follow,
+        required: said.value.required,
     };
     draft.depends_on.iter().map(resolved).collect()
 }
@@ -214,6 +224,7 @@ fn healthcheck(cx: &mut Context<'_>, draft: &Draft) -> Option<Healthcheck> {
         DraftProbe::Command(command) => Probe::Command(command.clone()),
         DraftProbe::Url(url) => Probe::Http(url.clone()),
         DraftProbe::Tcp(port) => Probe::Tcp(*port),
+        DraftProbe::Log(text) => Probe::Log(text.clone()),
         DraftProbe::Path(path) => {
             let port = one_port(
                 cx,

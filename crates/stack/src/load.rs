@@ -22,6 +22,14 @@ pub trait Host {
     /// Whatever reading it answers; `NotFound` where it is absent.
     fn read(&self, path: &Path) -> std::io::Result<String>;
 
+    /// The content of a file that need not be text: secrets and configuration.
+    ///
+    /// # Errors
+    /// Whatever reading it answers; `NotFound` where it is absent.
+    fn read_bytes(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        self.read(path).map(String::into_bytes)
+    }
+
     /// What lies at a path; `None` if nothing does.
     fn kind(&self, path: &Path) -> Option<PathKind>;
 }
@@ -107,9 +115,10 @@ fn stack(cx: &mut Context<'_>, options: &Options, kdl: &kdl::KdlDocument) -> Opt
     let name = read::stack_name(cx, kdl, options.project_name.as_deref());
     cx.variables.stack = name.clone().unwrap_or_default();
     outside(cx, options);
-    let secrets = read::variables(cx, kdl);
-    let document = read::document(cx, kdl, name.as_deref().unwrap_or_default());
+    let mut secrets = read::variables(cx, kdl);
+    let mut document = read::document(cx, kdl, name.as_deref().unwrap_or_default());
     cx.variables.url = url(cx, &document);
+    read::contents(cx, &mut document);
     let laid = merge::services(cx, &document);
     verify::stack(cx, &document, &laid);
     let services: Vec<Service> = laid
@@ -121,6 +130,12 @@ fn stack(cx: &mut Context<'_>, options: &Options, kdl: &kdl::KdlDocument) -> Opt
         return None;
     }
     let name = name?;
+    for file in document.files.iter().filter(|file| file.word == "secret") {
+        let bytes = file.content.as_ref().map_or(&[][..], |content| &content.0);
+        if let Ok(text) = std::str::from_utf8(bytes) {
+            secrets.extend(Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
+        }
+    }
     let networks = networks(cx, &document, &services);
     Some(Stack {
         network: document.network(read::DEFAULT_NETWORK),

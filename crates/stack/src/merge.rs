@@ -345,6 +345,9 @@ fn remove_keyed(
         "env-file" => drop(&mut draft.env_files, |path| {
             line.words.iter().any(|word| path.ends_with(&word.value))
         }),
+        "secret" | "config-file" => drop(&mut draft.files, |file| {
+            named(&file.name) || file.target == to
+        }),
         "label" | "sysctl" => {
             let keys: Vec<&str> = line
                 .children()

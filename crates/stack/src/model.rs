@@ -1,5 +1,6 @@
 //! What a Stackfile means, once it is valid: plain data, every value filled in.
 
+mod files;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use files::{Content, FileInside};
 pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Ulimit};
 
 /// Where in which file something was declared; both numbers count from 1.
@@ -146,6 +148,8 @@ pub struct Service {
     pub depends_on: Vec<DependsOn>,
     /// How it is told that it is healthy.
     pub healthcheck: Option<Healthcheck>,
+    /// The image's own health check is switched off.
+    pub healthcheck_off: bool,
     /// Upper bounds.
     pub limits: Resources,
     /// What it is promised.
@@ -168,6 +172,12 @@ pub struct Service {
     pub on: Vec<On>,
     /// How long until it must be ready after its start; default 5 minutes.
     pub ready_timeout: Duration,
+    /// Secrets and configuration, put into the container before it starts.
+    pub files: Vec<FileInside>,
+    /// Commands inside, as soon as its process runs.
+    pub post_start: Vec<Command>,
+    /// Commands inside, before its process is told to end.
+    pub pre_stop: Vec<Command>,
     /// When its image is asked for at its registry.
     pub pull: Pull,
     /// What is passed on to the engine as it stands.
@@ -191,6 +201,7 @@ impl Default for Service {
             mounts: Vec::new(),
             depends_on: Vec::new(),
             healthcheck: None,
+            healthcheck_off: false,
             limits: Resources::default(),
             reservations: Resources::default(),
             restart: Restart::No,
@@ -202,6 +213,9 @@ impl Default for Service {
             sync: Vec::new(),
             on: Vec::new(),
             ready_timeout: READY_TIMEOUT,
+            files: Vec::new(),
+            post_start: Vec::new(),
+            pre_stop: Vec::new(),
             pull: Pull::default(),
             settings: Settings::default(),
             at: Location::default(),
@@ -244,8 +258,14 @@ pub struct Build {
     pub dockerfile: PathBuf,
     /// The stage to stop at.
     pub target: Option<String>,
+    /// Which system and processor it is for, unless the engine's own.
+    pub platform: Option<String>,
+    /// The Dockerfile's text, where it stands in the Stackfile.
+    pub inline: Option<String>,
     /// Build arguments.
     pub args: BTreeMap<String, String>,
+    /// What `RUN --mount=type=secret,id=NAME` may read.
+    pub secrets: BTreeMap<String, Content>,
     /// Where it is declared.
     pub at: Location,
 }
@@ -325,6 +345,8 @@ pub struct DependsOn {
     pub condition: Condition,
     /// Restart me when it was replaced or restarted.
     pub follow: bool,
+    /// Without it there is no start; if not, one that is off or has failed is not waited for.
+    pub required: bool,
 }
 
 /// Until when a dependent waits.
@@ -364,6 +386,8 @@ pub enum Probe {
     Http(String),
     /// Takes a connection on that port, from inside.
     Tcp(u16),
+    /// A line of its log has this text in it; `*` stands for any.
+    Log(String),
 }
 
 /// Amounts; `None` is no bound.

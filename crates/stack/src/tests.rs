@@ -1,5 +1,6 @@
 //! The language seen from outside: text in, stack or diagnostics out.
 
+mod files;
 mod meaning;
 mod reference;
 mod reuse;

@@ -1,5 +1,6 @@
 //! What only shows when all services are side by side.
 
+mod files;
 mod networks;
 
 use miette::SourceSpan;
@@ -7,7 +8,7 @@ use miette::SourceSpan;
 use crate::context::Context;
 use crate::draft::{DraftPort, DraftSource, Said};
 use crate::merge::Laid;
-use crate::model::{Action, Condition, MountSource, Restart};
+use crate::model::{Action, Command, Condition, MountSource, Restart};
 use crate::read::{Document, Kind};
 use crate::words;
 
@@ -15,6 +16,7 @@ use crate::words;
 pub(crate) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<'_>]) {
     for service in laid {
         complete(cx, service);
+        shell_entrypoint(cx, service);
         task(cx, service);
         dependencies(cx, document, laid, service);
         rebuilds(cx, service);
@@ -26,6 +28,7 @@ pub(crate) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
     routes(cx, laid);
     container_names(cx, laid);
     networks::stack(cx, document, laid);
+    files::stack(cx, document, laid);
     unused_volumes(cx, document, laid);
 }
 
@@ -90,6 +93,24 @@ fn complete(cx: &mut Context<'_>, service: &Laid<'_>) {
             .error("stackfile::missing", node.at, "no configuration", format!("proxy `{}` has no `config`", node.name))
             .advise("config \"nginx/nginx.conf\", in which `include devrun-routes;` marks where the routes go");
         cx.report(problem);
+    }
+}
+
+/// A line for the shell does not pass on what the command says.
+fn shell_entrypoint(cx: &mut Context<'_>, service: &Laid<'_>) {
+    let entrypoint = service.draft.settings.entrypoint.as_ref();
+    let line = entrypoint.filter(|said| matches!(said.value, Command::Shell(_)));
+    if let (Some(entrypoint), Some(command)) = (line, &service.draft.command) {
+        let warning = cx
+            .error(
+                "stackfile::lost-command",
+                command.at,
+                "gets lost",
+                "an entrypoint of one string is a line for the shell, which does not pass the command on",
+            )
+            .also(entrypoint.at, "the line")
+            .advise("say the program and its arguments as strings of their own: entrypoint \"program\" \"argument\"");
+        cx.warn(warning);
     }
 }
 

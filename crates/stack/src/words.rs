@@ -18,7 +18,7 @@ pub(crate) enum Place {
 }
 
 const TOP: &[&str] = &[
-    "stack", "var", "volume", "network", "defaults", "template", "service", "proxy", "task", "check",
+    "stack", "var", "volume", "network", "secret", "config-file", "defaults", "template", "service", "proxy", "task", "check",
 ];
 const SERVICE: &[&str] = &[
     "use",
@@ -28,6 +28,10 @@ const SERVICE: &[&str] = &[
     "environment",
     "env-file",
     "network",
+    "secret",
+    "config-file",
+    "post-start",
+    "pre-stop",
     "port",
     "volume",
     "bind",
@@ -85,6 +89,10 @@ const PROXY: &[&str] = &[
     "environment",
     "env-file",
     "network",
+    "secret",
+    "config-file",
+    "post-start",
+    "pre-stop",
     "port",
     "volume",
     "bind",
@@ -132,7 +140,7 @@ const PROXY: &[&str] = &[
 ];
 const SYNC: &[&str] = &["ignore", "on"];
 const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild"];
-const BUILD: &[&str] = &["args"];
+const BUILD: &[&str] = &["args", "secret", "dockerfile-inline"];
 const NETWORK: &[&str] = &["alias"];
 const CHECK: &[&str] = &["http", "exec"];
 
@@ -144,8 +152,8 @@ const PLANNED: &[&str] = &[
     "action",
     "replicas",
     "attach",
-    "secret",
-    "config-file",
+    "additional-context",
+    "ssh",
     "mirror",
     "back",
     "run",
@@ -298,6 +306,10 @@ fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
         (Place::Top, "networks") => {
             "each network is a node at the top: network backstage; one is made by itself, STACK-network"
         }
+        (Place::Top, "secrets") => "each secret is a node at the top: secret NAME file=\"…\"",
+        (Place::Top, "configs" | "config") => {
+            "each file is a node at the top: config-file NAME file=\"…\""
+        }
         (Place::Top, "version") => "there is no version to declare",
         (Place::Top, "name" | "project") => "stack NAME",
         (Place::Top, "variables" | "vars" | "env_file") => {
@@ -348,6 +360,10 @@ fn in_service(word: &str) -> Option<&'static str> {
         "extra_hosts" => "extra-host NAME \"ADDRESS\", one node a name",
         "ulimits" => "ulimit nofile 65535, one node a limit",
         "sysctls" => "sysctl { net.core.somaxconn 1024 }",
+        "secrets" => "secret NAME, one node each; what it holds is said at the top: secret NAME file=\"…\"",
+        "configs" => "config-file NAME to=\"/inside\", declared at the top: config-file NAME file=\"…\"",
+        "post_start" | "hook" => "post-start \"command\"",
+        "pre_stop" => "pre-stop \"command\"",
         "labels" => "label { NAME \"value\" }",
         "devices" => "device \"/dev/fuse\" permissions=rw, one node a device",
         "pull_policy" => "pull missing, always or never",

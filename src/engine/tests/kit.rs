@@ -32,6 +32,7 @@ pub(in crate::engine) fn spec(name: &str, service: &str) -> ContainerSpec {
         logging: None,
         limits: Resources::default(),
         reservations: Resources::default(),
+        folders: Vec::new(),
         settings: Settings::default(),
     }
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::super::{BuildError, BuildRequest, Endpoint, Step, StepState, build};
+use super::super::{BuildError, BuildRequest, Endpoint, SecretSource, Step, StepState, build};
 use super::{Built, Failure};
 
 const BASE: &str = "python:3.13-slim";
@@ -27,6 +27,7 @@ impl Project {
         fs::create_dir(&context).unwrap();
         let project = Self {
             request: BuildRequest {
+                platform: None,
                 dockerfile: dir.path().join("Dockerfile"),
                 context,
                 target: None,
@@ -187,11 +188,9 @@ async fn a_secret_is_there_while_it_is_needed_and_leaves_nothing() {
     let token: Vec<u8> = b"s3cret".repeat(100_000);
     let file = project.dir.path().join("secret-file");
     fs::write(&file, "from a file").unwrap();
-    let token_file = project.dir.path().join("token-file");
-    fs::write(&token_file, token).unwrap();
     let secrets = &mut project.request.secrets;
-    secrets.insert("token".into(), token_file);
-    secrets.insert("file".into(), file);
+    secrets.insert("token".into(), SecretSource::Bytes(token));
+    secrets.insert("file".into(), SecretSource::File(file));
 
     let first = project.build().await;
     assert_eq!(

@@ -92,29 +92,18 @@ pub fn state_changes(before: &[RouteState], now: &[RouteState]) -> Vec<Change> {
 fn told(state: &RouteState) -> Vec<PutFile> {
     let name = &state.service;
     let mut files = vec![
-        PutFile {
-            path: format!("{WAIT_DIR}/{name}.html"),
-            content: wait_page(state),
-        },
-        PutFile {
-            path: format!("{WAIT_DIR}/{name}.json"),
-            content: wait_json(state),
-        },
+        PutFile::text(format!("{WAIT_DIR}/{name}.html"), wait_page(state)),
+        PutFile::text(format!("{WAIT_DIR}/{name}.json"), wait_json(state)),
     ];
     if STATES.contains(&state.state) {
-        files.push(PutFile {
-            path: state_path(name, state.state),
-            content: format!("{}\n", shown_state(state)),
-        });
+        let text = format!("{}\n", shown_state(state));
+        files.push(PutFile::text(state_path(name, state.state), text));
     }
     files
 }
 
 fn ready_file(state: &RouteState) -> PutFile {
-    PutFile {
-        path: ready_path(&state.service),
-        content: "ready\n".to_owned(),
-    }
+    PutFile::text(ready_path(&state.service), "ready\n".to_owned())
 }
 
 fn ready_path(service: &str) -> String {

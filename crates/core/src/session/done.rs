@@ -184,6 +184,11 @@ impl Session {
                 }
             }
             Outcome::Synced(synced) => self.on_synced(name, &synced),
+            Outcome::Executed if doing == Doing::Hook => {
+                if let Some(machine) = self.machines.get_mut(name) {
+                    machine.hooks.pop_front();
+                }
+            }
             Outcome::Executed => self.step_over(name, "ran its command"),
             Outcome::Signalled => self.step_over(name, "signalled"),
             Outcome::Ready => self.becomes_ready(name),
@@ -212,9 +217,11 @@ impl Session {
         if doing == Doing::Restart {
             self.acted(name, "restarted");
         }
+        let hooks = self.service(name).map(|service| service.post_start.clone());
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
+        machine.hooks = hooks.unwrap_or_default().into();
         let made = machine.making.take();
         let seen = machine.container.take();
         let (spec, parts) = match (seen, made) {
@@ -305,7 +312,12 @@ impl Session {
                 }
             }
             Doing::Explain => {}
-            Doing::Create | Doing::Start | Doing::Restart | Doing::Attach | Doing::Probe => {
+            Doing::Create
+            | Doing::Start
+            | Doing::Restart
+            | Doing::Attach
+            | Doing::Hook
+            | Doing::Probe => {
                 machine.failed = Some(failure);
                 self.update_over(name, Some(Vec::new()));
             }

@@ -4,6 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use devrun_stack::Command;
+
 use crate::event::{Failure, Op, Transport};
 use crate::plan::Follow;
 use crate::spec::{Container, ContainerState, Health, Image, label};
@@ -80,6 +82,8 @@ pub(crate) enum Doing {
     /// All that is synced, by the archive call.
     Push,
     Exec,
+    /// A command that belongs to the start.
+    Hook,
     Signal,
     ProxyApply,
     Stop,
@@ -128,6 +132,8 @@ pub(crate) struct Machine {
     pub(crate) making: Option<(String, String)>,
     /// How changes travel; `None` until the agent of this start has been seen.
     pub(crate) attached: Option<Transport>,
+    /// Commands that still belong to its last start.
+    pub(crate) hooks: VecDeque<Command>,
     /// Warnings that were given, each once.
     pub(crate) warned: BTreeSet<String>,
     /// Since its last start, the probe was answered well.
@@ -258,6 +264,7 @@ impl Machine {
             busy: None,
             making: None,
             attached: None,
+            hooks: VecDeque::new(),
             warned: BTreeSet::new(),
             ready: false,
             was_ready: false,

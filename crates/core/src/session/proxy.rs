@@ -32,10 +32,7 @@ impl Session {
         self.note_applying(name);
         let mut files = routes::state_files(&self.route_states());
         match self.proxy_config(name, self.generation) {
-            Ok(content) => files.push(PutFile {
-                path: CONFIG.to_owned(),
-                content,
-            }),
+            Ok(content) => files.push(PutFile::text(CONFIG.to_owned(), content)),
             Err(message) => self.warn(Some(name), message),
         }
         files

@@ -5,8 +5,8 @@ use std::time::Duration;
 use devrun_stack::{Condition, Healthcheck, Probe, Service, Source};
 
 use super::Session;
-use super::machine::{Doing, ImageState, Machine};
-use crate::effect::{Effect, Old};
+use super::machine::{Doing, ImageState, Machine, Wanted};
+use crate::effect::{Effect, Old, PutFile};
 use crate::event::Op;
 use crate::make;
 use crate::notice::NoticeEvent;
@@ -93,6 +93,8 @@ impl Session {
             Source::Image(image) => self.emit(Effect::Pull {
                 op,
                 image: image.clone(),
+                policy: service.pull,
+                platform: service.settings.platform.clone(),
             }),
             Source::Build(build) => {
                 let cause = self.cause_of(name);
@@ -169,6 +171,13 @@ impl Session {
         if machine.attached.is_none() {
             let op = self.begin(name, Doing::Attach);
             self.emit(Effect::Attach { op, container });
+        } else if let Some(command) = machine.hooks.front().cloned() {
+            let op = self.begin(name, Doing::Hook);
+            self.emit(Effect::Exec {
+                op,
+                container,
+                command,
+            });
         } else if service.proxy.is_some() && self.proxy_config_differs(name) {
             self.apply_proxy_config(name, container);
         } else if !machine.ready && !service.task {
@@ -219,7 +228,7 @@ impl Session {
     }
 
     fn create(&mut self, name: &str, spec: ContainerSpec, replaces: Option<Old>) {
-        let files = self.proxy_files(name);
+        let files = self.files(name);
         let label = |key: &str| spec.labels.get(key).cloned().unwrap_or_default();
         let making = Some((label(label::SPEC), label(label::PARTS)));
         if let Some(machine) = self.machines.get_mut(name) {
@@ -242,7 +251,7 @@ impl Session {
         let Some(container) = self.machines.get(name).and_then(Machine::container_id) else {
             return;
         };
-        let files = self.proxy_files(name);
+        let files = self.files(name);
         let op = self.begin(name, Doing::Start);
         self.starts(name);
         self.emit(Effect::Start {
@@ -250,6 +259,13 @@ impl Session {
             container,
             files,
         });
+    }
+
+    /// What its container has to hold before it starts.
+    fn files(&mut self, name: &str) -> Vec<PutFile> {
+        let mut files = self.service(name).map(make::files).unwrap_or_default();
+        files.extend(self.proxy_files(name));
+        files
     }
 
     /// Restarts the process of a container, because `what` asks for it.
@@ -328,6 +344,9 @@ impl Session {
     pub(super) fn held_by<'a>(&'a self, service: &Service) -> Option<&'a Machine> {
         service.depends_on.iter().find_map(|dependency| {
             let machine = self.machines.get(&dependency.service)?;
+            if !dependency.required && (machine.wanted != Wanted::Run || machine.is_hopeless()) {
+                return None;
+            }
             let up = match dependency.condition {
                 // One whose process is being replaced has not started yet.
                 Condition::Started => {

@@ -145,9 +145,18 @@ pub fn wanted(stack: &Stack, named: &[String], profiles: &[String]) -> BTreeSet<
                 service
                     .depends_on
                     .iter()
+                    // One that is not required comes along only where it needs no profile.
+                    .filter(|dependency| dependency.required || is_on(stack, &dependency.service))
                     .map(|dependency| dependency.service.clone()),
             );
         }
     }
     all
+}
+
+/// It starts without a profile being chosen.
+fn is_on(stack: &Stack, name: &str) -> bool {
+    stack
+        .service(name)
+        .is_some_and(|service| service.profiles.is_empty())
 }

@@ -3,24 +3,40 @@
 use std::collections::BTreeMap;
 
 use kdl::KdlNode;
+use miette::SourceSpan;
 
-use super::environment;
+use super::{Document, environment, files};
 use crate::context::{Context, tidy};
 use crate::draft::{Draft, DraftSource, Said};
-use crate::line::{Block, Shape};
+use crate::line::{Block, MANY, Shape};
 use crate::load::PathKind;
+use crate::model::Content;
 use crate::words::Place;
 
 const BUILD: Shape = Shape {
     words: (1, 1),
-    properties: &["target", "dockerfile"],
+    properties: &["target", "dockerfile", "ssh"],
     block: Block::Maybe,
     example: "build \"backend\" target=dev",
 };
 
-pub(super) fn build(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, layer: usize) {
+/// What stands in the block of `build`.
+#[derive(Default)]
+struct Inside {
+    args: BTreeMap<String, String>,
+    secrets: BTreeMap<String, Content>,
+    inline: Option<(String, SourceSpan)>,
+}
+
+pub(super) fn build(
+    cx: &mut Context<'_>,
+    document: &Document<'_>,
+    draft: &mut Draft,
+    node: &KdlNode,
+    layer: usize,
+) {
     let line = cx.line(node, &BUILD);
-    let args = args(cx, node);
+    let inside = inside(cx, document, node);
     let Some(line) = line else { return };
     let folder = &line.words[0];
     let written = cx.string(folder);
@@ -28,27 +44,38 @@ pub(super) fn build(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, lay
     let dockerfile = line
         .property("dockerfile")
         .map(|text| (cx.string(text), text.span));
+    if let Some(ssh) = line.property("ssh") {
+        let problem = cx
+            .error("stackfile::planned", ssh.span, "not yet", "`ssh=` is planned, and not there yet")
+            .advise("a key for the build can be a secret: build \"…\" { secret deploy-key }");
+        cx.report(problem);
+    }
     if folder.broken {
         return;
     }
     let context = cx.path(&written);
+    if let (Some((_, inline)), Some((_, named))) = (&inside.inline, &dockerfile) {
+        let problem = cx
+            .error("stackfile::twice", *inline, "its text here", "there are two Dockerfiles")
+            .also(*named, "a file here")
+            .advise("say one of the two");
+        cx.report(problem);
+    }
     let (dockerfile, at) = match dockerfile {
         Some((name, span)) => (tidy(&context.join(name)), span),
         None => (context.join("Dockerfile"), folder.span),
     };
-    if cx.existing(
-        &context,
-        folder.span,
-        Some(PathKind::Folder),
-        "build context",
-    ) {
+    let there = cx.existing(&context, folder.span, Some(PathKind::Folder), "build context");
+    if there && inside.inline.is_none() {
         cx.existing(&dockerfile, at, Some(PathKind::File), "Dockerfile");
     }
     let value = DraftSource::Build {
         context,
         dockerfile,
         target,
-        args,
+        inline: inside.inline.map(|(text, _)| text),
+        args: inside.args,
+        secrets: inside.secrets,
     };
     cx.once(
         &mut draft.source,
@@ -61,14 +88,45 @@ pub(super) fn build(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, lay
     );
 }
 
-fn args(cx: &mut Context<'_>, node: &KdlNode) -> BTreeMap<String, String> {
-    let mut args = BTreeMap::new();
+const SECRET: Shape = Shape {
+    words: (1, MANY),
+    properties: &[],
+    block: Block::Never,
+    example: "secret npm-token",
+};
+const INLINE: Shape = Shape {
+    words: (1, 1),
+    properties: &[],
+    block: Block::Never,
+    example: "dockerfile-inline \"FROM alpine\"",
+};
+
+fn inside(cx: &mut Context<'_>, document: &Document<'_>, node: &KdlNode) -> Inside {
+    let mut inside = Inside::default();
     for child in node.children().map_or(&[][..], |block| block.nodes()) {
-        if child.name().value() == "args" {
-            args.append(&mut environment::table(cx, child));
-        } else {
-            cx.unknown_word(child, Place::Build);
+        match child.name().value() {
+            "args" => inside.args.append(&mut environment::table(cx, child)),
+            "secret" => {
+                if let Some(line) = cx.line(child, &SECRET) {
+                    for name in &line.words {
+                        if let Some(file) = files::known(cx, document, name, "secret") {
+                            let content = file.content.clone().unwrap_or_default();
+                            inside.secrets.insert(file.name.clone(), content);
+                        }
+                    }
+                }
+            }
+            "dockerfile-inline" => {
+                if let Some(line) = cx.line(child, &INLINE) {
+                    let text = cx.string(&line.words[0]);
+                    if let Some((_, first)) = inside.inline {
+                        cx.twice(line.at(), first, "`dockerfile-inline` is said twice".into());
+                    }
+                    inside.inline = Some((text, line.at()));
+                }
+            }
+            _ => cx.unknown_word(child, Place::Build),
         }
     }
-    args
+    inside
 }

@@ -10,7 +10,7 @@ use crate::words;
 
 const DEPENDS_ON: Shape = Shape {
     words: (1, MANY),
-    properties: &["condition", "follow"],
+    properties: &["condition", "follow", "required"],
     block: Block::Never,
     example: "depends-on db redis condition=healthy",
 };
@@ -54,6 +54,10 @@ pub(super) fn depends_on(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode
         .property("follow")
         .and_then(|text| cx.flag(text))
         .unwrap_or(false);
+    let required = line
+        .property("required")
+        .and_then(|text| cx.flag(text))
+        .unwrap_or(true);
     for name in line.words.iter().filter(|name| !name.broken) {
         let service = cx.string(name);
         let what = format!("the dependency on `{service}`");
@@ -61,6 +65,7 @@ pub(super) fn depends_on(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode
             service,
             condition,
             follow,
+            required,
         };
         cx.keyed(
             &mut draft.depends_on,

@@ -15,6 +15,7 @@ const HEALTHCHECK: Shape = Shape {
     properties: &[
         "http",
         "tcp",
+        "log",
         "interval",
         "timeout",
         "retries",
@@ -92,24 +93,29 @@ fn probe(cx: &mut Context<'_>, line: &Line<'_>) -> Option<DraftProbe> {
         return None;
     }
     let (http, tcp) = (line.property("http"), line.property("tcp"));
+    let log = line.property("log");
     if usize::from(http.is_some())
         + usize::from(tcp.is_some())
+        + usize::from(log.is_some())
         + usize::from(!line.words.is_empty())
         != 1
     {
-        let (label, message) = if line.words.is_empty() && http.is_none() {
+        let (label, message) = if line.words.is_empty() && http.is_none() && tcp.is_none() && log.is_none() {
             ("asks nothing", "`healthcheck` does not say what is asked")
         } else {
             ("asks more than one thing", "`healthcheck` asks one thing")
         };
         let problem = cx
             .error("stackfile::missing", line.at(), label, message)
-            .advise("a command, http=\"/path\", tcp=5432, or none");
+            .advise("a command, http=\"/path\", tcp=5432, log=\"text\", or none");
         cx.report(problem);
         return None;
     }
     if let Some(text) = tcp {
         return cx.parsed(text, value::port).map(DraftProbe::Tcp);
+    }
+    if let Some(text) = log {
+        return cx.parsed(text, log_text).map(DraftProbe::Log);
     }
     let Some(text) = http else {
         return probe_command(cx, line);
@@ -132,6 +138,17 @@ fn probe(cx: &mut Context<'_>, line: &Line<'_>) -> Option<DraftProbe> {
         .advise("a path at the service's own port, http=\"/health\", or all of it, http=\"http://localhost:8000/health\"; https is not supported");
     cx.report(problem);
     None
+}
+
+fn log_text(text: &str) -> Result<String, value::Unfit> {
+    if text.trim_matches(['*', ' ']).is_empty() || text.contains('\n') {
+        return Err(value::Unfit {
+            label: "would be any line".into(),
+            message: format!("\"{text}\" is not a part of one line"),
+            help: "a part of the line that says that it serves: log=\"listening on *:8000\"".into(),
+        });
+    }
+    Ok(text.to_owned())
 }
 
 /// `CMD` and `CMD-SHELL` are Compose's way to say what the number of strings says here.

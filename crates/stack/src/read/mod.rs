@@ -4,6 +4,7 @@ mod build;
 mod check;
 mod depends;
 mod environment;
+mod files;
 mod health;
 mod mounts;
 mod networks;
@@ -17,6 +18,7 @@ mod vars;
 
 pub(crate) use check::checks;
 pub(crate) use environment::{service_file, variable_file};
+pub(crate) use files::contents;
 pub(crate) use networks::{DEFAULT as DEFAULT_NETWORK, unsaid as default_network};
 pub(crate) use service::service_word;
 pub(crate) use top::{Document, Kind, ServiceNode, document, stack_name};

@@ -3,7 +3,7 @@
 use kdl::KdlNode;
 
 use super::{
-    Document, build, command, depends, environment, health, mounts, networks, ports, route, settings, sync,
+    Document, build, command, depends, environment, files, health, mounts, networks, ports, route, settings, sync,
 };
 use crate::context::{Context, Form};
 use crate::draft::{Draft, DraftSource, Said};
@@ -79,12 +79,13 @@ pub(crate) fn service_word(
     layer: usize,
 ) {
     match node.name().value() {
-        "build" => build::build(cx, draft, node, layer),
+        "build" => build::build(cx, document, draft, node, layer),
         "environment" => environment::environment(cx, draft, node, layer),
         "port" => ports::port(cx, draft, node, layer),
         "network" => networks::joined(cx, document, draft, node, layer),
         "volume" => mounts::volume(cx, document, draft, node, layer),
         "bind" => mounts::bind(cx, draft, node, layer),
+        "secret" | "config-file" => files::taken(cx, document, draft, node, layer),
         "depends-on" => depends::depends_on(cx, draft, node, layer),
         "healthcheck" => health::healthcheck(cx, draft, node, layer),
         "route" => route::route(cx, draft, node, layer),
@@ -108,7 +109,7 @@ fn line_word(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, layer: usi
         "task" => &TASK,
         "profile" => &PROFILE,
         "env-file" => &ENV_FILE,
-        "command" => &COMMAND,
+        "command" | "post-start" | "pre-stop" => &COMMAND,
         "limits" | "reservations" => &AMOUNTS,
         "restart" => &RESTART,
         _ => &LOGGING,
@@ -140,6 +141,13 @@ fn line_word(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, layer: usi
         ),
         "env-file" => env_files(cx, draft, &line, layer),
         "command" => say!(command, command(cx, &line.words)),
+        "post-start" | "pre-stop" => {
+            let list = match word {
+                "post-start" => &mut draft.post_start,
+                _ => &mut draft.pre_stop,
+            };
+            list.extend(command(cx, &line.words).map(|value| Said { value, at, layer }));
+        }
         "limits" => say!(limits, amounts(cx, &line)),
         "reservations" => say!(reservations, amounts(cx, &line)),
         "restart" => say!(restart, restart(cx, &line)),

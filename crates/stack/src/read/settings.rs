@@ -6,7 +6,7 @@ use super::{command, ports, sync};
 use crate::context::{Context, Text};
 use crate::draft::{Draft, DraftSettings, Said};
 use crate::line::{Block, Line, MANY, Shape};
-use crate::model::{Device, Gpus, Pull, Tmpfs, Ulimit};
+use crate::model::{Command, Device, Gpus, Pull, Tmpfs, Ulimit};
 use crate::value::{self, known};
 
 const fn shape(words: (usize, usize), example: &'static str) -> Shape {
@@ -113,7 +113,7 @@ fn said_once(
         return false;
     };
     match word {
-        "entrypoint" => say!(entrypoint, command(cx, &line.words)),
+        "entrypoint" => say!(entrypoint, command(cx, &line.words).map(program)),
         "user" => say!(user, cx.parsed(text, value::user)),
         "working-dir" => say!(working_dir, cx.parsed(text, value::inside)),
         "hostname" => say!(hostname, cx.parsed(text, value::host_name)),
@@ -218,6 +218,17 @@ fn keyed(
 
 fn pair_key(pair: &(String, String)) -> String {
     pair.0.clone()
+}
+
+/// One word alone is a program: as a line for a shell it would not get the command as its
+/// arguments.
+fn program(command: Command) -> Command {
+    match command {
+        Command::Shell(line) if line.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) => {
+            Command::Argv(vec![line])
+        }
+        other => other,
+    }
 }
 
 fn network_mode(cx: &mut Context<'_>, text: &Text) -> Option<String> {

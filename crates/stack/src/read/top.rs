@@ -3,6 +3,7 @@
 use kdl::{KdlDocument, KdlNode};
 use miette::SourceSpan;
 
+use super::files::{self, FileNode};
 use super::networks;
 use crate::context::Context;
 use crate::draft::Said;
@@ -16,6 +17,7 @@ pub(crate) struct Document<'a> {
     pub(crate) stack: String,
     pub(crate) volumes: Vec<Said<Volume>>,
     pub(crate) networks: Vec<Said<Network>>,
+    pub(crate) files: Vec<FileNode<'a>>,
     pub(crate) defaults: Option<&'a KdlNode>,
     pub(crate) templates: Vec<Template<'a>>,
     pub(crate) services: Vec<ServiceNode<'a>>,
@@ -181,6 +183,7 @@ pub(crate) fn document<'a>(
         stack: stack.to_owned(),
         volumes: Vec::new(),
         networks: Vec::new(),
+        files: Vec::new(),
         defaults: None,
         templates: Vec::new(),
         services: Vec::new(),
@@ -191,6 +194,8 @@ pub(crate) fn document<'a>(
         match node.name().value() {
             "stack" | "var" => {}
             "volume" => volume(cx, &mut document, node),
+            "secret" => files::declared(cx, &mut document, node, "secret"),
+            "config-file" => files::declared(cx, &mut document, node, "config-file"),
             "network" => networks::declared(cx, &mut document, node),
             "defaults" => {
                 cx.line(node, &DEFAULTS);

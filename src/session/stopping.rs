@@ -1,0 +1,110 @@
+//! Containers that are to end: what they are told first, how long they are waited for.
+//!
+//! How a container wants to be ended stands on it, so that `down` needs no Stackfile for it.
+
+use std::time::Duration;
+
+use devrun_core::spec::{Container, ContainerState, label};
+
+use super::agents::Agent;
+use crate::engine::{Engine, EngineError};
+
+/// What stands on a container about its end.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Farewell {
+    /// How long it may take, where it says so.
+    grace: Option<Duration>,
+    /// Commands that run inside before it is told.
+    before: Vec<Vec<String>>,
+}
+
+impl Farewell {
+    fn of(container: &Container) -> Farewell {
+        let runs = container.state == ContainerState::Running;
+        let commands = serde_json::from_str(container.label(label::PRE_STOP));
+        Farewell {
+            grace: container
+                .label(label::GRACE)
+                .parse()
+                .ok()
+                .map(Duration::from_millis),
+            before: commands.ok().filter(|_| runs).unwrap_or_default(),
+        }
+    }
+}
+
+/// Runs what is to run before, and answers how long the container is waited for and whether its
+/// first process cannot be told to end, so that waiting is of no use.
+async fn prepare(
+    engine: &Engine,
+    agent: Option<&Agent>,
+    container: &str,
+    grace: Duration,
+) -> Result<(Duration, bool), EngineError> {
+    let found = engine.inspect(container).await?;
+    let farewell = found.as_ref().map(Farewell::of).unwrap_or_default();
+    let grace = farewell.grace.unwrap_or(grace);
+    for command in &farewell.before {
+        // It ends all the same; what its last command says is in nobody's way.
+        if let Err(error) = engine.exec_run(container, command, grace).await {
+            tracing::debug!(%error, container, "a command before its end failed");
+        }
+    }
+    let deaf = is_deaf(engine, agent, container).await;
+    Ok((if deaf { Duration::ZERO } else { grace }, deaf))
+}
+
+async fn is_deaf(engine: &Engine, agent: Option<&Agent>, container: &str) -> bool {
+    let Some(signal) = engine.stop_signal(container).await else {
+        return false;
+    };
+    match agent {
+        Some(agent) => agent.is_deaf(signal).await,
+        None => match Agent::start(engine, container, None).await {
+            Ok(agent) => {
+                let deaf = agent.is_deaf(signal).await;
+                agent.close().await;
+                deaf
+            }
+            Err(_) => false,
+        },
+    }
+}
+
+/// Restarts the same container; answers as [`stop`] does.
+pub(crate) async fn restart(
+    engine: &Engine,
+    agent: Option<&Agent>,
+    container: &str,
+    grace: Duration,
+) -> Result<bool, EngineError> {
+    let (grace, deaf) = prepare(engine, agent, container, grace).await?;
+    engine.restart(container, grace).await.map(|()| deaf)
+}
+
+/// Stops a container within its grace, or at once where its first process could not be told;
+/// answers whether that was so.
+pub(crate) async fn stop(
+    engine: &Engine,
+    agent: Option<&Agent>,
+    container: &str,
+    grace: Duration,
+) -> Result<bool, EngineError> {
+    let (grace, deaf) = prepare(engine, agent, container, grace).await?;
+    match engine.stop(container, grace).await {
+        Err(error) if error.is_absent() => Ok(false),
+        other => other.map(|()| deaf),
+    }
+}
+
+/// Stops and removes a container; its volumes stay. Answers as [`stop`] does.
+pub(crate) async fn remove(
+    engine: &Engine,
+    agent: Option<&Agent>,
+    container: &str,
+    grace: Duration,
+) -> Result<bool, EngineError> {
+    let deaf = stop(engine, agent, container, grace).await?;
+    engine.remove(container, true).await?;
+    Ok(deaf)
+}
