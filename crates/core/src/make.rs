@@ -295,3 +295,6 @@ fn short_hash(value: &impl Serialize) -> String {
         .map(|byte| format!("{byte:02x}"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -12,7 +12,7 @@ mod stackfile;
 mod start;
 mod stop;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod update;
 mod wanted;
 

@@ -11,6 +11,6 @@ mod proxy;
 mod random;
 mod saving;
 mod simulation;
-mod stacks;
+pub(crate) mod stacks;
 mod tasks;
 mod world;

@@ -199,17 +199,44 @@ impl Session {
     /// What follows a change of these paths. What would rebuild swallows nothing here, because the
     /// image may turn out to be the same.
     fn needs(&self, name: &str, paths: &[PathBuf]) -> Vec<Follow> {
-        let Some(rules) = &self.rules else {
-            return Vec::new();
-        };
-        let (stale, others): (Vec<PathBuf>, Vec<PathBuf>) =
-            paths.iter().cloned().partition(|path| {
-                let decision = rules.decide(name, std::slice::from_ref(path));
-                decision.follow.contains(&Follow::Rebuild)
-            });
+        let (stale, others) = self.those_that_ask_for(&Follow::Rebuild, name, paths);
         let rebuild = (!stale.is_empty()).then_some(Follow::Rebuild);
-        let others = rules.decide(name, &others).follow;
-        rebuild.into_iter().chain(others).collect()
+        rebuild
+            .into_iter()
+            .chain(self.follows(name, &others))
+            .collect()
+    }
+
+    /// What follows from the host's files that had to be brought into a container that is there.
+    fn needs_of_attached(&self, name: &str, changed: &[PathBuf]) -> Vec<Follow> {
+        // Whether the image is fresh was decided by its inputs already.
+        let (_, live) = self.those_that_ask_for(&Follow::Rebuild, name, changed);
+        // A new container begins with the image's files again: making yet another one would go
+        // round in a circle, while a restart finds the files that were just brought over.
+        let (anew, others) = self.those_that_ask_for(&Follow::Recreate, name, &live);
+        let restart = (!anew.is_empty()).then_some(Follow::Restart);
+        self.follows(name, &others)
+            .into_iter()
+            .chain(restart)
+            .collect()
+    }
+
+    fn follows(&self, name: &str, paths: &[PathBuf]) -> Vec<Follow> {
+        let rules = self.rules.as_ref();
+        rules.map_or_else(Vec::new, |rules| rules.decide(name, paths).follow)
+    }
+
+    /// The paths that would be followed by this if they were alone, and the others.
+    fn those_that_ask_for(
+        &self,
+        follow: &Follow,
+        name: &str,
+        paths: &[PathBuf],
+    ) -> (Vec<PathBuf>, Vec<PathBuf>) {
+        paths.iter().cloned().partition(|path| {
+            self.follows(name, std::slice::from_ref(path))
+                .contains(follow)
+        })
     }
 
     /// It does not run, perhaps because of what was just mended: it gets another chance.
@@ -412,16 +439,7 @@ impl Session {
         if changed.is_empty() {
             return;
         }
-        // Whether the image is fresh was decided by its inputs already.
-        let mut needs = self.needs(name, changed);
-        needs.retain(|need| *need != Follow::Rebuild);
-        // A new container begins with the image's files again: making yet another one would go
-        // round in a circle, while a restart finds the files that were just brought over.
-        for need in &mut needs {
-            if *need == Follow::Recreate {
-                *need = Follow::Restart;
-            }
-        }
+        let needs = self.needs_of_attached(name, changed);
         if let Some(machine) = self.machines.get_mut(name) {
             machine.add_follow(needs);
         }

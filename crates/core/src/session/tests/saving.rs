@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::Bench;
+use super::bench::{Bench, attached, image_there};
 use super::stacks::APP;
 use crate::event::{Event, Outcome, Synced, WatchEvent};
 use crate::observed::Happened;
@@ -237,10 +237,7 @@ fn a_new_image_replaces_the_container_once_it_is_there() {
     );
     assert_eq!(bench.state("backend"), "ready", "what runs goes on");
     assert_eq!(
-        bench.ends(
-            "build backend",
-            super::bench::image_there("app-backend:2", true)
-        ),
+        bench.ends("build backend", image_there("app-backend:2", true)),
         [
             "create backend replacing backend-1",
             "tell entry-1 backend=updating"
@@ -253,6 +250,25 @@ fn a_new_image_replaces_the_container_once_it_is_there() {
         "{lines:?}"
     );
     assert_eq!(bench.heard().last().unwrap(), "settled, ready: true");
+}
+
+#[test]
+fn a_new_container_is_made_once_although_its_image_has_the_old_files() {
+    let mut bench = Bench::ready();
+    bench.save(&["backend/deploy.ini"]);
+    bench.finish_until("create backend replacing backend-1");
+    bench.finish_until("attach backend-2");
+    let changed = attached(&["backend/deploy.ini"]);
+    assert_eq!(
+        bench.ends("attach backend-2", changed)[0],
+        "restart backend-2"
+    );
+    let lines = bench.finish();
+    assert!(
+        !lines.iter().any(|line| line.starts_with("create")),
+        "{lines:?}"
+    );
+    assert!(bench.session.view().settled);
 }
 
 #[test]
@@ -314,7 +330,7 @@ fn what_could_not_be_brought_over_is_compared_again() {
         "attach backend-1"
     );
     let changed = ["backend/app.py", "backend/requirements.txt"];
-    bench.ends("attach backend-1", super::bench::attached(&changed));
+    bench.ends("attach backend-1", attached(&changed));
     let lines = bench.finish();
     assert!(lines.contains(&"build backend".to_owned()), "{lines:?}");
     assert!(lines.contains(&"restart backend-1".to_owned()), "{lines:?}");

@@ -47,6 +47,7 @@ service backend {
         on "requirements.txt" { rebuild }
         on "package.json"     { exec "npm ci"; restart }
         on "*.conf"           { signal "HUP" }
+        on "deploy.ini"       { recreate }
         on "*.py"             { restart }
     }
 }
@@ -188,7 +189,7 @@ impl Simulation {
 
     fn begin(&mut self) {
         self.load();
-        self.feed(Event::Watch(WatchEvent::Ready { files: 8 }));
+        self.feed(Event::Watch(WatchEvent::Ready { files: FILES.len() }));
         self.world.listen();
         self.world.at(Duration::from_millis(1), Todo::Fault);
     }

@@ -27,6 +27,7 @@ pub(super) const FILES: &[&str] = &[
     "backend/api.py",
     "backend/page.html",
     "backend/server.conf",
+    "backend/deploy.ini",
     "frontend/index.py",
     "frontend/Dockerfile",
 ];
