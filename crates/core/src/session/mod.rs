@@ -4,6 +4,8 @@
 mod again;
 mod done;
 mod engine;
+mod follow;
+mod freshness;
 mod machine;
 mod notices;
 mod proxy;
@@ -154,7 +156,7 @@ impl Session {
         self.machines
             .values()
             .filter(|machine| machine.wanted == machine::Wanted::Run && machine.can_follow())
-            .filter_map(update::due)
+            .filter_map(follow::due)
             .min()
     }
 

@@ -1,0 +1,69 @@
+//! What was known of the files and is not any more: trees are compared again, images looked for.
+
+use devrun_stack::Source;
+
+use super::Session;
+use super::machine::{Doing, ImageState};
+use crate::effect::Effect;
+
+impl Session {
+    /// Events were lost: every running service is compared with the host again.
+    pub(super) fn on_overflow(&mut self) {
+        self.warn(
+            None,
+            "the kernel dropped file events; all files are compared again".to_owned(),
+        );
+        let names: Vec<String> = self.machines.keys().cloned().collect();
+        for name in names {
+            self.compare_again(&name);
+            self.look_for_image_again(&name);
+        }
+    }
+
+    /// Its trees are not known to be equal any more, not even by a comparison under way.
+    pub(super) fn compare_again(&mut self, name: &str) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.attached = None;
+            if machine.doing() == Some(Doing::Attach) {
+                self.drop_busy(name);
+            }
+        }
+    }
+
+    /// Saves were not looked at for a while.
+    pub(super) fn look_for_image_again(&mut self, name: &str) {
+        let service = self.service(name);
+        if service.is_some_and(|it| matches!(it.source, Source::Build(_))) {
+            self.look_for_image(name, "files may have changed");
+        }
+    }
+
+    /// Its image is not known to be the right one any more, not even one that is being made.
+    pub(super) fn look_for_image(&mut self, name: &str, reason: &str) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let force = matches!(machine.image, ImageState::Unknown { force: true, .. });
+        let image = ImageState::Unknown {
+            reason: reason.to_owned(),
+            force,
+        };
+        if let ImageState::Busy(op) = std::mem::replace(&mut machine.image, image) {
+            self.emit(Effect::Cancel { op });
+        }
+    }
+
+    /// The image is stale; what runs goes on until another one is there.
+    pub(super) fn rebuild(&mut self, name: &str) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let reason = machine
+            .update
+            .as_ref()
+            .map_or_else(|| "asked for".to_owned(), |update| update.paths.clone());
+        machine.failed = None;
+        self.look_for_image(name, &reason);
+        self.step_image(name);
+    }
+}
