@@ -1,13 +1,10 @@
 //! Files into and out of containers by the engine's archive calls: slower than the agent, but
 //! they work on stopped containers and where the agent cannot run.
 
-use bollard::query_parameters::{
-    ContainerArchiveInfoOptions, DownloadFromContainerOptions, UploadToContainerOptions,
-};
+use bollard::query_parameters::{ContainerArchiveInfoOptions, UploadToContainerOptions};
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt};
+use futures_util::Stream;
 
-use super::classify::classify;
 use super::containers::short;
 use super::{Engine, EngineError, PATIENT, PROMPT, within};
 
@@ -48,20 +45,6 @@ impl Engine {
             self.docker
                 .upload_to_container(id, Some(options), bollard::body_full(tar.into()));
         within(&doing, PATIENT, call).await
-    }
-
-    /// What lies at `path`, packed as a tar, piece by piece.
-    pub(crate) fn download_tar(
-        &self,
-        id: &str,
-        path: &str,
-    ) -> impl Stream<Item = Result<Bytes, EngineError>> + Send + Unpin + use<> {
-        let doing = format!("copying {path} out of {}", short(id));
-        let options = DownloadFromContainerOptions {
-            path: path.to_owned(),
-        };
-        let pieces = self.docker.download_from_container(id, Some(options));
-        Box::pin(pieces.map(move |piece| piece.map_err(|error| classify(&doing, error))))
     }
 
     /// What lies at `path`; `None` if nothing does.

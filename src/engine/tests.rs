@@ -137,18 +137,8 @@ async fn files_go_in_before_the_start_and_come_out_again() {
 
     stage.engine.start(&id).await.unwrap();
     assert_eq!(stage.engine.wait(&id).await.unwrap(), 0);
-    let pieces: Vec<_> = stage.engine.download_tar(&id, "/tmp/note").collect().await;
-    let bytes: Vec<u8> = pieces
-        .into_iter()
-        .flat_map(|piece| piece.unwrap())
-        .collect();
-    let mut archive = tar::Archive::new(bytes.as_slice());
-    let mut text = String::new();
-    std::io::Read::read_to_string(
-        &mut archive.entries().unwrap().next().unwrap().unwrap(),
-        &mut text,
-    )
-    .unwrap();
+    let mut log = stage.engine.logs(&id, LogOptions::default());
+    let text = log.next().await.unwrap().unwrap().text;
     assert_eq!(text, "hello");
 }
 

@@ -15,44 +15,44 @@ fn service(body: &str) -> Service {
     stack.services.remove(0)
 }
 
+/// Every word that goes to the engine as it stands.
+const WORDS: &str = r#"
+    entrypoint "/entry.sh" "--fast"
+    user "1000:1000"
+    group-add "docker" 44
+    working-dir "/app/"
+    hostname "web"
+    pid host
+    ipc shareable
+    extra-host "api.test" "10.0.0.5"
+    extra-host "host.docker.internal" "host-gateway"
+    dns "1.1.1.1"
+    dns-search "example.org"
+    expose 9000 "53/udp" "8000-8001"
+    tmpfs "/run" size="64M" mode=1777
+    tmpfs "/scratch"
+    read-only #true
+    stdin-open #true
+    tty #true
+    stop-signal "SIGQUIT"
+    stop-grace-period "90s"
+    privileged #true
+    cap-add "cap_net_admin" SYS_PTRACE
+    cap-drop ALL
+    security-opt "no-new-privileges:true"
+    ulimit nofile 65535
+    ulimit core soft=0 hard=-1
+    sysctl { net.core.somaxconn 1024 }
+    shm-size "256M"
+    device "/dev/null" to="/dev/nothing" permissions=rw
+    gpus 2
+    label { com.example.team "web"; traefik.enable "true" }
+    platform "linux/amd64"
+"#;
+
 #[test]
 fn each_word_says_what_it_is_called_after() {
-    let settings = service(
-        r#"
-        entrypoint "/entry.sh" "--fast"
-        user "1000:1000"
-        group-add "docker" 44
-        working-dir "/app/"
-        hostname "web"
-        pid host
-        ipc shareable
-        extra-host "api.test" "10.0.0.5"
-        extra-host "host.docker.internal" "host-gateway"
-        dns "1.1.1.1"
-        dns-search "example.org"
-        expose 9000 "53/udp" "8000-8001"
-        tmpfs "/run" size="64M" mode=1777
-        tmpfs "/scratch"
-        read-only #true
-        stdin-open #true
-        tty #true
-        stop-signal "SIGQUIT"
-        stop-grace-period "90s"
-        privileged #true
-        cap-add "cap_net_admin" SYS_PTRACE
-        cap-drop ALL
-        security-opt "no-new-privileges:true"
-        ulimit nofile 65535
-        ulimit core soft=0 hard=-1
-        sysctl { net.core.somaxconn 1024 }
-        shm-size "256M"
-        device "/dev/null" to="/dev/nothing" permissions=rw
-        gpus 2
-        label { com.example.team "web"; traefik.enable "true" }
-        platform "linux/amd64"
-        "#,
-    )
-    .settings;
+    let settings = service(WORDS).settings;
     let text = |list: &[&str]| -> Vec<String> { list.iter().map(|one| (*one).into()).collect() };
     assert_eq!(
         settings.entrypoint,
