@@ -13,6 +13,7 @@ mod watch;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    cli::complete();
     // Before there are other threads: afterwards the local time cannot be asked for safely.
     let clock = report::Clock::local();
     let arguments = match cli::parse() {

@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::engine::ArgValueCandidates;
+
+use super::shell::services;
 
 /// Runs what a Stackfile declares, and keeps it in step with every save.
 #[derive(Debug, Parser)]
@@ -102,16 +105,20 @@ pub(crate) enum Verb {
     Run(Run),
     /// Build images that are not there yet, without starting anything
     Build(Build),
-    /// Say what happened to a service and why, what saving a file would do, or where a URL leads
+    /// Say what happened and why, what saving a file would do, where a URL leads
     Why(Why),
     /// Wait until services are ready and all saves are live
     Wait(Wait),
     /// Print what happened in the session, one JSON object a line
     Events(Events),
-    /// Show the stack as understood: values with their origin, sums of limits; secrets are masked
+    /// Show the stack as understood, values with their origin; secrets are masked
     Config,
     /// Look at engine, machine and ports: each ok, or with the mend
     Doctor,
+    /// Print the completions of a shell, names of services included
+    Completions(Completions),
+    /// Print the manual page, of devrun or of a verb
+    Man(Man),
     /// Say everything that is wrong with the Stackfile; needs no engine
     Check,
     /// Start a copy of the stack, run its tasks and checks, remove it, say whether all passed
@@ -122,7 +129,7 @@ pub(crate) enum Verb {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Up {
     /// Only these, with what they depend on; one of a profile is activated by naming it
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
     pub(crate) services: Vec<String>,
     /// Return once all is ready, or has failed; the session goes on in the background
     #[arg(short, long)]
@@ -162,7 +169,7 @@ pub(crate) struct Down {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Names {
     /// Only these; all if none is named
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
     pub(crate) services: Vec<String>,
 }
 
@@ -170,7 +177,7 @@ pub(crate) struct Names {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Logs {
     /// Only these; all if none is named
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
     pub(crate) services: Vec<String>,
     /// Go on with new lines as they come, until Ctrl-C
     #[arg(short, long)]
@@ -190,7 +197,7 @@ pub(crate) struct Logs {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Exec {
     /// The service
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
     pub(crate) service: String,
     /// The command with its arguments, as it stands
     #[arg(
@@ -206,7 +213,7 @@ pub(crate) struct Exec {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Run {
     /// The service whose image, environment, network and volumes it gets
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
     pub(crate) service: String,
     /// The command with its arguments, as it stands; else the service's own
     #[arg(
@@ -221,7 +228,7 @@ pub(crate) struct Run {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Build {
     /// Only these; all that are built if none is named
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
     pub(crate) services: Vec<String>,
     /// Run every step again, whatever an earlier build has left
     #[arg(long)]
@@ -235,7 +242,7 @@ pub(crate) struct Build {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Why {
     /// A service, a path or a URL; all services if there is none
-    #[arg(value_name = "SERVICE|PATH|URL")]
+    #[arg(value_name = "SERVICE|PATH|URL", add = ArgValueCandidates::new(services))]
     pub(crate) what: Option<String>,
 }
 
@@ -243,7 +250,7 @@ pub(crate) struct Why {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Wait {
     /// Only for these; for all if none is named
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
     pub(crate) services: Vec<String>,
     /// Give up after this long, with exit code 4: 30s, 5m
     #[arg(long, value_name = "T", value_parser = duration, default_value = "5m")]
@@ -262,7 +269,7 @@ pub(crate) struct Events {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Ci {
     /// Only these, with what they depend on
-    #[arg(value_name = "SERVICE")]
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
     pub(crate) services: Vec<String>,
     /// Give up after this long, with exit code 4; for everything together
     #[arg(long, value_name = "T", value_parser = duration, default_value = "30m")]
@@ -270,6 +277,22 @@ pub(crate) struct Ci {
     /// Do not remove the copy, so that it can be looked at
     #[arg(long)]
     pub(crate) keep: bool,
+}
+
+/// `devrun completions`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Completions {
+    /// For bash: source <(devrun completions bash)
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// `devrun man`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Man {
+    /// The verb; devrun itself if there is none
+    #[arg(value_name = "VERB")]
+    pub(crate) verb: Option<String>,
 }
 
 impl Arguments {

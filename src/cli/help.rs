@@ -17,7 +17,16 @@ const GROUPS: [(&str, &[&str]); 3] = [
     ("Data and images", &["build"]),
     (
         "Scripts",
-        &["ci", "wait", "events", "check", "config", "doctor"],
+        &[
+            "ci",
+            "wait",
+            "events",
+            "check",
+            "config",
+            "doctor",
+            "completions",
+            "man",
+        ],
     ),
 ];
 
@@ -53,7 +62,7 @@ fn verbs(command: &Command) -> String {
                 true => String::new(),
                 false => format!(" (also: {})", aliases.join(", ")),
             };
-            let _ = writeln!(text, "  {literal}{name:8}{literal:#}{about}{also}");
+            let _ = writeln!(text, "  {literal}{name:12}{literal:#}{about}{also}");
         }
         text.push('\n');
     }

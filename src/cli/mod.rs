@@ -19,6 +19,7 @@ mod output;
 mod plan;
 mod restart;
 mod run;
+mod shell;
 mod signals;
 mod start;
 mod status;
@@ -35,6 +36,7 @@ use clap::FromArgMatches;
 pub(crate) use arguments::Color;
 use arguments::{Arguments, Verb};
 pub(crate) use output::choice as color_choice;
+pub(crate) use shell::complete;
 pub(crate) use trouble::Trouble;
 
 use crate::report::Clock;
@@ -78,6 +80,8 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Events(options) => events::run(&global, &options).await,
         Verb::Config => config::run(&global).await,
         Verb::Doctor => doctor::run(&global).await,
+        Verb::Completions(options) => shell::completions(&options),
+        Verb::Man(options) => shell::man(&options),
         Verb::Check => check::run(&global),
         Verb::Ci(options) => ci::run(&global, &options, clock).await,
     };

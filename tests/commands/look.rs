@@ -105,3 +105,31 @@ fn the_doctor_says_who_has_a_port_and_which_line_wants_it() {
     assert_eq!(named(&format!("port {port}")), "ok");
     assert_eq!(named("BuildKit"), "ok");
 }
+
+#[test]
+fn a_shell_is_told_verbs_and_the_services_of_this_folder() {
+    let stack = app("complete");
+    let words = |typed: &[&str]| {
+        let output = stack
+            .command(&["--", "devrun"])
+            .args(typed)
+            .env("DEVRUN_COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", typed.len().to_string())
+            .env("_CLAP_IFS", "\n")
+            .output()
+            .unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(words(&["resta"]), ["restart"]);
+    let services = words(&["logs", ""]);
+    assert!(
+        services.starts_with(&["cache".to_owned(), "web".to_owned()]),
+        "{services:?}"
+    );
+    let script = stack.ok(&["completions", "bash"]).out;
+    assert!(script.contains("DEVRUN_COMPLETE"), "{script}");
+    let page = stack.ok(&["man", "logs"]).out;
+    assert!(page.contains(".TH devrun-logs 1"), "{page}");
+    assert_eq!(stack.run(&["man", "nothing"]).code, 2);
+}
