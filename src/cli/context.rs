@@ -9,6 +9,7 @@ use devrun_stack::Stack;
 
 use super::Trouble;
 use super::arguments::{Format, Global};
+use crate::report::mask;
 use crate::session::load::{LoadOptions, load};
 
 /// A Stackfile, found and read.
@@ -103,13 +104,14 @@ pub(super) fn print_diagnostics(global: &Global, diagnostics: &[devrun_stack::Di
     let mut err = anstream::AutoStream::new(std::io::stderr(), super::output::choice(global.color));
     if global.format == Format::Json {
         for diagnostic in diagnostics {
-            let object = diagnostic_json(diagnostic);
-            let _ = writeln!(std::io::stdout(), "{object}");
+            let object = diagnostic_json(diagnostic).to_string();
+            let _ = writeln!(std::io::stdout(), "{}", mask::printed(&object));
         }
         return;
     }
     for diagnostic in diagnostics {
-        let _ = writeln!(err, "{}", crate::report::diagnostic(diagnostic));
+        let text = crate::report::diagnostic(diagnostic);
+        let _ = writeln!(err, "{}", mask::printed(&text));
     }
 }
 

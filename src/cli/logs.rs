@@ -18,8 +18,8 @@ use super::output::line;
 use super::signals::Signals;
 use super::status::{current, not_watching};
 use crate::engine::{Engine, LogLine, LogOptions, LogStream};
-use crate::report::Clock;
 use crate::report::paint::DIM;
+use crate::report::{Clock, mask};
 use follow::{Follower, From, Told};
 
 pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result<u8, Trouble> {
@@ -199,7 +199,9 @@ pub(super) fn alongside(
             let mut out =
                 anstream::AutoStream::new(std::io::stdout(), super::output::choice(color));
             let written = match told {
-                Told::Line(log) => writeln!(out, "{DIM}{service} |{DIM:#} {}", log.text),
+                Told::Line(log) => {
+                    writeln!(out, "{DIM}{service} |{DIM:#} {}", mask::printed(&log.text))
+                }
                 // What happened to the service is told by the session itself.
                 Told::Again(..) => Ok(()),
             };

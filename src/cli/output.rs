@@ -20,5 +20,6 @@ pub(crate) fn choice(color: Color) -> ColorChoice {
 /// A line of the result. A reader that went away ends the program quietly, as it ends `cat`.
 pub(super) fn line(color: Color, text: &str) -> Result<(), Trouble> {
     let mut out = anstream::AutoStream::new(std::io::stdout(), choice(color));
+    let text = crate::report::mask::printed(text);
     writeln!(out, "{text}").map_err(|_| Trouble::new(Exit::Done, ""))
 }

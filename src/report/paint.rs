@@ -20,7 +20,7 @@ pub(crate) const NAME: Style = Style::new().bold();
 /// A line to stderr; nobody is left to tell if it cannot be written.
 pub(crate) fn stderr_line(color: Color, text: &str) {
     let mut err = anstream::AutoStream::new(std::io::stderr(), crate::cli::color_choice(color));
-    let _ = writeln!(err, "{text}");
+    let _ = writeln!(err, "{}", super::mask::printed(text));
 }
 
 /// The colour of a state.

@@ -38,7 +38,9 @@ pub(super) async fn pull(
         Ok(None) if named.policy == Pull::Never => {
             return Outcome::Failed(Failure {
                 message: format!("the image {reference} is not there, and is never pulled"),
-                hint: Some(format!("docker pull {reference}, or take `pull never` away")),
+                hint: Some(format!(
+                    "docker pull {reference}, or take `pull never` away"
+                )),
                 ..Failure::default()
             });
         }

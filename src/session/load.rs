@@ -48,7 +48,7 @@ impl Host for Disk {
 /// Reads and understands the Stackfile.
 pub(crate) fn load(options: &LoadOptions) -> std::io::Result<Loaded> {
     let text = std::fs::read_to_string(&options.file)?;
-    Ok(devrun_stack::load(
+    let loaded = devrun_stack::load(
         &Options {
             file: options.file.clone(),
             shown: options.shown.clone(),
@@ -58,7 +58,11 @@ pub(crate) fn load(options: &LoadOptions) -> std::io::Result<Loaded> {
             env_file: options.env_file.clone(),
         },
         &Disk,
-    ))
+    );
+    if let Ok(stack) = &loaded.stack {
+        crate::report::mask::keep(stack, &options.shown);
+    }
+    Ok(loaded)
 }
 
 /// The Stackfile as an event, and the files whose change asks for another look.

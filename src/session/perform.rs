@@ -43,7 +43,8 @@ impl Driver {
                     policy,
                     platform,
                 };
-                let task = images::pull(self.engine.clone(), op.clone(), named, self.inputs.clone());
+                let task =
+                    images::pull(self.engine.clone(), op.clone(), named, self.inputs.clone());
                 self.work(op, task);
             }
             Effect::Build {

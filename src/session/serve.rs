@@ -6,6 +6,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::Input;
+use crate::report::mask;
 
 /// Takes connections for as long as the session lives.
 pub(super) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
@@ -46,9 +47,10 @@ async fn talk(stream: UnixStream, inputs: mpsc::Sender<Input>) {
         tokio::select! {
             told = answers.recv() => {
                 let Some(told) = told else { return };
-                let Ok(mut line) = serde_json::to_vec(&told) else { return };
-                line.push(b'\n');
-                if writer.write_all(&line).await.is_err() {
+                let Ok(line) = serde_json::to_string(&told) else { return };
+                // Whoever listens need not know what is secret here.
+                let line = format!("{}\n", mask::printed(&line));
+                if writer.write_all(line.as_bytes()).await.is_err() {
                     return;
                 }
             }

@@ -30,7 +30,11 @@ fn a_change_recreates_its_own_service_with_the_reason() {
         ("tier \"one\"", "tier \"two\"", "label"),
         ("text=\"one\"", "text=\"two\"", "files"),
         ("    user \"root\"\n", "    read-only #true\n", "read-only"),
-        ("secret key\n}", "secret key\n    network own { alias \"w\" }\n}", "network"),
+        (
+            "secret key\n}",
+            "secret key\n    network own { alias \"w\" }\n}",
+            "network",
+        ),
     ] {
         if new.contains("network own") {
             stack.edit("Stackfile.kdl", "stack app\n", "stack app\nnetwork own\n");
@@ -39,7 +43,10 @@ fn a_change_recreates_its_own_service_with_the_reason() {
         stack.edit("Stackfile.kdl", old, new);
         let plan = stack.ok(&["up", "--dry-run"]);
         let said = format!("{}{}", plan.out, plan.err);
-        assert!(said.contains("changed:") && said.contains(reason), "{reason}: {said}");
+        assert!(
+            said.contains("changed:") && said.contains(reason),
+            "{reason}: {said}"
+        );
         stack.ok(&["stop"]);
         stack.ok(&["up", "-d", "--no-watch"]);
         assert_ne!(id(&stack, "web"), before, "{reason}");

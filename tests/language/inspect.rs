@@ -69,7 +69,11 @@ fn each_word_reaches_the_engine() {
         ("stop-signal", &config["StopSignal"], json!("SIGINT")),
         ("stop-grace-period", &config["StopTimeout"], json!(3)),
         ("label", &config["Labels"]["com.example.team"], json!("web")),
-        ("healthcheck none", &config["Healthcheck"]["Test"], json!(["NONE"])),
+        (
+            "healthcheck none",
+            &config["Healthcheck"]["Test"],
+            json!(["NONE"]),
+        ),
         (
             "expose",
             &config["ExposedPorts"],
@@ -77,7 +81,11 @@ fn each_word_reaches_the_engine() {
         ),
         ("group-add", &host["GroupAdd"], json!(["44"])),
         ("ipc", &host["IpcMode"], json!("shareable")),
-        ("extra-host", &host["ExtraHosts"], json!(["api.test:10.0.0.5"])),
+        (
+            "extra-host",
+            &host["ExtraHosts"],
+            json!(["api.test:10.0.0.5"]),
+        ),
         ("dns", &host["Dns"], json!(["9.9.9.9"])),
         ("dns-search", &host["DnsSearch"], json!(["example.org"])),
         (
@@ -125,13 +133,19 @@ fn privileged_reaches_the_engine() {
     let stack = Scratch::new("privileged", &[("Stackfile.kdl", text)]);
     // Where the engine itself may not do so much, the container is made and does not start.
     stack.run(&["up", "-d", "--no-watch"]);
-    assert_eq!(inspect(&stack, "a")["HostConfig"]["Privileged"], json!(true));
+    assert_eq!(
+        inspect(&stack, "a")["HostConfig"]["Privileged"],
+        json!(true)
+    );
 }
 
 /// Both networks, each with the names on it; the inner one leads nowhere.
 fn networks(stack: &Scratch, web: &Value) {
     let networks = web["NetworkSettings"]["Networks"].as_object().unwrap();
-    let (private, inner) = (format!("{}-network", stack.name), format!("{}-backstage", stack.name));
+    let (private, inner) = (
+        format!("{}-network", stack.name),
+        format!("{}-backstage", stack.name),
+    );
     let mut names: Vec<&String> = networks.keys().collect();
     names.sort();
     assert_eq!(names, [&inner, &private]);
@@ -159,13 +173,22 @@ fn networks_of_others_are_used_and_left() {
     let missing = stack.run(&["up", "-d", "--no-watch"]);
     assert_eq!(missing.code, 1);
     let said = format!("{}{}", missing.out, missing.err);
-    assert!(said.contains(&format!("docker network create {name}")), "{said}");
+    assert!(
+        said.contains(&format!("docker network create {name}")),
+        "{said}"
+    );
     assert_eq!(docker(&["network", "create", &name]).code, 0);
     let up = stack.run(&["up", "-d", "--no-watch"]);
     let mode = inspect(&stack, "a")["HostConfig"]["NetworkMode"].clone();
     let down = stack.run(&["down"]);
     let left = docker(&["network", "rm", &name]);
-    assert_eq!((up.code, down.code, left.code), (0, 0, 0), "{}{}", up.err, left.err);
+    assert_eq!(
+        (up.code, down.code, left.code),
+        (0, 0, 0),
+        "{}{}",
+        up.err,
+        left.err
+    );
     assert_eq!(mode, json!(name));
 }
 

@@ -22,7 +22,16 @@ service after { image "redis:7"; depends-on web }
 /// What a file of the volume `notes` holds.
 fn note(stack: &Scratch, name: &str) -> String {
     let mount = format!("{}-notes:/notes", stack.name);
-    docker(&["run", "--rm", "-v", &mount, "redis:7", "cat", &format!("/notes/{name}")]).out
+    docker(&[
+        "run",
+        "--rm",
+        "-v",
+        &mount,
+        "redis:7",
+        "cat",
+        &format!("/notes/{name}"),
+    ])
+    .out
 }
 
 #[test]
@@ -36,8 +45,20 @@ fn hooks_run_after_the_start_and_before_the_end() {
     assert_eq!(note(&stack, "ended"), "bye\n");
     stack.ok(&["up", "-d", "--no-watch"]);
     // Without the Stackfile saying it any more, the container still knows.
-    docker(&["run", "--rm", "-v", &format!("{}-notes:/n", stack.name), "redis:7", "rm", "/n/ended"]);
-    stack.edit("Stackfile.kdl", "    pre-stop \"echo bye >/notes/ended\"\n", "");
+    docker(&[
+        "run",
+        "--rm",
+        "-v",
+        &format!("{}-notes:/n", stack.name),
+        "redis:7",
+        "rm",
+        "/n/ended",
+    ]);
+    stack.edit(
+        "Stackfile.kdl",
+        "    pre-stop \"echo bye >/notes/ended\"\n",
+        "",
+    );
     stack.ok(&["down"]);
     assert_eq!(note(&stack, "ended"), "bye\n");
     assert_ne!(first, "");
@@ -45,12 +66,18 @@ fn hooks_run_after_the_start_and_before_the_end() {
 
 #[test]
 fn a_hook_that_fails_is_told_and_dependents_wait() {
-    let text = HOOKS.replace("\"test\" \"-s\" \"/notes/began\"", "\"echo no luck; exit 3\"");
+    let text = HOOKS.replace(
+        "\"test\" \"-s\" \"/notes/began\"",
+        "\"echo no luck; exit 3\"",
+    );
     let stack = Scratch::new("badhook", &[("Stackfile.kdl", &text)]);
     let up = stack.run(&["up", "-d", "--no-watch"]);
     assert_eq!(up.code, 1);
     let said = format!("{}{}", up.out, up.err);
-    assert!(said.contains("ended with 3") && said.contains("no luck"), "{said}");
+    assert!(
+        said.contains("ended with 3") && said.contains("no luck"),
+        "{said}"
+    );
     assert_eq!(docker(&["inspect", &stack.container("after")]).code, 1);
 }
 

@@ -266,7 +266,7 @@ impl Invariants {
                 Condition::Healthy => self.is_well(other) || self.did_well(other),
                 Condition::Completed => self.did_well(other),
             };
-            if !there {
+            if !there && needed.required {
                 return Err(format!("{name} begins before {} is there", other.name));
             }
         }

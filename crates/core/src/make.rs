@@ -170,7 +170,10 @@ fn folder(service: &Service, target: &str) -> Option<String> {
 /// Folders that are made volumes without a name, because files are put there.
 fn folders(service: &Service) -> Vec<String> {
     let mounted = |folder: &String| service.mounts.iter().any(|mount| mount.target == *folder);
-    let folders = service.files.iter().filter_map(|file| folder(service, &file.target));
+    let folders = service
+        .files
+        .iter()
+        .filter_map(|file| folder(service, &file.target));
     let mut folders: Vec<String> = folders.filter(|folder| !mounted(folder)).collect();
     folders.sort();
     folders.dedup();

@@ -9,7 +9,10 @@ use std::time::Duration;
 use miette::SourceSpan;
 
 use crate::context::Context;
-use crate::model::{Attachment, Command, Condition, Content, FileInside, Logging, Mount, On, Port, Resources, Restart};
+use crate::model::{
+    Attachment, Command, Condition, Content, FileInside, Logging, Mount, On, Port, Resources,
+    Restart,
+};
 
 pub(crate) use settings::DraftSettings;
 
@@ -182,7 +185,10 @@ impl Draft {
             Some(DraftSource::Build { secrets, .. }) => Some(secrets),
             _ => None,
         };
-        secrets.into_iter().flat_map(BTreeMap::keys).map(String::as_str)
+        secrets
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .map(String::as_str)
     }
 
     /// Ports inside, each once.

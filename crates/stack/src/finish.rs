@@ -53,7 +53,10 @@ pub(crate) fn service(cx: &mut Context<'_>, all: &[Laid<'_>], laid: &Laid<'_>) -
         mounts: in_order(&draft.mounts),
         depends_on: depends_on(all, draft),
         healthcheck,
-        healthcheck_off: draft.healthcheck.as_ref().is_some_and(|said| said.value.is_none()),
+        healthcheck_off: draft
+            .healthcheck
+            .as_ref()
+            .is_some_and(|said| said.value.is_none()),
         limits: said(draft.limits.as_ref()).unwrap_or_default(),
         reservations: said(draft.reservations.as_ref()).unwrap_or_default(),
         restart: restart(laid),
@@ -114,7 +117,11 @@ fn source(cx: &Context<'_>, draft: &Draft) -> Option<Source> {
             context: context.clone(),
             dockerfile: dockerfile.clone(),
             target: target.clone(),
-            platform: draft.settings.platform.as_ref().map(|one| one.value.clone()),
+            platform: draft
+                .settings
+                .platform
+                .as_ref()
+                .map(|one| one.value.clone()),
             inline: inline.clone(),
             args: args.clone(),
             secrets: secrets.clone(),

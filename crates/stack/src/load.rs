@@ -170,7 +170,11 @@ fn networks(cx: &Context<'_>, document: &Document<'_>, services: &[Service]) -> 
             && (service.networks.is_empty()
                 || service.networks.iter().any(|one| one.network == private))
     });
-    if used && all.iter().all(|network| network.name != read::DEFAULT_NETWORK) {
+    if used
+        && all
+            .iter()
+            .all(|network| network.name != read::DEFAULT_NETWORK)
+    {
         let at = cx.location((0, 0).into());
         all.push(read::default_network(&document.stack, at));
     }

@@ -296,12 +296,7 @@ fn remove(cx: &mut Context<'_>, document: &Document<'_>, draft: &mut Draft, node
     }
 }
 
-fn remove_keyed(
-    document: &Document<'_>,
-    draft: &mut Draft,
-    word: &str,
-    line: &Line<'_>,
-) -> bool {
+fn remove_keyed(document: &Document<'_>, draft: &mut Draft, word: &str, line: &Line<'_>) -> bool {
     fn drop<T>(list: &mut Vec<Said<T>>, gone: impl Fn(&T) -> bool) -> bool {
         let before = list.len();
         list.retain(|said| !gone(&said.value));

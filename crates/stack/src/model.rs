@@ -234,7 +234,10 @@ impl Service {
         } else if self.networks.is_empty() {
             vec![&stack.network]
         } else {
-            self.networks.iter().map(|one| one.network.as_str()).collect()
+            self.networks
+                .iter()
+                .map(|one| one.network.as_str())
+                .collect()
         }
     }
 }

@@ -18,7 +18,18 @@ pub(crate) enum Place {
 }
 
 const TOP: &[&str] = &[
-    "stack", "var", "volume", "network", "secret", "config-file", "defaults", "template", "service", "proxy", "task", "check",
+    "stack",
+    "var",
+    "volume",
+    "network",
+    "secret",
+    "config-file",
+    "defaults",
+    "template",
+    "service",
+    "proxy",
+    "task",
+    "check",
 ];
 const SERVICE: &[&str] = &[
     "use",
@@ -278,7 +289,10 @@ fn guess(word: &str, place: Place) -> (&'static str, String) {
         );
     }
     if place.words().len() > MANY_WORDS {
-        return ("not known", format!("docs/stackfile.md has all words of {}", place.called()));
+        return (
+            "not known",
+            format!("docs/stackfile.md has all words of {}", place.called()),
+        );
     }
     let known: Vec<String> = place
         .words()
@@ -360,8 +374,12 @@ fn in_service(word: &str) -> Option<&'static str> {
         "extra_hosts" => "extra-host NAME \"ADDRESS\", one node a name",
         "ulimits" => "ulimit nofile 65535, one node a limit",
         "sysctls" => "sysctl { net.core.somaxconn 1024 }",
-        "secrets" => "secret NAME, one node each; what it holds is said at the top: secret NAME file=\"…\"",
-        "configs" => "config-file NAME to=\"/inside\", declared at the top: config-file NAME file=\"…\"",
+        "secrets" => {
+            "secret NAME, one node each; what it holds is said at the top: secret NAME file=\"…\""
+        }
+        "configs" => {
+            "config-file NAME to=\"/inside\", declared at the top: config-file NAME file=\"…\""
+        }
         "post_start" | "hook" => "post-start \"command\"",
         "pre_stop" => "pre-stop \"command\"",
         "labels" => "label { NAME \"value\" }",

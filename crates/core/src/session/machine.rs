@@ -354,7 +354,8 @@ impl Machine {
         } else if self.follow.contains(&Follow::Recreate) {
             self.follow = VecDeque::from([Follow::Recreate]);
         } else if self.follow.contains(&Follow::Restart) {
-            self.follow.retain(|follow| matches!(follow, Follow::Exec(_)));
+            self.follow
+                .retain(|follow| matches!(follow, Follow::Exec(_)));
             self.follow.push_back(Follow::Restart);
         }
     }
@@ -396,17 +397,17 @@ impl Machine {
     pub(crate) fn is_hopeless(&self) -> bool {
         let crash_looping = self.crashed.is_some() && self.exits >= EXITS_TO_FAIL;
         (self.failed.is_some() || crash_looping)
-            && self.busy.as_ref().is_none_or(|busy| busy.doing != Doing::Explain)
+            && self
+                .busy
+                .as_ref()
+                .is_none_or(|busy| busy.doing != Doing::Explain)
     }
 
     /// Nothing more will happen to it by itself.
     pub(crate) fn at_rest(&self) -> bool {
         self.busy.is_none()
             && !self.again
-            && !matches!(
-                self.image,
-                ImageState::Busy(_) | ImageState::Unknown { .. }
-            )
+            && !matches!(self.image, ImageState::Busy(_) | ImageState::Unknown { .. })
             && self.pending.is_empty()
             && self.follow.is_empty()
     }

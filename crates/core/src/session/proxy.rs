@@ -25,7 +25,10 @@ impl Session {
 
     /// What a proxy's container has to hold before it starts; nothing for other services.
     pub(super) fn proxy_files(&mut self, name: &str) -> Vec<PutFile> {
-        if self.service(name).is_none_or(|service| service.proxy.is_none()) {
+        if self
+            .service(name)
+            .is_none_or(|service| service.proxy.is_none())
+        {
             return Vec::new();
         }
         self.generation += 1;

@@ -59,7 +59,11 @@ impl Session {
         if machine.again && self.step_again(name) {
             return;
         }
-        if self.machines.get(name).is_none_or(|machine| machine.completed) {
+        if self
+            .machines
+            .get(name)
+            .is_none_or(|machine| machine.completed)
+        {
             return;
         }
         let Some(machine) = self.machines.get(name) else {

@@ -7,6 +7,7 @@ mod ending;
 mod engine;
 mod failing;
 mod first_start;
+mod hooks;
 mod proxy;
 mod random;
 mod saving;

@@ -46,7 +46,12 @@ pub(super) fn build(
         .map(|text| (cx.string(text), text.span));
     if let Some(ssh) = line.property("ssh") {
         let problem = cx
-            .error("stackfile::planned", ssh.span, "not yet", "`ssh=` is planned, and not there yet")
+            .error(
+                "stackfile::planned",
+                ssh.span,
+                "not yet",
+                "`ssh=` is planned, and not there yet",
+            )
             .advise("a key for the build can be a secret: build \"…\" { secret deploy-key }");
         cx.report(problem);
     }
@@ -56,7 +61,12 @@ pub(super) fn build(
     let context = cx.path(&written);
     if let (Some((_, inline)), Some((_, named))) = (&inside.inline, &dockerfile) {
         let problem = cx
-            .error("stackfile::twice", *inline, "its text here", "there are two Dockerfiles")
+            .error(
+                "stackfile::twice",
+                *inline,
+                "its text here",
+                "there are two Dockerfiles",
+            )
             .also(*named, "a file here")
             .advise("say one of the two");
         cx.report(problem);
@@ -65,7 +75,12 @@ pub(super) fn build(
         Some((name, span)) => (tidy(&context.join(name)), span),
         None => (context.join("Dockerfile"), folder.span),
     };
-    let there = cx.existing(&context, folder.span, Some(PathKind::Folder), "build context");
+    let there = cx.existing(
+        &context,
+        folder.span,
+        Some(PathKind::Folder),
+        "build context",
+    );
     if there && inside.inline.is_none() {
         cx.existing(&dockerfile, at, Some(PathKind::File), "Dockerfile");
     }

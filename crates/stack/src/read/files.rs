@@ -76,7 +76,11 @@ pub(super) fn declared<'a>(
 /// Reads what all of them hold.
 pub(crate) fn contents(cx: &mut Context<'_>, document: &mut Document<'_>) {
     for file in &mut document.files {
-        let shape = if file.word == "secret" { &SECRET } else { &CONFIG };
+        let shape = if file.word == "secret" {
+            &SECRET
+        } else {
+            &CONFIG
+        };
         if let Some(line) = cx.line(file.node, shape) {
             file.content = content(cx, &line, shape).map(Content);
         }
@@ -91,9 +95,15 @@ fn content(cx: &mut Context<'_>, line: &Line<'_>, shape: &Shape) -> Option<Vec<u
     let [(property, text)] = said[..] else {
         let word = line.node.name().value();
         let (label, message) = if said.is_empty() {
-            ("from where?", format!("`{word}` does not say where its content comes from"))
+            (
+                "from where?",
+                format!("`{word}` does not say where its content comes from"),
+            )
         } else {
-            ("from one place", format!("`{word}` has its content from one place"))
+            (
+                "from one place",
+                format!("`{word}` has its content from one place"),
+            )
         };
         let problem = cx
             .error("stackfile::missing", line.at(), label, message)
@@ -122,7 +132,12 @@ fn file(cx: &mut Context<'_>, text: &Text, written: &str) -> Option<Vec<u8>> {
         Ok(bytes) => Some(bytes),
         Err(error) => {
             let problem = cx
-                .error("stackfile::unreadable", text.span, "cannot be read", format!("{written} cannot be read: {error}"))
+                .error(
+                    "stackfile::unreadable",
+                    text.span,
+                    "cannot be read",
+                    format!("{written} cannot be read: {error}"),
+                )
                 .advise("are its permissions as they should be?");
             cx.report(problem);
             None
@@ -137,7 +152,11 @@ fn environment(cx: &mut Context<'_>, text: &Text, name: &str) -> Option<Vec<u8>>
         .iter()
         .find(|variable| variable.name == name)
         .map(|variable| variable.value.clone());
-    let value = declared.or_else(|| cx.variables.outside(name).map(|(value, _)| value.to_owned()));
+    let value = declared.or_else(|| {
+        cx.variables
+            .outside(name)
+            .map(|(value, _)| value.to_owned())
+    });
     if value.is_none() {
         let problem = cx
             .error("stackfile::required-variable", text.span, "not set", format!("{name} must be set"))

@@ -100,11 +100,12 @@ fn probe(cx: &mut Context<'_>, line: &Line<'_>) -> Option<DraftProbe> {
         + usize::from(!line.words.is_empty())
         != 1
     {
-        let (label, message) = if line.words.is_empty() && http.is_none() && tcp.is_none() && log.is_none() {
-            ("asks nothing", "`healthcheck` does not say what is asked")
-        } else {
-            ("asks more than one thing", "`healthcheck` asks one thing")
-        };
+        let (label, message) =
+            if line.words.is_empty() && http.is_none() && tcp.is_none() && log.is_none() {
+                ("asks nothing", "`healthcheck` does not say what is asked")
+            } else {
+                ("asks more than one thing", "`healthcheck` asks one thing")
+            };
         let problem = cx
             .error("stackfile::missing", line.at(), label, message)
             .advise("a command, http=\"/path\", tcp=5432, log=\"text\", or none");

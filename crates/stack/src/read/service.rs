@@ -3,7 +3,8 @@
 use kdl::KdlNode;
 
 use super::{
-    Document, build, command, depends, environment, files, health, mounts, networks, ports, route, settings, sync,
+    Document, build, command, depends, environment, files, health, mounts, networks, ports, route,
+    settings, sync,
 };
 use crate::context::{Context, Form};
 use crate::draft::{Draft, DraftSource, Said};

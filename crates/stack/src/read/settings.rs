@@ -42,7 +42,10 @@ const fn table(example: &'static str) -> Shape {
 
 /// Each word with how it is written.
 const WORDS: &[(&str, Shape)] = &[
-    ("entrypoint", shape((1, MANY), "entrypoint \"/docker-entrypoint.sh\"")),
+    (
+        "entrypoint",
+        shape((1, MANY), "entrypoint \"/docker-entrypoint.sh\""),
+    ),
     ("user", shape((1, 1), "user \"1000:1000\"")),
     ("group-add", shape((1, MANY), "group-add \"docker\"")),
     ("working-dir", shape((1, 1), "working-dir \"/app\"")),
@@ -50,24 +53,57 @@ const WORDS: &[(&str, Shape)] = &[
     ("network-mode", shape((1, 1), "network-mode host")),
     ("pid", shape((1, 1), "pid host")),
     ("ipc", shape((1, 1), "ipc host")),
-    ("extra-host", shape((2, 2), "extra-host \"host.docker.internal\" \"host-gateway\"")),
+    (
+        "extra-host",
+        shape(
+            (2, 2),
+            "extra-host \"host.docker.internal\" \"host-gateway\"",
+        ),
+    ),
     ("dns", shape((1, MANY), "dns \"1.1.1.1\"")),
     ("dns-search", shape((1, MANY), "dns-search \"example.org\"")),
     ("expose", shape((1, MANY), "expose 9000")),
-    ("tmpfs", with((1, 1), &["size", "mode"], "tmpfs \"/run\" size=\"64M\" mode=1777")),
+    (
+        "tmpfs",
+        with(
+            (1, 1),
+            &["size", "mode"],
+            "tmpfs \"/run\" size=\"64M\" mode=1777",
+        ),
+    ),
     ("read-only", shape((1, 1), "read-only #true")),
     ("stdin-open", shape((1, 1), "stdin-open #true")),
     ("tty", shape((1, 1), "tty #true")),
     ("stop-signal", shape((1, 1), "stop-signal QUIT")),
-    ("stop-grace-period", shape((1, 1), "stop-grace-period \"30s\"")),
+    (
+        "stop-grace-period",
+        shape((1, 1), "stop-grace-period \"30s\""),
+    ),
     ("privileged", shape((1, 1), "privileged #true")),
     ("cap-add", shape((1, MANY), "cap-add NET_ADMIN")),
     ("cap-drop", shape((1, MANY), "cap-drop ALL")),
-    ("security-opt", shape((1, MANY), "security-opt \"no-new-privileges:true\"")),
-    ("ulimit", with((1, 2), &["soft", "hard"], "ulimit nofile 65535, or ulimit nofile soft=1024 hard=65535")),
+    (
+        "security-opt",
+        shape((1, MANY), "security-opt \"no-new-privileges:true\""),
+    ),
+    (
+        "ulimit",
+        with(
+            (1, 2),
+            &["soft", "hard"],
+            "ulimit nofile 65535, or ulimit nofile soft=1024 hard=65535",
+        ),
+    ),
     ("sysctl", table("sysctl { net.core.somaxconn 1024 }")),
     ("shm-size", shape((1, 1), "shm-size \"256M\"")),
-    ("device", with((1, 1), &["to", "permissions"], "device \"/dev/fuse\" permissions=rw")),
+    (
+        "device",
+        with(
+            (1, 1),
+            &["to", "permissions"],
+            "device \"/dev/fuse\" permissions=rw",
+        ),
+    ),
     ("gpus", shape((1, 1), "gpus all")),
     ("label", table("label { com.example.team \"web\" }")),
     ("platform", shape((1, 1), "platform \"linux/amd64\"")),
@@ -86,7 +122,8 @@ pub(super) fn setting(
     };
     if let Some(line) = cx.line(node, shape) {
         let settings = &mut draft.settings;
-        if !(said_once(cx, settings, &line, layer, word) || listed(cx, settings, &line, layer, word))
+        if !(said_once(cx, settings, &line, layer, word)
+            || listed(cx, settings, &line, layer, word))
         {
             keyed(cx, settings, &line, layer, word);
         }
@@ -118,7 +155,10 @@ fn said_once(
         "working-dir" => say!(working_dir, cx.parsed(text, value::inside)),
         "hostname" => say!(hostname, cx.parsed(text, value::host_name)),
         "network-mode" => say!(network_mode, network_mode(cx, text)),
-        "pid" => say!(pid, cx.parsed(text, |text| known(text, &["host"], "a pid mode"))),
+        "pid" => say!(
+            pid,
+            cx.parsed(text, |text| known(text, &["host"], "a pid mode"))
+        ),
         "ipc" => say!(
             ipc,
             cx.parsed(text, |text| known(
@@ -162,7 +202,11 @@ fn listed(
         "expose" => {
             for text in &line.words {
                 for value in ports::exposed(cx, text) {
-                    let said = Said { value, at: text.span, layer };
+                    let said = Said {
+                        value,
+                        at: text.span,
+                        layer,
+                    };
                     cx.keyed(&mut draft.expose, said, |a, b| a == b, "this port");
                 }
             }
@@ -173,7 +217,11 @@ fn listed(
     for text in &line.words {
         if let Some(value) = cx.parsed(text, parse) {
             let what = format!("`{word}` of {value}");
-            let said = Said { value, at: text.span, layer };
+            let said = Said {
+                value,
+                at: text.span,
+                layer,
+            };
             cx.keyed(list, said, |a, b| a == b, &what);
         }
     }
@@ -200,16 +248,28 @@ fn keyed(
     match word {
         "extra-host" => say!(extra_hosts, extra_host(cx, line), pair_key),
         "tmpfs" => say!(tmpfs, tmpfs(cx, line), |tmpfs: &Tmpfs| tmpfs.target.clone()),
-        "device" => say!(devices, device(cx, line), |device: &Device| device.container.clone()),
-        "ulimit" => say!(ulimits, ulimit(cx, line), |ulimit: &(String, Ulimit)| ulimit.0.clone()),
+        "device" => say!(devices, device(cx, line), |device: &Device| device
+            .container
+            .clone()),
+        "ulimit" => say!(ulimits, ulimit(cx, line), |ulimit: &(String, Ulimit)| {
+            ulimit.0.clone()
+        }),
         _ => {
             for node in line.children() {
                 let Some(value) = pair(cx, node, word) else {
                     continue;
                 };
                 let what = format!("`{word}` {}", value.0);
-                let list = if word == "label" { &mut draft.labels } else { &mut draft.sysctls };
-                let said = Said { value, at: node.name().span(), layer };
+                let list = if word == "label" {
+                    &mut draft.labels
+                } else {
+                    &mut draft.sysctls
+                };
+                let said = Said {
+                    value,
+                    at: node.name().span(),
+                    layer,
+                };
                 cx.keyed(list, said, |a, b| a.0 == b.0, &what);
             }
         }
@@ -224,7 +284,11 @@ fn pair_key(pair: &(String, String)) -> String {
 /// arguments.
 fn program(command: Command) -> Command {
     match command {
-        Command::Shell(line) if line.chars().all(|c| c.is_alphanumeric() || "/._-".contains(c)) => {
+        Command::Shell(line)
+            if line
+                .chars()
+                .all(|c| c.is_alphanumeric() || "/._-".contains(c)) =>
+        {
             Command::Argv(vec![line])
         }
         other => other,
@@ -234,12 +298,19 @@ fn program(command: Command) -> Command {
 fn network_mode(cx: &mut Context<'_>, text: &Text) -> Option<String> {
     if text.value.starts_with("service:") || text.value.starts_with("container:") {
         let problem = cx
-            .error("stackfile::planned", text.span, "not yet", "sharing another container's network is planned, and not there yet")
+            .error(
+                "stackfile::planned",
+                text.span,
+                "not yet",
+                "sharing another container's network is planned, and not there yet",
+            )
             .advise("services on one network find each other by name; host and none are there");
         cx.report(problem);
         return None;
     }
-    cx.parsed(text, |text| known(text, &["host", "none"], "a network mode"))
+    cx.parsed(text, |text| {
+        known(text, &["host", "none"], "a network mode")
+    })
 }
 
 fn extra_host(cx: &mut Context<'_>, line: &Line<'_>) -> Option<(String, String)> {
@@ -254,9 +325,17 @@ fn extra_host(cx: &mut Context<'_>, line: &Line<'_>) -> Option<(String, String)>
 
 fn tmpfs(cx: &mut Context<'_>, line: &Line<'_>) -> Option<Tmpfs> {
     let target = cx.parsed(&line.words[0], value::inside);
-    let size = line.property("size").and_then(|text| cx.parsed(text, value::size));
-    let mode = line.property("mode").and_then(|text| cx.parsed(text, value::mode));
-    Some(Tmpfs { target: target?, size, mode })
+    let size = line
+        .property("size")
+        .and_then(|text| cx.parsed(text, value::size));
+    let mode = line
+        .property("mode")
+        .and_then(|text| cx.parsed(text, value::mode));
+    Some(Tmpfs {
+        target: target?,
+        size,
+        mode,
+    })
 }
 
 fn device(cx: &mut Context<'_>, line: &Line<'_>) -> Option<Device> {
@@ -288,18 +367,38 @@ fn permissions(text: &str) -> Result<String, value::Unfit> {
 }
 
 const ULIMITS: &[&str] = &[
-    "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc",
-    "rss", "rtprio", "rttime", "sigpending", "stack",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
 ];
 
 fn ulimit(cx: &mut Context<'_>, line: &Line<'_>) -> Option<(String, Ulimit)> {
-    let name = cx.parsed(&line.words[0], |text| known(text, ULIMITS, "a limit of processes"));
+    let name = cx.parsed(&line.words[0], |text| {
+        known(text, ULIMITS, "a limit of processes")
+    });
     let both = line.words.get(1);
     let part = |cx: &mut Context<'_>, property: &str| match (both, line.property(property)) {
         (Some(text), None) | (None, Some(text)) => cx.parsed(text, value::bound),
         _ => {
             let problem = cx
-                .error("stackfile::missing", line.at(), "how much?", "`ulimit` says one number, or soft= and hard=")
+                .error(
+                    "stackfile::missing",
+                    line.at(),
+                    "how much?",
+                    "`ulimit` says one number, or soft= and hard=",
+                )
                 .advise("it is written ulimit nofile 65535, or ulimit nofile soft=1024 hard=65535");
             cx.report(problem);
             None
@@ -309,7 +408,12 @@ fn ulimit(cx: &mut Context<'_>, line: &Line<'_>) -> Option<(String, Ulimit)> {
     let (soft, hard) = (soft?, hard?);
     if hard != -1 && (soft == -1 || soft > hard) {
         let problem = cx
-            .error("stackfile::value", line.at(), "soft is above hard", format!("the soft limit {soft} is above the hard limit {hard}"))
+            .error(
+                "stackfile::value",
+                line.at(),
+                "soft is above hard",
+                format!("the soft limit {soft} is above the hard limit {hard}"),
+            )
             .advise("what holds (soft) may be at most what it can be raised to (hard)");
         cx.report(problem);
         return None;
@@ -359,14 +463,29 @@ fn pair(cx: &mut Context<'_>, node: &KdlNode, word: &str) -> Option<(String, Str
     cx.no_edit(node);
     let key = node.name().value();
     let problem = if key.ends_with(':') {
-        cx.error("stackfile::colon", node.name().span(), "ends with a colon", format!("`{key}` would be a name with a colon"))
-            .advise("KDL has no colons: NAME \"value\"")
+        cx.error(
+            "stackfile::colon",
+            node.name().span(),
+            "ends with a colon",
+            format!("`{key}` would be a name with a colon"),
+        )
+        .advise("KDL has no colons: NAME \"value\"")
     } else if word == "label" && (key == "devrun" || key.starts_with("devrun.")) {
-        cx.error("stackfile::reserved", node.name().span(), "reserved", format!("the label {key} is devrun's own"))
-            .advise("labels that begin with `devrun.` say whose a container is")
+        cx.error(
+            "stackfile::reserved",
+            node.name().span(),
+            "reserved",
+            format!("the label {key} is devrun's own"),
+        )
+        .advise("labels that begin with `devrun.` say whose a container is")
     } else if word == "sysctl" && !key.contains('.') {
-        cx.error("stackfile::value", node.name().span(), "not a setting", format!("`{key}` is not a kernel setting"))
-            .advise("it is written sysctl { net.core.somaxconn 1024 }")
+        cx.error(
+            "stackfile::value",
+            node.name().span(),
+            "not a setting",
+            format!("`{key}` is not a kernel setting"),
+        )
+        .advise("it is written sysctl { net.core.somaxconn 1024 }")
     } else {
         let line = cx.line(node, &PAIR)?;
         let text = line.words.first()?;

@@ -49,8 +49,17 @@ proxy entry { image "x:1"; config "nginx.conf"; port 8080 }
     for secret in ["hunter2", "t", "o"] {
         assert!(stack.secrets.iter().any(|one| one == secret), "{secret}");
     }
-    assert!(stack.reads.iter().any(|path| path.ends_with("secrets/password")));
-    let printed = format!("{:?}{}", stack.services, serde_json::to_string(&stack.services).unwrap());
+    assert!(
+        stack
+            .reads
+            .iter()
+            .any(|path| path.ends_with("secrets/password"))
+    );
+    let printed = format!(
+        "{:?}{}",
+        stack.services,
+        serde_json::to_string(&stack.services).unwrap()
+    );
     assert!(!printed.contains("hunter2"), "{printed}");
 }
 
@@ -64,11 +73,23 @@ fn what_is_printed_of_a_content_is_its_size() {
 #[test]
 fn files_can_be_put_where_they_are_wanted() {
     for (body, problem) in [
-        ("secret s; tmpfs \"/run\"", "/run/secrets/s would be hidden by the tmpfs"),
-        ("secret s to=\"/b/s\"; bind \"here\" to=\"/b\"", "would write to the host"),
-        ("config-file c; read-only #true", "cannot be put into a root that is read-only"),
+        (
+            "secret s; tmpfs \"/run\"",
+            "/run/secrets/s would be hidden by the tmpfs",
+        ),
+        (
+            "secret s to=\"/b/s\"; bind \"here\" to=\"/b\"",
+            "would write to the host",
+        ),
+        (
+            "config-file c; read-only #true",
+            "cannot be put into a root that is read-only",
+        ),
         ("secret other", "there is no secret `other`"),
-        ("secret s; config-file c to=\"/run/secrets/s\"", "said twice"),
+        (
+            "secret s; config-file c to=\"/run/secrets/s\"",
+            "said twice",
+        ),
     ] {
         let text = format!(
             "stack app\nsecret s text=\"x\"\nconfig-file c text=\"x\"\nservice it {{ image \"x:1\"; {body} }}\n"
@@ -99,7 +120,10 @@ service web {
     assert_eq!(build.platform.as_deref(), Some("linux/arm64"));
     let planned = told("stack app\nservice a { build \".\" ssh=#true { additional-context x } }\n");
     assert!(planned.contains("`ssh=` is planned"), "{planned}");
-    assert!(planned.contains("`additional-context` is planned"), "{planned}");
+    assert!(
+        planned.contains("`additional-context` is planned"),
+        "{planned}"
+    );
 }
 
 #[test]

@@ -18,7 +18,10 @@ pub(super) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
     }
     for file in &document.files {
         let taken = laid.iter().any(|service| {
-            let builds = service.draft.secrets_of_build().any(|name| name == file.name);
+            let builds = service
+                .draft
+                .secrets_of_build()
+                .any(|name| name == file.name);
             let files = &service.draft.files;
             builds || files.iter().any(|taken| taken.value.name == file.name)
         });
@@ -30,7 +33,10 @@ pub(super) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
                     "nobody takes it",
                     format!("{} `{}` is declared and not used", file.word, file.name),
                 )
-                .advise(format!("say `{} {}` in a service, or take the line away", file.word, file.name));
+                .advise(format!(
+                    "say `{} {}` in a service, or take the line away",
+                    file.word, file.name
+                ));
             cx.warn(warning);
         }
     }
@@ -39,15 +45,26 @@ pub(super) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
 /// What is mounted later hides what was put there before, or is a folder of the host.
 fn hidden(cx: &mut Context<'_>, draft: &Draft, file: &Said<FileInside>) {
     let target = Path::new(&file.value.target);
-    let tmpfs = draft.settings.tmpfs.iter().find(|tmpfs| target.starts_with(&tmpfs.value.target));
+    let tmpfs = draft
+        .settings
+        .tmpfs
+        .iter()
+        .find(|tmpfs| target.starts_with(&tmpfs.value.target));
     let bind = draft.mounts.iter().find(|mount| {
-        matches!(mount.value.source, MountSource::Bind(_)) && target.starts_with(&mount.value.target)
+        matches!(mount.value.source, MountSource::Bind(_))
+            && target.starts_with(&mount.value.target)
     });
     let (place, message) = match (tmpfs, bind) {
-        (Some(tmpfs), _) => (tmpfs.at, format!("{} would be hidden by the tmpfs", file.value.target)),
+        (Some(tmpfs), _) => (
+            tmpfs.at,
+            format!("{} would be hidden by the tmpfs", file.value.target),
+        ),
         (None, Some(bind)) => (
             bind.at,
-            format!("putting {} there would write to the host", file.value.target),
+            format!(
+                "putting {} there would write to the host",
+                file.value.target
+            ),
         ),
         (None, None) => return,
     };
@@ -69,7 +86,10 @@ fn root_itself(cx: &mut Context<'_>, draft: &Draft, file: &Said<FileInside>) {
                 "stackfile::hidden-file",
                 file.at,
                 "in the root itself",
-                format!("{} cannot be put into a root that is read-only", file.value.target),
+                format!(
+                    "{} cannot be put into a root that is read-only",
+                    file.value.target
+                ),
             )
             .also(read_only.at, "said here")
             .advise("say a folder of its own: to=\"/etc/app/config.toml\"");
