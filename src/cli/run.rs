@@ -116,7 +116,7 @@ async fn started(
     tty: bool,
 ) -> Result<i64, Trouble> {
     let rules = rules_of(&context.stack);
-    brought_over(engine, &rules, &service.name, container)
+    brought_over(engine, &rules, service, container)
         .await
         .map_err(|failure| trouble(&service.name, failure))?;
     Ok(engine.run_attached(container, tty).await?)

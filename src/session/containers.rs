@@ -285,7 +285,7 @@ async fn port_taken(engine: &Engine, error: EngineError) -> Failure {
     told
 }
 
-async fn put(engine: &Engine, container: &str, files: &[PutFile]) -> Result<(), Failure> {
+pub(super) async fn put(engine: &Engine, container: &str, files: &[PutFile]) -> Result<(), Failure> {
     if files.is_empty() {
         return Ok(());
     }

@@ -100,14 +100,15 @@ pub(crate) async fn prepared(engine: &Engine, stack: &Stack) -> Result<(), Failu
     }
 }
 
-/// Brings all that is synced into a container that need not run.
+/// Brings secrets, configuration files and all that is synced into a container that need not run.
 pub(crate) async fn brought_over(
     engine: &Engine,
     rules: &Rules,
-    service: &str,
+    service: &Service,
     container: &str,
 ) -> Result<(), Failure> {
-    let pushed = trees::push(engine, rules, service, container, None).await;
+    containers::put(engine, container, &make::files(service)).await?;
+    let pushed = trees::push(engine, rules, &service.name, container, None).await;
     pushed.map(|_| ())
 }
 

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::Stdio;
 
 use super::{Found, app, app_with};
-use crate::kit::{Ran, docker, eventually, said};
+use crate::kit::{Ran, Scratch, docker, eventually, said};
 
 fn one_offs(name: &str) -> String {
     let filter = format!("name={name}-web-run-");
@@ -90,4 +90,20 @@ fn what_a_killed_one_leaves_down_removes_and_status_does_not_take_it_for_the_ser
     assert_eq!(stack.service("web")["state"], "ready");
     stack.ok(&["down"]);
     assert_eq!(one_offs(&stack.name), "");
+}
+
+#[test]
+fn secrets_and_configuration_are_there_too() {
+    let text = r#"stack app
+secret key file="key.txt"
+config-file settings text="loud = yes"
+service web {
+    image "redis:7"
+    secret key
+    config-file settings to="/etc/app.conf"
+}
+"#;
+    let stack = Scratch::new("run-files", &[("Stackfile.kdl", text), ("key.txt", "k3y")]);
+    let ran = stack.ok(&["run", "web", "cat", "/run/secrets/key", "/etc/app.conf"]);
+    assert_eq!(ran.out, "k3yloud = yes", "{}", said(&ran));
 }
