@@ -62,6 +62,7 @@ impl Session {
             self.exit(Exit::Failed);
             return;
         }
+        let mut started_outside = Vec::new();
         for (name, machine) in &mut self.machines {
             let now = containers
                 .iter()
@@ -69,11 +70,19 @@ impl Session {
             machine.container = now.map(Seen::of);
             machine.restarts = now.map_or(0, |container| container.restarts);
             machine.forget_process();
+            if machine.stopped_outside && machine.wanted == Wanted::Stopped && machine.running() {
+                // Whoever stopped it has started it again.
+                machine.wanted = Wanted::Run;
+                started_outside.push(name.clone());
+            }
             machine.engine_restarts =
                 now.is_some_and(|container| container.state == ContainerState::Restarting);
             machine.exited = None;
             machine.applied = None;
             machine.try_again();
+        }
+        for name in started_outside {
+            self.look_for_image_again(&name);
         }
         self.note_undeclared(containers);
     }
@@ -193,6 +202,7 @@ impl Session {
                 machine.engine_restarts = false;
                 if machine.wanted == Wanted::Run && !machine.running() {
                     machine.wanted = Wanted::Stopped;
+                    machine.stopped_outside = true;
                     machine.failed = None;
                     machine.crashed = None;
                     self.drop_busy(service);
@@ -239,6 +249,8 @@ impl Session {
             seen.exit_code = Some(code);
         }
         let Some(service) = service else {
+            let policy = machine.left_with;
+            machine.engine_restarts = policy.is_some_and(|policy| starts_again(policy, code, 1));
             return;
         };
         let attached = machine.attached.is_some();
@@ -254,12 +266,7 @@ impl Session {
             return;
         }
         machine.exits += 1;
-        let again = match service.restart {
-            Restart::No => false,
-            Restart::Always | Restart::UnlessStopped => true,
-            Restart::OnFailure(None) => code != 0,
-            Restart::OnFailure(Some(times)) => code != 0 && machine.exits <= times,
-        } && !service.task;
+        let again = starts_again(service.restart, code, machine.exits) && !service.task;
         machine.engine_restarts = again;
         let exits = machine.exits;
         let word = if service.task { "task ended" } else { "exited" };
@@ -324,6 +331,16 @@ impl Session {
                 machine.attached = None;
             }
         }
+    }
+}
+
+/// Whether the engine starts one again that ended with this code, so many times since it was ready.
+fn starts_again(policy: Restart, code: i64, exits: u32) -> bool {
+    match policy {
+        Restart::No => false,
+        Restart::Always | Restart::UnlessStopped => true,
+        Restart::OnFailure(None) => code != 0,
+        Restart::OnFailure(Some(times)) => code != 0 && exits <= times,
     }
 }
 

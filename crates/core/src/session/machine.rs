@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use devrun_stack::Command;
+use devrun_stack::{Command, Restart};
 
 use crate::event::{Failure, Op, Transport};
 use crate::plan::Follow;
@@ -165,6 +165,10 @@ pub(crate) struct Machine {
     pub(crate) exits: u32,
     /// It ended and the engine starts it again by itself.
     pub(crate) engine_restarts: bool,
+    /// Whether the engine does so, where the service is no longer declared.
+    pub(crate) left_with: Option<Restart>,
+    /// It was not a command of ours that stopped it.
+    pub(crate) stopped_outside: bool,
     /// The last exit that was seen: when and with what.
     pub(crate) exited: Option<(i128, i64)>,
     /// That exit was of our making, and so is what the engine tells of it afterwards.
@@ -281,6 +285,8 @@ impl Machine {
             crashed: None,
             exits: 0,
             engine_restarts: false,
+            left_with: None,
+            stopped_outside: false,
             exited: None,
             ended_by_us: false,
             pushed: false,
@@ -383,6 +389,9 @@ impl Machine {
     /// Saves that are not live yet, or whose consequences are not over: at least one of them while
     /// an update is under way.
     pub(crate) fn unfinished(&self) -> usize {
+        if self.wanted != Wanted::Run {
+            return 0;
+        }
         let under_way = self.update.is_some() || !self.follow.is_empty();
         self.pending.len().max(usize::from(under_way))
     }

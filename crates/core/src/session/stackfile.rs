@@ -134,6 +134,8 @@ impl Session {
                 making: machine.making.take(),
                 exited: machine.exited,
                 ended_by_us: machine.ended_by_us,
+                engine_restarts: machine.engine_restarts,
+                left_with: Some(service.restart).filter(|_| !service.task),
                 ..fresh
             };
             if machine.container.is_some() {

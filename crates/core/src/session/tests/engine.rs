@@ -225,3 +225,22 @@ fn one_that_the_engine_is_about_to_start_is_left_to_it() {
     bench.finish();
     assert_eq!(bench.up(&["db"]), ["restart db-1"]);
 }
+
+#[test]
+fn one_that_was_stopped_and_started_by_hand_while_the_engine_could_not_tell() {
+    let mut bench = Bench::ready();
+    bench.happens("backend-1", Happened::Exited { code: 143 });
+    bench.happens("backend-1", Happened::StoppedByHand);
+    bench.disconnect();
+    bench.containers[1].state = ContainerState::Running;
+    bench.connect();
+    bench.finish();
+    assert_eq!(bench.state("backend"), "ready");
+    // What a command of ours stopped stays so, whatever the engine did meanwhile.
+    bench.stop(&["entry"]);
+    bench.finish();
+    bench.disconnect();
+    bench.containers[2].state = ContainerState::Running;
+    let lines = bench.connect();
+    assert!(lines.contains(&"stop entry-1".to_owned()), "{lines:?}");
+}
