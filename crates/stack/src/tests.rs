@@ -1,5 +1,6 @@
 //! The language seen from outside: text in, stack or diagnostics out.
 
+mod anything;
 mod files;
 mod meaning;
 mod reference;
@@ -9,3 +10,4 @@ mod settings;
 mod syntax;
 mod values;
 mod world;
+mod wrong;

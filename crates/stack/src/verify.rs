@@ -1,5 +1,6 @@
 //! What only shows when all services are side by side.
 
+mod advice;
 mod files;
 mod networks;
 
@@ -29,6 +30,7 @@ pub(crate) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
     container_names(cx, laid);
     networks::stack(cx, document, laid);
     files::stack(cx, document, laid);
+    advice::stack(cx, laid);
     unused_volumes(cx, document, laid);
 }
 

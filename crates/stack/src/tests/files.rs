@@ -157,3 +157,47 @@ service web {
     assert!(!web.depends_on[0].required && !web.healthcheck_off);
     assert!(stack.services[0].healthcheck_off);
 }
+
+#[test]
+fn what_costs_a_day_is_a_warning() {
+    let web = |body: &str| {
+        let text = format!("stack app\nvolume v\nservice web {{ {body}\n}}\n");
+        World::new(&text)
+            .file("web/Dockerfile", "")
+            .file("web/.gitignore", "node_modules/\n")
+            .file("web/node_modules/a", "")
+            .file("web/static/a", "")
+            .told()
+    };
+    let mount = |to: &str| format!("build \"web\"; sync to=\"/app\" {{ }}; volume v to=\"{to}\"");
+    for (body, warning) in [
+        (
+            "image \"postgres\"; volume v to=\"/v\"".to_owned(),
+            "postgres has no tag",
+        ),
+        (
+            "image \"a.test:5000/x:latest\"; volume v to=\"/v\"".to_owned(),
+            "is another image whenever",
+        ),
+        (
+            "image \"postgres:17\"; volume v to=\"/v\"; healthcheck \"pg_isready -U me\""
+                .to_owned(),
+            "without -h, pg_isready asks the socket",
+        ),
+        (
+            mount("/app/static"),
+            "/app/static hides what is synced from static",
+        ),
+    ] {
+        assert!(web(&body).contains(warning), "{body}: {}", web(&body));
+    }
+    for fine in [
+        "image \"a.test:5000/x:1\"; volume v to=\"/v\"; healthcheck \"pg_isready\" \"-h\" \"db\""
+            .to_owned(),
+        "image \"x@sha256:0123\"; volume v to=\"/v\"".to_owned(),
+        mount("/app/node_modules"),
+        mount("/app/made-inside"),
+    ] {
+        assert_eq!(web(&fine), "", "{fine}");
+    }
+}

@@ -112,7 +112,7 @@ service e { image \"x\"; port 1; port 2; route \"/h\" }
 #[test]
 fn profiles_that_never_meet_may_share_a_port() {
     let world = World::new(
-        "stack app\nservice a { image \"x\"; port 1; profile a }\nservice b { image \"x\"; port 1; profile b }\n",
+        "stack app\nservice a { image \"x:1\"; port 1; profile a }\nservice b { image \"x:1\"; port 1; profile b }\n",
     );
     assert_eq!(world.told(), "");
 }

@@ -28,6 +28,7 @@ impl Host for Anything {
 /// What fragments refer to.
 const AROUND: &str = "stack app
 volume backend-media
+secret npm-token text=\"x\"
 service db { image \"x\" }
 service redis { image \"x\" }
 service cache { image \"x\" }
@@ -36,7 +37,21 @@ task migrate { image \"x\" }
 
 #[test]
 fn every_block_of_the_reference_is_read() {
-    let reference = include_str!("../../../../docs/stackfile.md");
+    let blocks = read_all(
+        "docs/stackfile.md",
+        include_str!("../../../../docs/stackfile.md"),
+    );
+    assert!(blocks > 15, "only {blocks} blocks were found");
+}
+
+#[test]
+fn what_compose_says_is_said_here() {
+    let text = include_str!("../../../../docs/coming-from-compose.md");
+    assert_eq!(read_all("docs/coming-from-compose.md", text), 1);
+}
+
+/// Reads all blocks, and answers how many there are.
+fn read_all(shown: &str, reference: &str) -> usize {
     let mut blocks = 0;
     for block in reference.split("```kdl").skip(1) {
         let (kind, rest) = block.split_once('\n').expect("a line");
@@ -58,9 +73,11 @@ fn every_block_of_the_reference_is_read() {
         };
         let options = Options {
             file: "/stack/Stackfile.kdl".into(),
-            shown: "docs/stackfile.md".into(),
+            shown: shown.into(),
             text: text.clone(),
-            shell: [("TOKEN".into(), "t".into())].into(),
+            shell: ["TOKEN", "DB_PASSWORD"]
+                .map(|name| (name.into(), "t".into()))
+                .into(),
             ..Options::default()
         };
         let problems = load(&options, &Anything)
@@ -72,5 +89,5 @@ fn every_block_of_the_reference_is_read() {
         assert!(told.is_empty(), "{told:?}\n{text}");
         blocks += 1;
     }
-    assert!(blocks > 15, "only {blocks} blocks were found");
+    blocks
 }

@@ -1,0 +1,159 @@
+//! What is allowed, and costs a day sooner or later.
+
+use std::path::Path;
+
+use crate::context::Context;
+use crate::draft::{DraftProbe, DraftSource, Said};
+use crate::merge::Laid;
+use crate::model::{Command, Mount, MountSource};
+
+/// Warns of what is hardly meant.
+pub(super) fn stack(cx: &mut Context<'_>, laid: &[Laid<'_>]) {
+    for service in laid {
+        tag(cx, service);
+        pg_isready(cx, service);
+        sealed_sync(cx, service);
+        for mount in &service.draft.mounts {
+            hidden_sync(cx, service, mount);
+        }
+    }
+}
+
+/// Another image tomorrow than today.
+fn tag(cx: &mut Context<'_>, service: &Laid<'_>) {
+    let Some(said) = &service.draft.source else {
+        return;
+    };
+    let DraftSource::Image(image) = &said.value else {
+        return;
+    };
+    let name = image.rsplit('/').next().unwrap_or(image);
+    let message = match name.split_once(':') {
+        _ if name.contains('@') => return,
+        Some((_, "latest")) => format!("{image} is another image whenever a new one comes out"),
+        Some(_) => return,
+        None => format!(
+            "{image} has no tag, which means `latest`: another image whenever a new one comes out"
+        ),
+    };
+    let warning = cx
+        .error("stackfile::latest", said.at, "not fixed", message)
+        .advise("say a version, as in \"postgres:17\"");
+    cx.warn(warning);
+}
+
+/// While it initialises, the postgres image runs a server that answers on the socket only.
+fn pg_isready(cx: &mut Context<'_>, service: &Laid<'_>) {
+    let Some(said) = &service.draft.healthcheck else {
+        return;
+    };
+    let Some(DraftProbe::Command(command)) = said.value.as_ref().map(|health| &health.test) else {
+        return;
+    };
+    let line = match command {
+        Command::Shell(line) => line.clone(),
+        Command::Argv(words) => words.join(" "),
+    };
+    let mut words = line.split_whitespace();
+    let asks = words.any(|word| word.ends_with("pg_isready"));
+    let names_host = words.any(|word| word.starts_with("-h") || word.starts_with("--host"));
+    if asks && !names_host {
+        let warning = cx
+            .error(
+                "stackfile::pg-isready",
+                said.at,
+                "answers too early",
+                "without -h, pg_isready asks the socket, on which the image's temporary server answers while it initialises",
+            )
+            .advise("pg_isready -h 127.0.0.1");
+        cx.warn(warning);
+    }
+}
+
+/// What is synced cannot be written into a root that is read-only.
+fn sealed_sync(cx: &mut Context<'_>, service: &Laid<'_>) {
+    let draft = &service.draft;
+    let Some(read_only) = draft.settings.read_only.as_ref().filter(|said| said.value) else {
+        return;
+    };
+    let mounts = draft.mounts.iter().map(|mount| &mount.value.target);
+    let places: Vec<&String> = mounts
+        .chain(draft.settings.tmpfs.iter().map(|tmpfs| &tmpfs.value.target))
+        .collect();
+    for sync in &draft.sync {
+        let to = Path::new(&sync.value.to);
+        if places.iter().any(|place| to.starts_with(place)) {
+            continue;
+        }
+        let warning = cx
+            .error(
+                "stackfile::sealed-sync",
+                sync.at,
+                "cannot be written",
+                format!(
+                    "nothing can be synced to {}: the root is read-only",
+                    sync.value.to
+                ),
+            )
+            .also(read_only.at, "said here")
+            .advise(format!(
+                "put a volume or a tmpfs there: tmpfs \"{}\"",
+                sync.value.to
+            ));
+        cx.warn(warning);
+    }
+}
+
+/// A volume below a folder that is synced: what the host has there is never seen inside.
+fn hidden_sync(cx: &mut Context<'_>, service: &Laid<'_>, mount: &Said<Mount>) {
+    let MountSource::Volume(_) = &mount.value.source else {
+        return;
+    };
+    for sync in &service.draft.sync {
+        let Ok(below) = Path::new(&mount.value.target).strip_prefix(&sync.value.to) else {
+            continue;
+        };
+        let from = match (&sync.value.from, service.draft.source.as_ref()) {
+            (Some(from), _) => from.value.clone(),
+            (
+                None,
+                Some(Said {
+                    value: DraftSource::Build { context, .. },
+                    ..
+                }),
+            ) => context.clone(),
+            (None, _) => continue,
+        };
+        let outside = from.join(below);
+        let shown = below.display().to_string();
+        if shown.is_empty()
+            || cx.host.kind(&outside).is_none()
+            || is_ignored(cx, &from, &shown, &sync.value.ignore)
+        {
+            continue;
+        }
+        let warning = cx
+            .error(
+                "stackfile::hidden-sync",
+                mount.at,
+                "lies over it",
+                format!("{} hides what is synced from {shown}", mount.value.target),
+            )
+            .also(sync.at, "synced here")
+            .advise(format!("the volume is meant: ignore \"/{shown}/\" in `sync`; the files are: take the volume away"));
+        cx.warn(warning);
+    }
+}
+
+/// Whether the rules of the sync or the usual files of the folder leave it alone, as far as a look
+/// tells.
+fn is_ignored(cx: &Context<'_>, from: &Path, below: &str, ignore: &[String]) -> bool {
+    let last = below.rsplit('/').next().unwrap_or(below);
+    let names = |pattern: &str| {
+        let bare = pattern.trim().trim_start_matches("**/").trim_matches('/');
+        bare == below || bare == last
+    };
+    let files = [".dockerignore", ".gitignore"];
+    let texts = files.map(|name| cx.host.read(&from.join(name)).unwrap_or_default());
+    ignore.iter().any(|pattern| names(pattern)) || texts.iter().any(|text| text.lines().any(names))
+}
