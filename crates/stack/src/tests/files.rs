@@ -185,6 +185,10 @@ fn what_costs_a_day_is_a_warning() {
             "without -h, pg_isready asks the socket",
         ),
         (
+            "build \"web\"; sync to=\"/app\" { }; read-only #true; volume v to=\"/v\"".to_owned(),
+            "nothing can be synced to /app",
+        ),
+        (
             mount("/app/static"),
             "/app/static hides what is synced from static",
         ),
