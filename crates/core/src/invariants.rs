@@ -148,7 +148,7 @@ impl Invariants {
                 };
                 let late = *time_ns <= known.started_ns;
                 match what {
-                    Happened::Started if !late => known.starts(*time_ns),
+                    Happened::Started if !late && !known.running => known.starts(*time_ns),
                     Happened::Exited { code } if !late => known.ends(Some(*code)),
                     Happened::Health(Health::Healthy) if known.running => known.well = true,
                     Happened::Removed => drop(self.containers.remove(id)),

@@ -312,12 +312,9 @@ impl Session {
                 }
             }
             Doing::Explain => {}
-            Doing::Create
-            | Doing::Start
-            | Doing::Restart
-            | Doing::Attach
-            | Doing::Hook
-            | Doing::Probe => {
+            // Perhaps its process is about to end, which is told any moment and says more.
+            Doing::Attach | Doing::Probe => self.explain(name, failure),
+            Doing::Create | Doing::Start | Doing::Restart | Doing::Hook => {
                 machine.failed = Some(failure);
                 self.update_over(name, Some(Vec::new()));
             }

@@ -255,6 +255,8 @@ impl Session {
         };
         let attached = machine.attached.is_some();
         machine.forget_process();
+        // Whatever it failed of, this is why.
+        machine.failed = None;
         if let Some((at, undone)) = machine.undone.take()
             && now.saturating_sub(at) < TOGETHER
         {

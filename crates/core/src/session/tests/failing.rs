@@ -261,3 +261,28 @@ fn health_that_was_told_of_an_earlier_process_is_not_that_of_this_one() {
     bench.happens_at("backend-1", healthy, told);
     assert_ne!(bench.state("backend"), "ready", "nor afterwards");
 }
+
+#[test]
+fn an_agent_that_ends_with_its_process_is_not_the_reason() {
+    let mut bench = Bench::new(&APP.replace("restart unless-stopped", "restart no"));
+    bench.finish_until("attach backend-1");
+    assert_eq!(
+        bench.fails("attach backend-1", "the agent is gone"),
+        ["explain backend-1"]
+    );
+    assert!(
+        !bench.session.view().settled,
+        "what is told next may say more"
+    );
+    assert_eq!(
+        bench.happens("backend-1", Happened::Exited { code: 1 }),
+        ["cancel explain backend-1", "push backend-1"]
+    );
+    assert_eq!(bench.ok("push backend-1"), ["start backend-1"]);
+    bench.ok("start backend-1");
+    bench.fails("attach backend-1", "the agent is gone");
+    bench.happens("backend-1", Happened::Exited { code: 1 });
+    bench.finish();
+    assert_eq!(bench.state("backend"), "failed: exited with 1");
+    assert_eq!(bench.service("backend").details, ["last words"]);
+}
