@@ -79,6 +79,10 @@ pub(super) struct Driver {
     /// Saved to learn when all saves before it have been noticed; outside of the project's tree.
     mark: PathBuf,
     waiting_for_saves: Vec<mpsc::UnboundedSender<Tell>>,
+    /// Told once the proxy knows what they are told.
+    waiting_for_proxy: Vec<mpsc::UnboundedSender<Tell>>,
+    /// Notices that wait for the same.
+    held: Vec<Stamped>,
     /// Told to those who asked for services to be stopped, once they are.
     pub(super) stopping: Vec<(Vec<String>, mpsc::UnboundedSender<Tell>)>,
     exit: Option<Exit>,
@@ -111,6 +115,8 @@ impl Driver {
             reads: Vec::new(),
             mark: super::place::mark(),
             waiting_for_saves: Vec::new(),
+            waiting_for_proxy: Vec::new(),
+            held: Vec::new(),
             stopping: Vec::new(),
             exit: None,
         }
@@ -131,6 +137,7 @@ impl Driver {
                 () = until(self.began, deadline) => self.feed(Event::Deadline),
             }
         }
+        self.publish_held();
         for task in self.tasks.values() {
             task.abort();
         }
@@ -222,18 +229,20 @@ impl Driver {
     }
 
     fn caught_up(&mut self) {
-        let status = self.status();
-        for reply in std::mem::take(&mut self.waiting_for_saves) {
-            let _ = reply.send(Tell::Status {
-                status: status.clone(),
-            });
+        let waiting = std::mem::take(&mut self.waiting_for_saves);
+        self.waiting_for_proxy.extend(waiting);
+        if !self.proxy_busy {
+            self.publish_held();
         }
     }
 
     /// Lets the core decide, and performs what it asks for.
     pub(super) fn feed(&mut self, event: Event) {
         tracing::debug!(event = brief(&format_args!("{event:?}"), is_secret_event(&event)));
-        for effect in self.core.handle(event, self.began.elapsed()) {
+        let mut effects = self.core.handle(event, self.began.elapsed());
+        // Who hears that an update is done may ask the proxy for it: that comes first.
+        effects.sort_by_key(|effect| !matches!(effect, Effect::ProxyStates { .. }));
+        for effect in effects {
             let secret = matches!(effect, Effect::Create { .. } | Effect::Build { .. });
             tracing::debug!(effect = brief(&format_args!("{effect:?}"), secret));
             self.perform(effect);
@@ -241,8 +250,29 @@ impl Driver {
         self.answer_stops();
     }
 
+    /// Tells the world, but not before the proxy knows what the world is told.
     pub(super) fn publish(&mut self, notice: Notice) {
-        self.hub.publish(Stamped::now(notice));
+        let stamped = Stamped::now(notice);
+        if self.proxy_busy {
+            self.held.push(stamped);
+        } else {
+            self.hub.publish(stamped);
+        }
+    }
+
+    /// The proxy knows: so may the world.
+    pub(super) fn publish_held(&mut self) {
+        for stamped in std::mem::take(&mut self.held) {
+            self.hub.publish(stamped);
+        }
+        if !self.waiting_for_proxy.is_empty() {
+            let status = self.status();
+            for reply in std::mem::take(&mut self.waiting_for_proxy) {
+                let _ = reply.send(Tell::Status {
+                    status: status.clone(),
+                });
+            }
+        }
     }
 
     pub(super) fn end(&mut self, exit: Exit) {

@@ -16,6 +16,9 @@ use crate::proxy::{apply_config, apply_states};
 /// How long a command of an `on` rule may take.
 const COMMAND_PATIENCE: Duration = Duration::from_secs(15 * 60);
 
+/// How long the proxy may take to be told; everybody else waits for it.
+const PROXY_PATIENCE: Duration = Duration::from_secs(2);
+
 impl Driver {
     pub(super) fn perform(&mut self, effect: Effect) {
         match effect {
@@ -304,11 +307,15 @@ impl Driver {
         self.proxy_busy = true;
         let (hands, inputs) = (self.hands(&container), self.inputs.clone());
         tokio::spawn(async move {
-            let told = apply_states(&hands, &before, &states).await;
-            if let Err(error) = &told {
-                tracing::debug!(%error, "the proxy was not told");
-            }
-            let states = told.ok().map(|()| states);
+            let telling = apply_states(&hands, &before, &states);
+            let states = match tokio::time::timeout(PROXY_PATIENCE, telling).await {
+                Ok(Ok(())) => Some(states),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "the proxy was not told");
+                    None
+                }
+                Err(_) => None,
+            };
             let _ = inputs.send(Input::ProxyTold { container, states }).await;
         });
     }
@@ -318,6 +325,8 @@ impl Driver {
         self.proxy_told = states.map(|states| (container, states));
         if let Some((container, states)) = self.proxy_wanted.take() {
             self.tell_proxy(container, states);
+        } else {
+            self.publish_held();
         }
     }
 

@@ -1,7 +1,7 @@
 //! The proxy's configuration and what it has to know of the services.
 
 use super::Session;
-use super::machine::{Doing, ImageState};
+use super::machine::{Doing, ImageState, Machine};
 use super::shown::Facts;
 use crate::effect::{Effect, PutFile, RouteState};
 use crate::event::Failure;
@@ -153,12 +153,24 @@ impl Session {
                     state: state.word(),
                     reason: match reason {
                         _ if ready => String::new(),
-                        Some(reason) => reason,
+                        Some(reason) => with_last_words(reason, machine),
                         None if building => "its image is being built".to_owned(),
                         None => String::new(),
                     },
                 })
             })
             .collect()
+    }
+}
+
+/// Whoever looks at the page wants to know what the program said, not only that it failed.
+fn with_last_words(reason: String, machine: &Machine) -> String {
+    let said = machine.failure().and_then(|failure| {
+        let lines = failure.details.iter().rev();
+        lines.map(|line| line.trim()).find(|line| !line.is_empty())
+    });
+    match said {
+        Some(said) => format!("{reason}: {said}"),
+        None => reason,
     }
 }
