@@ -285,7 +285,11 @@ async fn port_taken(engine: &Engine, error: EngineError) -> Failure {
     told
 }
 
-pub(super) async fn put(engine: &Engine, container: &str, files: &[PutFile]) -> Result<(), Failure> {
+pub(super) async fn put(
+    engine: &Engine,
+    container: &str,
+    files: &[PutFile],
+) -> Result<(), Failure> {
     if files.is_empty() {
         return Ok(());
     }
