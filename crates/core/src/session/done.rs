@@ -178,11 +178,7 @@ impl Session {
                 }
                 self.on_attached(name, transport, &changed);
             }
-            Outcome::Synced(_) if doing == Doing::Push => {
-                if let Some(machine) = self.machines.get_mut(name) {
-                    machine.written = Some(self.now);
-                }
-            }
+            Outcome::Synced(synced) if doing == Doing::Push => self.on_pushed(name, &synced),
             Outcome::Synced(synced) => self.on_synced(name, &synced),
             Outcome::Executed if doing == Doing::Hook => {
                 if let Some(machine) = self.machines.get_mut(name) {

@@ -181,6 +181,20 @@ impl Session {
         }
     }
 
+    /// All that is synced was brought into one that does not run. Its next start reads it, but the
+    /// commands that it asks for would be asked for by nobody else: the next comparison finds
+    /// nothing that differs.
+    pub(super) fn on_pushed(&mut self, name: &str, synced: &Synced) {
+        let needs = self.needs_of_attached(name, &synced.changed);
+        let commands = needs.iter().any(|need| matches!(need, Follow::Exec(_)));
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.written = Some(self.now);
+            if commands {
+                machine.add_follow(needs);
+            }
+        }
+    }
+
     /// What would follow a change must not follow a touch; only the image is looked at again, which
     /// costs nothing where it is the same.
     fn needs_of_synced(&mut self, name: &str, synced: &Synced) -> Vec<Follow> {

@@ -1,8 +1,10 @@
 //! What does not work, and what it does to the others.
 
+use std::path::PathBuf;
+
 use super::bench::Bench;
 use super::stacks::APP;
-use crate::event::{Event, Outcome, Progress};
+use crate::event::{Event, Outcome, Progress, Synced};
 use crate::observed::Happened;
 use crate::spec::Health;
 
@@ -285,4 +287,26 @@ fn an_agent_that_ends_with_its_process_is_not_the_reason() {
     bench.finish();
     assert_eq!(bench.state("backend"), "failed: exited with 1");
     assert_eq!(bench.service("backend").details, ["last words"]);
+}
+
+#[test]
+fn what_the_archive_call_brought_over_is_followed_by_its_commands() {
+    let mut bench = Bench::new(APP);
+    bench.finish_until("attach backend-1");
+    bench.happens("backend-1", Happened::Exited { code: 1 });
+    let changed = ["backend/app.py", "backend/package.json"];
+    let synced = Synced {
+        files: 2,
+        changed: changed
+            .iter()
+            .map(|path| PathBuf::from("/p").join(path))
+            .collect(),
+        ..Synced::default()
+    };
+    bench.ends("push backend-1", Outcome::Synced(synced));
+    bench.happens("backend-1", Happened::Started);
+    assert_eq!(bench.ok("attach backend-1"), ["exec backend-1 npm ci"]);
+    assert_eq!(bench.ok("exec backend-1"), ["restart backend-1"]);
+    bench.finish();
+    assert!(bench.session.view().settled);
 }
