@@ -26,6 +26,8 @@ pub(crate) struct Invariants {
     /// Somebody asked for new containers in the place of equal ones.
     pub(crate) recreate: bool,
     containers: BTreeMap<String, Known>,
+    /// When and with what code those ended whose start was not told yet.
+    early: BTreeMap<String, (i128, i64)>,
     /// Begun, and neither ended nor given up.
     open: BTreeMap<Op, Effect>,
     last_op: u64,
@@ -144,6 +146,9 @@ impl Invariants {
                 id, what, time_ns, ..
             } => {
                 let Some(known) = self.containers.get_mut(id) else {
+                    if let Happened::Exited { code } = what {
+                        self.early.insert(id.clone(), (*time_ns, *code));
+                    }
                     return;
                 };
                 let late = *time_ns <= known.started_ns;
@@ -178,6 +183,12 @@ impl Invariants {
                     }
                 } else if *started_ns > known.started_ns {
                     known.starts(*started_ns);
+                }
+                if let Some((ended, code)) = self.early.remove(container)
+                    && ended > *started_ns
+                    && let Some(known) = self.containers.get_mut(container)
+                {
+                    known.ends(Some(code));
                 }
             }
             // Whatever cannot be stopped must not keep the others from it.
