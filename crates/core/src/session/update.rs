@@ -173,10 +173,13 @@ impl Session {
             return;
         }
         machine.saved = None;
-        if synced.files == 0 && details.is_empty() {
+        let nothing = synced.files == 0 && details.is_empty();
+        let update = machine.update.as_ref();
+        let earlier = update.is_some_and(|update| !update.actions.is_empty());
+        if nothing && !earlier {
             // Equal content: nothing happened that is worth a line.
             machine.update = None;
-        } else {
+        } else if !nothing || machine.ready {
             self.update_over(name, None);
         }
     }
