@@ -1,5 +1,6 @@
 //! The ends of effects.
 
+use super::engine::TOGETHER;
 use super::machine::{Doing, ImageState, Seen, Wanted};
 use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
@@ -308,8 +309,7 @@ impl Session {
                 }
             }
             Doing::Explain => {}
-            // Perhaps its process is about to end, which is told any moment and says more.
-            Doing::Attach | Doing::Probe => self.explain(name, failure),
+            Doing::Attach | Doing::Probe => machine.suspect = Some((now + TOGETHER, failure)),
             Doing::Create | Doing::Start | Doing::Restart | Doing::Hook => {
                 machine.failed = Some(failure);
                 self.update_over(name, Some(Vec::new()));

@@ -14,8 +14,9 @@ use crate::spec::{Container, ContainerState, Health, label};
 
 /// The engine tells what happens with a delay of this at most.
 const SAME_MOMENT: Duration = Duration::from_millis(50);
-/// What fails so shortly before a container ends failed because it was about to end.
-const TOGETHER: Duration = Duration::from_secs(1);
+/// What fails so shortly before a container ends failed because it was about to end; the engine
+/// tells of an end once it has cleaned up.
+pub(super) const TOGETHER: Duration = Duration::from_secs(1);
 
 impl Session {
     pub(super) fn on_engine(&mut self, observed: Observed) {

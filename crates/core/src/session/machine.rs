@@ -159,6 +159,9 @@ pub(crate) struct Machine {
     pub(crate) update: Option<Update>,
     /// It cannot be had, and is not tried again before something changes.
     pub(crate) failed: Option<Failure>,
+    /// It seems to have failed. Until then it may yet be told that its process has ended, which says
+    /// more.
+    pub(crate) suspect: Option<(Duration, Failure)>,
     /// Its process ended by itself; the engine may start it again, which may go better.
     pub(crate) crashed: Option<Failure>,
     /// Exits since it was ready last.
@@ -282,6 +285,7 @@ impl Machine {
             undone: None,
             update: None,
             failed: None,
+            suspect: None,
             crashed: None,
             exits: 0,
             engine_restarts: false,
@@ -328,6 +332,7 @@ impl Machine {
         self.ready = false;
         self.health = None;
         self.last_probe = None;
+        self.suspect = None;
     }
 
     /// A new reason to try: what failed before does not hold it back.
@@ -381,6 +386,7 @@ impl Machine {
     pub(crate) fn can_follow(&self) -> bool {
         self.busy.is_none()
             && self.failed.is_none()
+            && self.suspect.is_none()
             && !self.completed
             && self.attached.is_some()
             && self.running()
@@ -416,6 +422,7 @@ impl Machine {
     pub(crate) fn at_rest(&self) -> bool {
         self.busy.is_none()
             && !self.again
+            && self.suspect.is_none()
             && !matches!(self.image, ImageState::Busy(_) | ImageState::Unknown { .. })
             && self.pending.is_empty()
             && self.follow.is_empty()

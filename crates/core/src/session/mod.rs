@@ -155,8 +155,12 @@ impl Session {
         }
         self.machines
             .values()
-            .filter(|machine| machine.wanted == machine::Wanted::Run && machine.can_follow())
-            .filter_map(follow::due)
+            .filter(|machine| machine.wanted == machine::Wanted::Run)
+            .filter_map(|machine| match &machine.suspect {
+                Some((until, _)) if machine.busy.is_none() => Some(*until),
+                _ if machine.can_follow() => follow::due(machine),
+                _ => None,
+            })
             .min()
     }
 

@@ -184,6 +184,9 @@ impl Session {
         } else {
             State::Starting
         };
+        if let Some((_, failure)) = &machine.suspect {
+            return facts(state, &failure.message);
+        }
         match machine.doing() {
             Some(Doing::Create) => facts(state, "its container is being made"),
             Some(Doing::Start) => facts(state, "its container is being started"),

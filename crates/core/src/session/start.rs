@@ -66,6 +66,9 @@ impl Session {
         {
             return;
         }
+        if self.step_suspect(name) {
+            return;
+        }
         let Some(machine) = self.machines.get(name) else {
             return;
         };
@@ -74,6 +77,19 @@ impl Session {
         }
         self.rebuild_for_nobody(name);
         self.step_container(name);
+    }
+
+    /// Whether it waits to be told why something failed; nothing that could be told comes too late.
+    fn step_suspect(&mut self, name: &str) -> bool {
+        let now = self.now;
+        let Some(machine) = self.machines.get_mut(name) else {
+            return false;
+        };
+        if let Some((_, failure)) = machine.suspect.take_if(|(until, _)| *until <= now) {
+            self.explain(name, failure);
+            return true;
+        }
+        machine.suspect.is_some()
     }
 
     pub(super) fn step_image(&mut self, name: &str) {

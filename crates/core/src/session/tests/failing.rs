@@ -270,15 +270,12 @@ fn an_agent_that_ends_with_its_process_is_not_the_reason() {
     bench.finish_until("attach backend-1");
     assert_eq!(
         bench.fails("attach backend-1", "the agent is gone"),
-        ["explain backend-1"]
+        NOTHING
     );
-    assert!(
-        !bench.session.view().settled,
-        "what is told next may say more"
-    );
+    assert_eq!(bench.state("backend"), "starting: the agent is gone");
     assert_eq!(
         bench.happens("backend-1", Happened::Exited { code: 1 }),
-        ["cancel explain backend-1", "push backend-1"]
+        ["push backend-1"]
     );
     assert_eq!(bench.ok("push backend-1"), ["start backend-1"]);
     bench.ok("start backend-1");
@@ -308,5 +305,16 @@ fn what_the_archive_call_brought_over_is_followed_by_its_commands() {
     assert_eq!(bench.ok("attach backend-1"), ["exec backend-1 npm ci"]);
     assert_eq!(bench.ok("exec backend-1"), ["restart backend-1"]);
     bench.finish();
+    assert!(bench.session.view().settled);
+}
+
+#[test]
+fn an_agent_that_ends_although_its_process_goes_on_is_the_reason() {
+    let mut bench = Bench::new(APP);
+    bench.finish_until("attach backend-1");
+    bench.fails("attach backend-1", "the agent is gone");
+    assert_eq!(bench.wake(), ["explain backend-1"]);
+    bench.finish();
+    assert_eq!(bench.state("backend"), "failed: the agent is gone");
     assert!(bench.session.view().settled);
 }
