@@ -55,6 +55,9 @@ pub(crate) enum Input {
     Signal,
 }
 
+/// How long commands may take to hear the end.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// The state of the shell around the core.
 pub(super) struct Driver {
     pub(super) core: Session,
@@ -86,13 +89,21 @@ pub(super) struct Driver {
     /// Told to those who asked for services to be stopped, once they are.
     pub(super) stopping: Vec<(Vec<String>, mpsc::UnboundedSender<Tell>)>,
     exit: Option<Exit>,
+    /// Held by whoever still tells a command something.
+    talking: mpsc::Sender<()>,
+    talked: mpsc::Receiver<()>,
     watch: bool,
 }
 
 impl Driver {
     pub(super) fn new(begin: Begin, hub: Hub, inputs: mpsc::Sender<Input>) -> Driver {
+        let (talking, talked) = mpsc::channel(1);
         if let Some(listener) = begin.listener {
-            tokio::spawn(super::serve::serve(listener, inputs.clone()));
+            tokio::spawn(super::serve::serve(
+                listener,
+                inputs.clone(),
+                talking.clone(),
+            ));
         }
         Driver {
             watch: begin.options.watch,
@@ -119,6 +130,8 @@ impl Driver {
             held: Vec::new(),
             stopping: Vec::new(),
             exit: None,
+            talking,
+            talked,
         }
     }
 
@@ -143,10 +156,21 @@ impl Driver {
         }
         // Where nobody waited for saves there is none.
         let _ = std::fs::remove_file(&self.mark);
-        for agent in self.agents.into_values() {
+        for agent in std::mem::take(&mut self.agents).into_values() {
             agent.close().await;
         }
-        self.exit.unwrap_or(Exit::Failed)
+        drop(inputs);
+        self.say_goodbye().await
+    }
+
+    /// Commands that listen hear all that was told, the end included, before the program ends.
+    async fn say_goodbye(self) -> Exit {
+        let (exit, mut talked) = (self.exit.unwrap_or(Exit::Failed), self.talked);
+        drop((self.hub, self.stopping, self.talking));
+        drop((self.waiting_for_saves, self.waiting_for_proxy));
+        // Whoever connected and asks nothing is not waited for.
+        let _ = tokio::time::timeout(GOODBYE, talked.recv()).await;
+        exit
     }
 
     /// The engine's events become inputs.

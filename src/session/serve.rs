@@ -9,13 +9,17 @@ use super::Input;
 use crate::report::mask;
 
 /// Takes connections for as long as the session lives.
-pub(super) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
+pub(super) async fn serve(
+    listener: UnixListener,
+    inputs: mpsc::Sender<Input>,
+    talking: mpsc::Sender<()>,
+) {
     loop {
         tokio::select! {
             () = inputs.closed() => return,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    tokio::spawn(talk(stream, inputs.clone()));
+                    tokio::spawn(talk(stream, inputs.clone(), talking.clone()));
                 }
                 Err(error) => tracing::debug!(%error, "the socket"),
             },
@@ -24,7 +28,7 @@ pub(super) async fn serve(listener: UnixListener, inputs: mpsc::Sender<Input>) {
 }
 
 /// One question, and its answers until either side ends.
-async fn talk(stream: UnixStream, inputs: mpsc::Sender<Input>) {
+async fn talk(stream: UnixStream, inputs: mpsc::Sender<Input>, _talking: mpsc::Sender<()>) {
     let (reader, mut writer) = stream.into_split();
     let mut lines = BufReader::new(reader).lines();
     let Ok(Some(line)) = lines.next_line().await else {

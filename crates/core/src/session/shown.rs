@@ -128,6 +128,9 @@ impl Session {
         if machine.completed {
             return facts(State::Done, None);
         }
+        if !self.connected {
+            return facts(State::Waiting, Some("for the engine".to_owned()));
+        }
         if let Some(failed) = machine.failure() {
             let mut reason = failed.message.clone();
             if let Some(hint) = &failed.hint {
@@ -135,9 +138,6 @@ impl Session {
                 reason.push_str(hint);
             }
             return facts(State::Failed, Some(reason));
-        }
-        if !self.connected {
-            return facts(State::Waiting, Some("for the engine".to_owned()));
         }
         if machine.ready && machine.running() {
             return Self::facts_of_ready(machine);
