@@ -165,10 +165,32 @@ impl Scratch {
     }
 }
 
+impl Scratch {
+    /// `down` ends a session only where the Stackfile is one: whatever still holds a lock is ended
+    /// by its number.
+    fn end_sessions(&self) {
+        for item in std::fs::read_dir(self.state.join("devrun"))
+            .into_iter()
+            .flatten()
+            .flatten()
+        {
+            let path = item.path();
+            if path.extension().is_none_or(|extension| extension != "lock") {
+                continue;
+            }
+            let free = std::fs::File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            if let Some(pid) = std::fs::read_to_string(&path).ok().filter(|_| !free) {
+                let _ = Command::new("kill").args(["-9", pid.trim()]).status();
+            }
+        }
+    }
+}
+
 impl Drop for Scratch {
     fn drop(&mut self) {
         // The session first, whatever became of it; then all that carries the test's name.
         let _ = self.command(&["down", "--volumes"]).output();
+        self.end_sessions();
         for kind in ["container", "network", "volume"] {
             let label = format!("label=devrun.stack={}", self.name);
             let all = docker(&[kind, "ls", "-q", "--filter", &label]);
