@@ -8,9 +8,6 @@ use crate::event::Failure;
 use crate::notice::NoticeEvent;
 use crate::routes;
 
-/// Where nginx looks for its configuration.
-const CONFIG: &str = "/etc/nginx/nginx.conf";
-
 impl Session {
     /// The configuration as it should be, with this number.
     fn proxy_config(&self, name: &str, generation: u64) -> Result<String, String> {
@@ -35,7 +32,7 @@ impl Session {
         self.note_applying(name);
         let mut files = routes::state_files(&self.route_states());
         match self.proxy_config(name, self.generation) {
-            Ok(content) => files.push(PutFile::text(CONFIG.to_owned(), content)),
+            Ok(content) => files.push(PutFile::text(routes::CONFIG_PATH.to_owned(), content)),
             Err(message) => self.warn(Some(name), message),
         }
         files
