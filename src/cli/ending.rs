@@ -6,8 +6,8 @@ use devrun_core::spec::{Container, ContainerState, label};
 use futures_util::future::join_all;
 
 use super::Trouble;
-use crate::engine::{Engine, EngineError};
-use crate::session::{GRACE, remove, stop};
+use crate::engine::Engine;
+use crate::session::{GRACE, stop};
 
 /// Removes them all; tells each. Answers with how many there were.
 pub(super) async fn remove_all(
@@ -46,17 +46,34 @@ async fn in_reverse(
     removes: bool,
     tell: impl Fn(&str),
 ) -> Result<(), Trouble> {
-    while !left.is_empty() {
+    let mut ended: Vec<Container> = Vec::new();
+    while !left.is_empty() || !ended.is_empty() {
         let (now, later) = split(left);
-        let ended = join_all(now.iter().map(|container| end(engine, container, removes))).await;
-        for (container, ended) in now.iter().zip(ended) {
-            let warning = ended?;
-            let word = if removes { "removed" } else { "stopped" };
-            tell(&format!("  {} {word}", container.name));
-            if let Some(warning) = warning {
-                tell(&format!("  warning {}: {warning}", container.name));
+        let stops = join_all(
+            now.iter()
+                .map(|container| stop(engine, None, &container.id, GRACE)),
+        );
+        // Nobody waits for the removal of what has ended already.
+        let removals = join_all(
+            ended
+                .iter()
+                .map(|container| engine.remove(&container.id, true)),
+        );
+        let (stopped, removed) = tokio::join!(stops, removals);
+        for (container, removed) in ended.iter().zip(removed) {
+            removed?;
+            tell(&format!("  {} removed", container.name));
+        }
+        for (container, stopped) in now.iter().zip(stopped) {
+            let deaf = stopped?;
+            if !removes {
+                tell(&format!("  {} stopped", container.name));
+            }
+            if deaf {
+                tell(&format!("  warning {}: {DEAF}", container.name));
             }
         }
+        ended = if removes { now } else { Vec::new() };
         left = later;
     }
     Ok(())
@@ -78,19 +95,6 @@ pub(super) fn split(containers: Vec<Container>) -> (Vec<Container>, Vec<Containe
     } else {
         (now, later)
     }
-}
-
-async fn end(
-    engine: &Engine,
-    container: &Container,
-    removes: bool,
-) -> Result<Option<String>, EngineError> {
-    let deaf = if removes {
-        remove(engine, None, &container.id, GRACE).await?
-    } else {
-        stop(engine, None, &container.id, GRACE).await?
-    };
-    Ok(deaf.then(|| DEAF.to_owned()))
 }
 
 #[cfg(test)]

@@ -80,17 +80,20 @@ impl Engine {
         Ok(found.map(describe::container))
     }
 
-    /// The number of the signal by which a running container is told to end; that of TERM unless
-    /// its image says otherwise.
-    pub(crate) async fn stop_signal(&self, id: &str) -> Option<u32> {
+    /// The first process of a running container and how it is told to end.
+    pub(crate) async fn first_process(&self, id: &str) -> Option<FirstProcess> {
         let call = self
             .docker
             .inspect_container(id, None::<InspectContainerOptions>);
         let found = within(&format!("inspecting {}", short(id)), PROMPT, call).await;
         let found = found.ok()?;
-        let running = found.state.is_some_and(|state| state.running == Some(true));
+        let state = found.state.filter(|state| state.running == Some(true))?;
         let name = found.config.and_then(|config| config.stop_signal);
-        running.then(|| signal_number(&name.unwrap_or_default()))
+        Some(FirstProcess {
+            pid: u32::try_from(state.pid?).ok()?,
+            container: found.id?,
+            stop_signal: signal_number(&name.unwrap_or_default()),
+        })
     }
 
     /// Makes a container; it is not started.
@@ -303,6 +306,18 @@ impl Engine {
             }),
         }
     }
+}
+
+/// The first process of a container, as the engine's machine numbers it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct FirstProcess {
+    /// Its number on the machine of the engine, which need not be this one.
+    pub(crate) pid: u32,
+    /// The container's whole id.
+    pub(crate) container: String,
+    /// The number of the signal by which it is told to end; that of TERM unless its image or its
+    /// settings say otherwise.
+    pub(crate) stop_signal: u32,
 }
 
 fn signal_number(name: &str) -> u32 {

@@ -34,6 +34,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 pub(crate) use about::About;
+pub(crate) use containers::FirstProcess;
 pub(crate) use error::EngineError;
 pub(crate) use locate::Endpoint;
 use locate::Located;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use devrun_core::make::AGENT;
 use devrun_wire::frames::{Request, Response, VERSION};
+use devrun_wire::process::catches;
 use tokio::sync::Mutex;
 
 use super::trees::Trees;
@@ -74,8 +75,7 @@ impl Agent {
                 ..
             }) => {
                 let readable = pid1_catches != 0 || uid == 0;
-                let catches = pid1_catches & (1 << (stop_signal.clamp(1, 64) - 1)) != 0;
-                readable && !pid1_is_init && !catches
+                readable && !pid1_is_init && !catches(pid1_catches, stop_signal)
             }
             // Nobody can say: it gets its time.
             _ => false,

@@ -2,6 +2,7 @@
 
 mod agents;
 mod containers;
+mod deaf;
 mod driver;
 mod images;
 mod inside;
@@ -83,4 +84,4 @@ impl Running {
 /// How long the engine's `stop` may take in `down` before the process is killed.
 pub(crate) const GRACE: Duration = Duration::from_secs(10);
 
-pub(crate) use stopping::{remove, restart, stop};
+pub(crate) use stopping::{restart, stop};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use devrun_core::spec::{Container, ContainerState, label};
 
 use super::agents::Agent;
+use super::deaf;
 use crate::engine::{Engine, EngineError};
 
 /// What stands on a container about its end.
@@ -55,9 +56,13 @@ async fn prepare(
 }
 
 async fn is_deaf(engine: &Engine, agent: Option<&Agent>, container: &str) -> bool {
-    let Some(signal) = engine.stop_signal(container).await else {
+    let Some(process) = engine.first_process(container).await else {
         return false;
     };
+    if let Some(deaf) = deaf::on_this_machine(&process) {
+        return deaf;
+    }
+    let signal = process.stop_signal;
     match agent {
         Some(agent) => agent.is_deaf(signal).await,
         None => match Agent::start(engine, container, None).await {

@@ -3,6 +3,7 @@
 pub mod codec;
 pub mod frames;
 mod primitive;
+pub mod process;
 #[cfg(feature = "session")]
 pub mod session;
 
