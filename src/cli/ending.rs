@@ -4,9 +4,11 @@
 use devrun_core::session::DEAF;
 use devrun_core::spec::{Container, ContainerState, label};
 use futures_util::future::join_all;
+use tokio::sync::oneshot;
+use tokio::task::{JoinError, JoinSet};
 
 use super::Trouble;
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineError};
 use crate::session::{GRACE, stop};
 
 /// Removes them all; tells each. Answers with how many there were.
@@ -46,37 +48,67 @@ async fn in_reverse(
     removes: bool,
     tell: impl Fn(&str),
 ) -> Result<(), Trouble> {
-    let mut ended: Vec<Container> = Vec::new();
-    while !left.is_empty() || !ended.is_empty() {
+    let mut ends = JoinSet::new();
+    while !left.is_empty() {
         let (now, later) = split(left);
-        let stops = join_all(
-            now.iter()
-                .map(|container| stop(engine, None, &container.id, GRACE)),
-        );
-        // Nobody waits for the removal of what has ended already.
-        let removals = join_all(
-            ended
-                .iter()
-                .map(|container| engine.remove(&container.id, true)),
-        );
-        let (stopped, removed) = tokio::join!(stops, removals);
-        for (container, removed) in ended.iter().zip(removed) {
-            removed?;
-            tell(&format!("  {} removed", container.name));
+        let mut gone = Vec::new();
+        for container in now {
+            let (runs, ended) = oneshot::channel::<()>();
+            gone.push(ended);
+            ends.spawn(end(engine.clone(), container, removes, runs));
         }
-        for (container, stopped) in now.iter().zip(stopped) {
-            let deaf = stopped?;
-            if !removes {
-                tell(&format!("  {} stopped", container.name));
-            }
-            if deaf {
-                tell(&format!("  warning {}: {DEAF}", container.name));
-            }
+        // Nothing is sent: who holds the other half lets go of it.
+        join_all(gone).await;
+        while let Some(ended) = ends.try_join_next() {
+            say(ended, &tell)?;
         }
-        ended = if removes { now } else { Vec::new() };
         left = later;
     }
+    while let Some(ended) = ends.join_next().await {
+        say(ended, &tell)?;
+    }
     Ok(())
+}
+
+/// What one container's end came to.
+type Ended = Result<Vec<String>, EngineError>;
+
+fn say(ended: Result<Ended, JoinError>, tell: &impl Fn(&str)) -> Result<(), Trouble> {
+    let lines = ended.map_err(|error| Trouble::local("ending a container", &error))??;
+    lines.iter().for_each(|line| tell(line));
+    Ok(())
+}
+
+/// Ends one. It lets go of `runs` the moment its process is gone: what it depends on need not wait
+/// until the engine has cleared up behind it.
+async fn end(
+    engine: Engine,
+    container: Container,
+    removes: bool,
+    runs: oneshot::Sender<()>,
+) -> Ended {
+    let id = &container.id;
+    let mut stopping = std::pin::pin!(stop(&engine, None, id, GRACE));
+    let stopped = tokio::select! {
+        stopped = &mut stopping => {
+            drop(runs);
+            stopped
+        }
+        Ok(_) = engine.wait(id), if container.state == ContainerState::Running => {
+            drop(runs);
+            stopping.await
+        }
+    };
+    let deaf = stopped?;
+    if removes {
+        engine.remove(id, true).await?;
+    }
+    let word = if removes { "removed" } else { "stopped" };
+    let mut lines = vec![format!("  {} {word}", container.name)];
+    if deaf {
+        lines.push(format!("  warning {}: {DEAF}", container.name));
+    }
+    Ok(lines)
 }
 
 /// Those on which nobody else of them depends, and the rest. A circle, which only a foreign hand
