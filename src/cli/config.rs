@@ -2,116 +2,74 @@
 
 use devrun_core::effect::Exit;
 use devrun_core::session::wanted;
-use devrun_stack::{Resources, Service};
+use devrun_stack::{Held, Printed, Resources, Service, Stack};
 use serde_json::{Value, json};
 
 use super::Trouble;
-use super::arguments::{Color, Format, Global};
+use super::arguments::{Format, Global};
 use super::context::Context;
 use super::output::line;
 use crate::engine::Engine;
-use crate::report::paint::{DIM, NAME};
+use crate::report::paint::DIM;
 use crate::report::table::{self, Cell};
-use crate::report::{mask, tree};
+use crate::report::{amount, mask};
 
 pub(super) async fn run(global: &Global) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    let mut stack = serde_json::to_value(context.stack.as_ref())
-        .map_err(|error| Trouble::local("the stack", &error))?;
-    mask::data(&mut stack, &context.stack.secrets);
-    hide_secrets(&mut stack);
     let sums = Sums::of(&context, &global.profile);
-    let machine = machine().await;
     match global.format {
         Format::Json => {
+            let mut stack = serde_json::to_value(context.stack.as_ref())
+                .map_err(|error| Trouble::local("the stack", &error))?;
+            mask::data(&mut stack, &context.stack.secrets);
+            hide_secrets(&mut stack);
             if let Some(fields) = stack.as_object_mut() {
-                fields.insert("resources".to_owned(), sums.json(&machine));
+                fields.insert("resources".to_owned(), sums.json(&machine().await));
             }
             line(global.color, &stack.to_string())?;
         }
         Format::Text => {
-            print(global.color, &context, &stack)?;
-            for text in sums.lines(&machine) {
-                line(global.color, &text)?;
+            for printed in lines(&context.stack) {
+                let Printed { text, comment } = printed;
+                line(global.color, &format!("{text}{DIM}{comment}{DIM:#}"))?;
+            }
+            // As comments: what is printed is a Stackfile still.
+            line(global.color, "")?;
+            for text in sums.lines(&machine().await) {
+                line(global.color, &format!("{DIM}// {text}{DIM:#}"))?;
             }
         }
     }
     Ok(Exit::Done.code())
 }
 
-/// The list of secrets itself, and the variables that are declared as such.
+/// The stack as a Stackfile, without the secrets.
+fn lines(stack: &Stack) -> Vec<Printed> {
+    devrun_stack::print(stack, &|text, held| match held {
+        Held::Secret => mask::MASK.to_owned(),
+        Held::Text => mask::text(text, &stack.secrets),
+    })
+}
+
+/// The list of secrets itself, the variables and the texts that are declared as such.
 fn hide_secrets(stack: &mut Value) {
     if let Some(fields) = stack.as_object_mut() {
         fields.remove("secrets");
     }
-    let variables = stack.get_mut("variables").and_then(Value::as_array_mut);
-    for variable in variables.into_iter().flatten() {
-        if variable.get("secret") == Some(&Value::Bool(true)) {
+    let mut each = |list: &str, hide: &dyn Fn(&mut Value)| {
+        let items = stack.get_mut(list).and_then(Value::as_array_mut);
+        items.into_iter().flatten().for_each(hide);
+    };
+    each("variables", &|variable| {
+        if variable["secret"] == json!(true) {
             variable["value"] = json!(mask::MASK);
         }
-    }
-}
-
-fn print(color: Color, context: &Context, stack: &Value) -> Result<(), Trouble> {
-    let url = context.stack.url.as_deref().unwrap_or("no entry point");
-    line(
-        color,
-        &format!(
-            "{NAME}{}{NAME:#} · {} · {url}",
-            context.stack.name,
-            context.stack.file.display()
-        ),
-    )?;
-    let text_of = |value: &Value, name: &str| -> String {
-        value
-            .get(name)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let list = |name: &str| {
-        stack
-            .get(name)
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-    };
-    let variables: Vec<Vec<Cell>> = list("variables")
-        .map(|variable| {
-            vec![
-                Cell::plain(&format!("  {}", text_of(variable, "name"))),
-                Cell::plain(&text_of(variable, "value")),
-                Cell::styled(DIM, &text_of(variable, "origin")),
-            ]
-        })
-        .collect();
-    if !variables.is_empty() {
-        line(color, "")?;
-        for text in table::lines(&["variables", "", ""], variables) {
-            line(color, &text)?;
+    });
+    each("files", &|file| {
+        if file["kind"] == json!("secret") && file["source"].get("text").is_some() {
+            file["source"]["text"] = json!(mask::MASK);
         }
-    }
-    for (kind, heading) in [
-        ("networks", "network"),
-        ("volumes", "volume"),
-        ("services", "service"),
-        ("checks", "check"),
-    ] {
-        for one in list(kind) {
-            line(
-                color,
-                &format!("\n{heading} {NAME}{}{NAME:#}", text_of(one, "name")),
-            )?;
-            let mut rest = one.clone();
-            if let Some(fields) = rest.as_object_mut() {
-                fields.remove("name");
-            }
-            for text in tree::lines(&rest, 1) {
-                line(color, &text)?;
-            }
-        }
-    }
-    Ok(())
+    });
 }
 
 /// What the services that start may use together, and are promised together.
@@ -167,7 +125,7 @@ impl Sums {
 
     fn lines(&self, machine: &Machine) -> Vec<String> {
         let cpus = |amount: Option<f64>| amount.map_or("-".to_owned(), |cpus| cpus.to_string());
-        let memory = |amount: Option<u64>| amount.map_or("-".to_owned(), tree::size);
+        let memory = |amount: Option<u64>| amount.map_or("-".to_owned(), amount::size);
         let more = |count: usize| match count {
             0 => String::new(),
             count => format!(" + {count} without"),
@@ -193,11 +151,10 @@ impl Sums {
             row(
                 machine.whose,
                 machine.cpus.to_string(),
-                tree::size(machine.memory),
+                amount::size(machine.memory),
             ),
         ];
-        let mut lines = vec![String::new()];
-        lines.extend(table::lines(&["resources", "cpus", "memory"], rows));
+        let mut lines = table::lines(&["resources", "cpus", "memory"], rows);
         lines.extend(self.short_of(machine));
         lines
     }
@@ -275,7 +232,6 @@ mod tests {
         assert_eq!(
             sums.lines(&machine),
             [
-                "",
                 "resources       cpus           memory",
                 "  limits        2 + 1 without  1.5G",
                 "  reservations  3              -",

@@ -1,5 +1,6 @@
 //! What is printed: notices as lines for people or objects for programs, tables, diagnostics.
 
+pub(crate) mod amount;
 mod clock;
 mod hub;
 mod lines;
@@ -8,7 +9,6 @@ pub(crate) mod paint;
 mod sheet;
 mod stamped;
 pub(crate) mod table;
-pub(crate) mod tree;
 mod words;
 
 use std::fmt::Write;

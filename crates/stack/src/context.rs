@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use kdl::{KdlEntry, KdlValue};
 use miette::SourceSpan;
 
-use crate::diagnostic::{Diagnostic, SourceFile, locate};
+use crate::diagnostic::{Diagnostic, Lines, SourceFile};
 use crate::load::{Host, PathKind};
-use crate::model::Location;
+use crate::model::{Filled, Location, Speaker};
+use crate::notes::Notes;
 use crate::value;
 use crate::variables::Variables;
 
@@ -19,6 +20,8 @@ pub(crate) struct Text {
     pub(crate) form: Form,
     /// A problem with it was reported already: nothing more is to be said of it.
     pub(crate) broken: bool,
+    /// The variables in it.
+    pub(crate) filled: Vec<Filled>,
 }
 
 /// How a value is written.
@@ -38,9 +41,29 @@ pub(crate) struct Context<'a> {
     pub(crate) problems: Vec<Diagnostic>,
     pub(crate) warnings: Vec<Diagnostic>,
     pub(crate) reads: Vec<PathBuf>,
-    /// Numbers the bodies that are laid over each other, so that a repetition within one is
-    /// told from a replacement of what an earlier one said.
+    /// From where what was read comes.
+    pub(crate) notes: Notes,
+    /// The latest of the bodies that are laid over each other: numbered, so that a repetition
+    /// within one is told from a replacement of what an earlier one said.
     pub(crate) layer: usize,
+    lines: Lines,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(file: SourceFile, root: PathBuf, host: &'a dyn Host) -> Self {
+        Self {
+            lines: Lines::of(file.inner()),
+            file,
+            root,
+            host,
+            variables: Variables::default(),
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            reads: Vec::new(),
+            notes: Notes::default(),
+            layer: 0,
+        }
+    }
 }
 
 impl Context<'_> {
@@ -67,7 +90,7 @@ impl Context<'_> {
     }
 
     pub(crate) fn location(&self, span: SourceSpan) -> Location {
-        locate(&self.file, span.offset())
+        self.lines.locate(&self.file, span.offset())
     }
 
     pub(crate) fn source(&self, span: SourceSpan) -> &str {
@@ -105,6 +128,7 @@ impl Context<'_> {
                     span,
                     form: Form::Quoted,
                     broken: true,
+                    filled: Vec::new(),
                 };
             }
         };
@@ -113,16 +137,19 @@ impl Context<'_> {
             span,
             form,
             broken: false,
+            filled: Vec::new(),
         }
     }
 
     fn expanded(&mut self, text: &str, span: SourceSpan, form: Form) -> Text {
-        match self.variables.expand(text) {
+        let (value, filled) = self.variables.expand(text);
+        match value {
             Ok(value) => Text {
                 value,
                 span,
                 form,
                 broken: false,
+                filled,
             },
             Err(slips) => {
                 for slip in slips {
@@ -138,6 +165,7 @@ impl Context<'_> {
                     span,
                     form,
                     broken: true,
+                    filled,
                 }
             }
         }
@@ -265,8 +293,8 @@ impl Context<'_> {
         answer
     }
 
-    pub(crate) fn next_layer(&mut self) -> usize {
-        self.layer += 1;
+    pub(crate) fn next_layer(&mut self, speaker: Speaker) -> usize {
+        self.layer = self.notes.layer(speaker);
         self.layer
     }
 }

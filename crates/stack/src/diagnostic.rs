@@ -90,6 +90,11 @@ impl Diagnostic {
         self.code
     }
 
+    /// The name of the file that it is in.
+    pub(crate) fn file(&self) -> &str {
+        self.file.name()
+    }
+
     /// Where it is.
     #[must_use]
     pub fn location(&self) -> Location {
@@ -147,14 +152,31 @@ impl miette::Diagnostic for Rejected {
     }
 }
 
+/// Where the lines of a text begin: a large file is asked for many places.
+#[derive(Debug)]
+pub(crate) struct Lines(Vec<usize>);
+
+impl Lines {
+    pub(crate) fn of(text: &str) -> Self {
+        let after = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self(std::iter::once(0).chain(after).collect())
+    }
+
+    /// Line and column, both from 1, of a byte offset in the text that these are the lines of.
+    pub(crate) fn locate(&self, file: &SourceFile, offset: usize) -> Location {
+        let text = file.inner();
+        let offset = offset.min(text.len());
+        let line = self.0.partition_point(|start| *start <= offset);
+        let start = self.0.get(line - 1).copied().unwrap_or_default();
+        Location {
+            file: file.name().to_owned(),
+            line,
+            column: text.get(start..offset).unwrap_or_default().chars().count() + 1,
+        }
+    }
+}
+
 /// Line and column, both from 1, of a byte offset.
 pub(crate) fn locate(file: &SourceFile, offset: usize) -> Location {
-    let text = file.inner();
-    let before = text.get(..offset).unwrap_or(text);
-    let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-    Location {
-        file: file.name().to_owned(),
-        line: before.matches('\n').count() + 1,
-        column: before[line_start..].chars().count() + 1,
-    }
+    Lines::of(file.inner()).locate(file, offset)
 }

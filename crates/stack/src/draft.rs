@@ -139,7 +139,7 @@ pub(crate) struct DraftRoute {
 pub(crate) struct DraftSync {
     pub(crate) from: Option<Said<PathBuf>>,
     pub(crate) to: String,
-    pub(crate) ignore: Vec<String>,
+    pub(crate) ignore: Vec<Said<String>>,
     pub(crate) on: Vec<Said<On>>,
 }
 

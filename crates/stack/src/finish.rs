@@ -1,5 +1,7 @@
 //! From a draft to a service: what was not said is worked out.
 
+mod origins;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,9 +11,10 @@ use crate::context::Context;
 use crate::draft::{Draft, DraftProbe, DraftSource, Said};
 use crate::merge::Laid;
 use crate::model::{
-    Build, Condition, DependsOn, Healthcheck, On, Probe, Proxy, Restart, Route, Service, Source,
-    Sync,
+    Build, Condition, DependsOn, Healthcheck, On, Origin, Probe, Proxy, Restart, Route, Service,
+    Source, Sync,
 };
+use crate::notes::Extent;
 use crate::read::{self, Kind};
 
 impl Laid<'_> {
@@ -21,10 +24,16 @@ impl Laid<'_> {
     }
 }
 
-/// The service; `None` where a problem left too little of it.
-pub(crate) fn service(cx: &mut Context<'_>, all: &[Laid<'_>], laid: &Laid<'_>) -> Option<Service> {
+/// The service with where its values come from; `None` where a problem left too little of it.
+pub(crate) fn service(
+    cx: &mut Context<'_>,
+    all: &[Laid<'_>],
+    laid: &Laid<'_>,
+) -> Option<(Service, BTreeMap<String, Origin>)> {
     let draft = &laid.draft;
-    let environment = environment(cx, draft);
+    let (environment, assigned) = environment(cx, draft);
+    let mut origins = origins::of(cx, draft);
+    origins.extend(assigned);
     let routes = routes(cx, draft, &laid.node.name);
     let sync = syncs(cx, draft);
     let healthcheck = healthcheck(cx, draft);
@@ -36,7 +45,7 @@ pub(crate) fn service(cx: &mut Context<'_>, all: &[Laid<'_>], laid: &Laid<'_>) -
         }),
         _ => None,
     };
-    Some(Service {
+    let service = Service {
         name: laid.node.name.clone(),
         container_name: laid.node.container_name.clone(),
         init: said(draft.init.as_ref()).unwrap_or(matches!(source, Source::Build(_))),
@@ -73,7 +82,8 @@ pub(crate) fn service(cx: &mut Context<'_>, all: &[Laid<'_>], laid: &Laid<'_>) -
         pull: said(draft.settings.pull.as_ref()).unwrap_or_default(),
         settings: draft.settings.settled(),
         at: cx.location(laid.node.at),
-    })
+    };
+    Some((service, origins))
 }
 
 fn said<T: Clone>(place: Option<&Said<T>>) -> Option<T> {
@@ -88,18 +98,23 @@ fn rules(list: &[Said<On>]) -> Vec<On> {
     in_order(list)
 }
 
-fn environment(cx: &mut Context<'_>, draft: &Draft) -> BTreeMap<String, String> {
-    let mut merged = BTreeMap::new();
+type Origins = BTreeMap<String, Origin>;
+
+/// What the files say, and over it what the Stackfile says.
+fn environment(cx: &mut Context<'_>, draft: &Draft) -> (BTreeMap<String, String>, Origins) {
+    let (mut values, mut origins) = (BTreeMap::new(), Origins::new());
     for file in &draft.env_files {
-        merged.extend(read::service_file(cx, &file.value, file.at));
+        for (key, assigned) in read::service_file(cx, &file.value, file.at) {
+            origins.insert(format!("environment {key}"), assigned.origin);
+            values.insert(key, assigned.value);
+        }
     }
-    merged.extend(
-        draft
-            .environment
-            .iter()
-            .map(|(key, said)| (key.clone(), said.value.clone())),
-    );
-    merged
+    for (key, said) in &draft.environment {
+        let origin = cx.origin(said.at, said.layer, Extent::Line);
+        origins.insert(format!("environment {key}"), origin);
+        values.insert(key.clone(), said.value.clone());
+    }
+    (values, origins)
 }
 
 fn source(cx: &Context<'_>, draft: &Draft) -> Option<Source> {
@@ -279,7 +294,7 @@ fn syncs(cx: &mut Context<'_>, draft: &Draft) -> Vec<Sync> {
         syncs.push(Sync {
             from: from.clone(),
             to: said.value.to.clone(),
-            ignore: said.value.ignore.clone(),
+            ignore: in_order(&said.value.ignore),
             on: rules(&said.value.on),
             at: cx.location(said.at),
         });

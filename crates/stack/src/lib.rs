@@ -11,6 +11,8 @@ mod line;
 mod load;
 mod merge;
 mod model;
+mod notes;
+mod print;
 mod read;
 mod syntax;
 mod value;
@@ -21,6 +23,7 @@ mod words;
 pub use diagnostic::{Diagnostic, Rejected};
 pub use load::{Host, Loaded, Options, PathKind, load};
 pub use model::*;
+pub use print::{Held, Printed, print};
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! One node, read strictly: what it may carry is said once, what it carries besides is a problem.
 
-use kdl::KdlNode;
+use kdl::{KdlEntry, KdlNode};
 use miette::SourceSpan;
 
 use crate::context::{Context, Text};
@@ -64,6 +64,7 @@ impl Context<'_> {
             properties: Vec::new(),
         };
         let name = node.name().value();
+        self.notes.read(node);
         for entry in node.entries() {
             if let Some(kind) = entry.ty() {
                 let problem = self
@@ -77,7 +78,7 @@ impl Context<'_> {
                 self.report(problem);
             }
             let Some(key) = entry.name() else {
-                let text = self.text(entry);
+                let text = self.noted(node, entry);
                 line.words.push(text);
                 continue;
             };
@@ -101,11 +102,19 @@ impl Context<'_> {
                 self.report(problem);
                 continue;
             }
-            let text = self.text(entry);
+            let text = self.noted(node, entry);
             line.properties.push((key.value().to_owned(), text));
         }
         self.check_block(node, shape);
         self.check_words(&line, shape).then_some(line)
+    }
+
+    fn noted(&mut self, node: &KdlNode, entry: &KdlEntry) -> Text {
+        let text = self.text(entry);
+        if !text.filled.is_empty() {
+            self.notes.fill(node, &text);
+        }
+        text
     }
 
     fn check_words(&mut self, line: &Line<'_>, shape: &Shape) -> bool {

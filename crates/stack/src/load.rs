@@ -9,9 +9,9 @@ use miette::NamedSource;
 use crate::context::Context;
 use crate::diagnostic::{Diagnostic, Rejected};
 use crate::merge::{self, Laid};
-use crate::model::{Network, Port, Service, Stack};
+use crate::model::{FileKind, Network, Origins, Port, Service, Stack};
 use crate::read::{self, Document, Kind};
-use crate::variables::{Outside, Variables};
+use crate::variables::Outside;
 use crate::{finish, syntax, verify};
 
 /// What loading needs from outside; the crate itself touches no files.
@@ -76,16 +76,9 @@ pub struct Loaded {
 #[must_use]
 pub fn load(options: &Options, host: &dyn Host) -> Loaded {
     let root = options.file.parent().unwrap_or(Path::new("/")).to_owned();
-    let mut cx = Context {
-        file: Arc::new(NamedSource::new(&options.shown, options.text.clone())),
-        root,
-        host,
-        variables: Variables::default(),
-        problems: Vec::new(),
-        warnings: Vec::new(),
-        reads: vec![options.file.clone()],
-        layer: 0,
-    };
+    let file = Arc::new(NamedSource::new(&options.shown, options.text.clone()));
+    let mut cx = Context::new(file, root, host);
+    cx.reads.push(options.file.clone());
     let stack = match syntax::parse(&cx.file) {
         Ok(document) => stack(&mut cx, options, &document),
         Err(problems) => {
@@ -96,7 +89,7 @@ pub fn load(options: &Options, host: &dyn Host) -> Loaded {
     cx.reads.sort();
     cx.reads.dedup();
     cx.problems
-        .sort_by_key(|problem| (problem.location().file != options.shown, problem.offset()));
+        .sort_by_key(|problem| (problem.file() != options.shown, problem.offset()));
     let stack = match stack {
         Some(mut stack) if cx.problems.is_empty() => {
             stack.reads.clone_from(&cx.reads);
@@ -121,22 +114,37 @@ fn stack(cx: &mut Context<'_>, options: &Options, kdl: &kdl::KdlDocument) -> Opt
     read::contents(cx, &mut document);
     let laid = merge::services(cx, &document);
     verify::stack(cx, &document, &laid);
-    let services: Vec<Service> = laid
-        .iter()
-        .filter_map(|one| finish::service(cx, &laid, one))
-        .collect();
+    let mut origins = Origins::default();
+    let mut services: Vec<Service> = Vec::new();
+    for one in &laid {
+        let Some((service, values)) = finish::service(cx, &laid, one) else {
+            continue;
+        };
+        origins
+            .0
+            .insert(format!("service {}", service.name), values);
+        services.push(service);
+    }
     let checks = read::checks(cx, &document);
     if !cx.problems.is_empty() {
         return None;
     }
     let name = name?;
-    for file in document.files.iter().filter(|file| file.word == "secret") {
+    for file in document
+        .files
+        .iter()
+        .filter(|file| file.kind == FileKind::Secret)
+    {
         let bytes = file.content.as_ref().map_or(&[][..], |content| &content.0);
         if let Ok(text) = std::str::from_utf8(bytes) {
             secrets.extend(Some(text.trim().to_owned()).filter(|text| !text.is_empty()));
         }
     }
     let networks = networks(cx, &document, &services);
+    for (owner, origin) in cx.declarations(kdl) {
+        let values = origins.0.entry(owner).or_default();
+        values.insert("declaration".into(), origin);
+    }
     Some(Stack {
         network: document.network(read::DEFAULT_NETWORK),
         networks,
@@ -150,8 +158,14 @@ fn stack(cx: &mut Context<'_>, options: &Options, kdl: &kdl::KdlDocument) -> Opt
             .into_iter()
             .map(|said| said.value)
             .collect(),
+        files: document
+            .files
+            .into_iter()
+            .filter_map(|file| file.declared)
+            .collect(),
         services,
         checks,
+        origins,
         reads: Vec::new(),
         secrets,
     })
@@ -186,6 +200,7 @@ fn outside(cx: &mut Context<'_>, options: &Options) {
     cx.variables.outside.push(Outside {
         origin: "shell".into(),
         values: options.shell.clone(),
+        lines: BTreeMap::new(),
     });
     if let Some(path) = &options.env_file {
         let shown = path
@@ -194,17 +209,26 @@ fn outside(cx: &mut Context<'_>, options: &Options) {
             .display()
             .to_string();
         let values = read::variable_file(cx, path, &shown, true);
-        cx.variables.outside.push(Outside {
-            origin: format!("--env-file {shown}"),
-            values,
-        });
+        cx.variables
+            .outside
+            .push(of_file(format!("--env-file {shown}"), values));
     }
     let path = cx.root.join(".env");
     let values = read::variable_file(cx, &path, ".env", false);
-    cx.variables.outside.push(Outside {
-        origin: ".env".into(),
-        values,
-    });
+    cx.variables.outside.push(of_file(".env".into(), values));
+}
+
+fn of_file(origin: String, values: BTreeMap<String, read::Assigned>) -> Outside {
+    let lines = values
+        .iter()
+        .map(|(name, one)| (name.clone(), one.origin.at.line))
+        .collect();
+    let values = values.into_iter().map(|(name, one)| (name, one.value));
+    Outside {
+        origin,
+        values: values.collect(),
+        lines,
+    }
 }
 
 /// The entry point as a browser says it: known before the services are read for good, because

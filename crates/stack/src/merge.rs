@@ -8,6 +8,7 @@ use kdl::KdlNode;
 use crate::context::Context;
 use crate::draft::{Draft, Once, Said};
 use crate::line::{Block, Line, MANY, Shape};
+use crate::model::Speaker;
 use crate::read::{self, Document, ServiceNode};
 use crate::words::{self, Place};
 
@@ -67,7 +68,7 @@ pub(crate) fn service<'a>(
     };
     layers.defaults(cx);
     let defaults = cx.layer;
-    layers.body(cx, node.children(), node.kind.place());
+    layers.body(cx, node.children(), node.kind.place(), Speaker::Itself);
     Laid {
         node,
         draft: layers.draft,
@@ -97,11 +98,11 @@ impl Layers<'_> {
             .defaults
             .and_then(KdlNode::children)
             .map_or(&[][..], |block| block.nodes());
-        self.body(cx, nodes, Place::Service);
+        self.body(cx, nodes, Place::Service, Speaker::Defaults);
     }
 
     /// The templates that a body uses lie below it, wherever in it they are named.
-    fn body(&mut self, cx: &mut Context<'_>, nodes: &[KdlNode], place: Place) {
+    fn body(&mut self, cx: &mut Context<'_>, nodes: &[KdlNode], place: Place, speaker: Speaker) {
         for node in nodes.iter().filter(|node| node.name().value() == "use") {
             cx.no_edit(node);
             if let Some(line) = cx.line(node, &USE) {
@@ -110,7 +111,7 @@ impl Layers<'_> {
                 }
             }
         }
-        let layer = cx.next_layer();
+        let layer = cx.next_layer(speaker);
         for node in nodes.iter().filter(|node| node.name().value() != "use") {
             word(cx, self.document, &mut self.draft, node, place, layer);
         }
@@ -158,7 +159,8 @@ impl Layers<'_> {
             return;
         }
         self.chain.push(name.to_owned());
-        self.body(cx, template.children(), Place::Service);
+        let speaker = Speaker::Template(name.to_owned());
+        self.body(cx, template.children(), Place::Service, speaker);
         self.chain.pop();
         self.done.push(name.to_owned());
     }

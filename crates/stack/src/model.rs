@@ -1,6 +1,7 @@
 //! What a Stackfile means, once it is valid: plain data, every value filled in.
 
 mod files;
+mod origin;
 mod settings;
 
 use std::collections::BTreeMap;
@@ -9,7 +10,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-pub use files::{Content, FileInside};
+pub use files::{Content, File, FileInside, FileKind, FileSource};
+pub use origin::{Filled, Origin, Origins, Speaker};
 pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Ulimit};
 
 /// Where in which file something was declared; both numbers count from 1.
@@ -48,6 +50,8 @@ pub struct Stack {
     pub variables: Vec<Variable>,
     /// Declared volumes, in order of declaration.
     pub volumes: Vec<Volume>,
+    /// Declared secrets and configuration files, in order of declaration.
+    pub files: Vec<File>,
     /// Services and proxies, in order of declaration.
     pub services: Vec<Service>,
     /// What `ci` runs once everything is ready.
@@ -55,6 +59,8 @@ pub struct Stack {
     /// Files that were read to get here (Stackfile, env files, `.env`), absolute; those that
     /// were looked for and are absent stand here too, so that their appearance is noticed.
     pub reads: Vec<PathBuf>,
+    /// Where the values come from.
+    pub origins: Origins,
     /// Values never to be printed.
     pub secrets: Vec<String>,
 }

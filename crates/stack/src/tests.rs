@@ -3,6 +3,7 @@
 mod anything;
 mod files;
 mod meaning;
+mod origins;
 mod reference;
 mod reuse;
 mod root;

@@ -1,8 +1,9 @@
 //! `${X}`: what it stands for, and from where the value comes.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use crate::model::Variable;
+use crate::model::{Filled, Variable};
 use crate::words;
 
 /// What `${…}` can stand for, and in which order it is looked for.
@@ -26,6 +27,8 @@ pub(crate) struct Outside {
     /// As people know it.
     pub(crate) origin: String,
     pub(crate) values: BTreeMap<String, String>,
+    /// Of a file: in which line each is set.
+    pub(crate) lines: BTreeMap<String, usize>,
 }
 
 /// What is wrong with one `${…}`.
@@ -61,9 +64,51 @@ impl Variables {
         })
     }
 
-    /// The text with all references filled in, or all that is wrong with it.
-    pub(crate) fn expand(&self, text: &str) -> Result<String, Vec<Slip>> {
-        expand(text, &|name, ask, written| self.resolve(name, ask, written))
+    /// Where outside a name is set, if a declared variable takes its value from there.
+    pub(crate) fn set_outside(&self, name: &str) -> Option<String> {
+        let (_, origin) = self.outside(name)?;
+        let declared = self.declared.iter().find(|variable| variable.name == name);
+        if declared.is_some_and(|variable| variable.origin != origin) {
+            return None;
+        }
+        let place = self.outside.iter().find(|place| place.origin == origin);
+        let line = place.and_then(|place| place.lines.get(name));
+        Some(line.map_or_else(|| origin.to_owned(), |line| format!("{origin}:{line}")))
+    }
+
+    /// A name that was filled in, with where its value comes from.
+    pub(crate) fn filled(&self, name: &str) -> Filled {
+        let declared = self.declared.iter().find(|variable| variable.name == name);
+        let from = match name {
+            "DEVRUN_STACK" => Some("the stack's name".to_owned()),
+            "DEVRUN_URL" => Some("the proxy's port".to_owned()),
+            _ => self
+                .set_outside(name)
+                .or_else(|| declared.map(|variable| variable.origin.clone())),
+        };
+        Filled {
+            name: name.to_owned(),
+            from,
+        }
+    }
+
+    /// The text with all references filled in, or all that is wrong with it; and what was filled
+    /// in.
+    pub(crate) fn expand(&self, text: &str) -> (Result<String, Vec<Slip>>, Vec<Filled>) {
+        // Only what has a dollar can refer to anything.
+        if !text.contains('$') {
+            return (Ok(text.to_owned()), Vec::new());
+        }
+        let filled = RefCell::new(Vec::new());
+        let value = expand(text, &|name, ask, written| {
+            let one = self.filled(name);
+            let mut filled = filled.borrow_mut();
+            if !filled.contains(&one) {
+                filled.push(one);
+            }
+            self.resolve(name, ask, written)
+        });
+        (value, filled.into_inner())
     }
 
     /// The value of a name, if it has one; a name that nobody declared is a slip unless the
@@ -307,6 +352,7 @@ mod tests {
             outside: vec![Outside {
                 origin: "shell".into(),
                 values: [("HOME".into(), "/root".into())].into(),
+                lines: BTreeMap::new(),
             }],
         }
     }
@@ -328,7 +374,7 @@ mod tests {
             ("costs 5$", "costs 5$"),
             ("awk '{print $1}'", "awk '{print $1}'"),
         ] {
-            assert_eq!(sample().expand(text).as_deref(), Ok(value), "{text}");
+            assert_eq!(sample().expand(text).0.as_deref(), Ok(value), "{text}");
         }
     }
 
@@ -343,7 +389,7 @@ mod tests {
             ("${PORT", "${PORT is not a reference to a variable"),
             ("${}", "${} is not a reference to a variable"),
         ] {
-            let slips = sample().expand(text).expect_err(text);
+            let slips = sample().expand(text).0.expect_err(text);
             assert_eq!(
                 slips
                     .iter()
@@ -356,6 +402,6 @@ mod tests {
 
     #[test]
     fn all_slips_of_a_text_are_told_at_once() {
-        assert_eq!(sample().expand("${A} ${B}").expect_err("two").len(), 2);
+        assert_eq!(sample().expand("${A} ${B}").0.expect_err("two").len(), 2);
     }
 }

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::{Finding, Verdict};
 use crate::engine::{About, Endpoint, Engine, EngineError, EngineVersion};
 use crate::report::Clock;
-use crate::report::tree::size;
+use crate::report::amount::size;
 
 /// The oldest engine that everything was tried with.
 const OLDEST: (u32, u32) = (23, 0);

@@ -10,7 +10,7 @@ use crate::context::{Context, tidy};
 use crate::draft::{Draft, DraftSource, Said};
 use crate::line::{Block, MANY, Shape};
 use crate::load::PathKind;
-use crate::model::Content;
+use crate::model::{Content, FileKind};
 use crate::words::Place;
 
 const BUILD: Shape = Shape {
@@ -124,7 +124,7 @@ fn inside(cx: &mut Context<'_>, document: &Document<'_>, node: &KdlNode) -> Insi
             "secret" => {
                 if let Some(line) = cx.line(child, &SECRET) {
                     for name in &line.words {
-                        if let Some(file) = files::known(cx, document, name, "secret") {
+                        if let Some(file) = files::known(cx, document, name, FileKind::Secret) {
                             let content = file.content.clone().unwrap_or_default();
                             inside.secrets.insert(file.name.clone(), content);
                         }

@@ -1,5 +1,6 @@
 //! `environment`, `args`, and the env files behind `env-file`, `--env-file` and `.env`.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
@@ -9,10 +10,11 @@ use kdl::KdlNode;
 use miette::{NamedSource, SourceSpan};
 
 use crate::context::{Context, Form};
-use crate::diagnostic::{Diagnostic, SourceFile};
+use crate::diagnostic::{Diagnostic, Lines, SourceFile};
 use crate::dotenv;
 use crate::draft::{Draft, Said};
 use crate::line::{Block, Shape};
+use crate::model::{Filled, Origin, Speaker};
 use crate::variables::{Ask, Slip, expand};
 
 const TABLE: Shape = Shape {
@@ -146,13 +148,20 @@ fn pair(cx: &mut Context<'_>, node: &KdlNode) -> Option<(String, String)> {
     Some((key, text.value.clone()))
 }
 
+/// A value from a file.
+#[derive(Debug)]
+pub(crate) struct Assigned {
+    pub(crate) value: String,
+    pub(crate) origin: Origin,
+}
+
 /// The file behind `env-file`: may refer to variables of the stack, and to what stands above in
 /// the same file.
 pub(crate) fn service_file(
     cx: &mut Context<'_>,
     path: &Path,
     at: SourceSpan,
-) -> BTreeMap<String, String> {
+) -> BTreeMap<String, Assigned> {
     let shown = path
         .strip_prefix(&cx.root)
         .unwrap_or(path)
@@ -175,7 +184,7 @@ pub(crate) fn variable_file(
     path: &Path,
     shown: &str,
     required: bool,
-) -> BTreeMap<String, String> {
+) -> BTreeMap<String, Assigned> {
     cx.reads.push(path.to_owned());
     match cx.host.read(path) {
         Ok(text) => values(cx, shown, text),
@@ -217,7 +226,7 @@ fn unreadable(cx: &mut Context<'_>, shown: &str, at: SourceSpan, error: &std::io
     cx.report(problem);
 }
 
-fn values(cx: &mut Context<'_>, shown: &str, text: String) -> BTreeMap<String, String> {
+fn values(cx: &mut Context<'_>, shown: &str, text: String) -> BTreeMap<String, Assigned> {
     let (lines, odd) = dotenv::parse(&text);
     let file: SourceFile = Arc::new(NamedSource::new(shown, text));
     for odd in odd {
@@ -232,17 +241,33 @@ fn values(cx: &mut Context<'_>, shown: &str, text: String) -> BTreeMap<String, S
             .advise(odd.help),
         );
     }
-    let mut table: BTreeMap<String, String> = BTreeMap::new();
+    let places = Lines::of(file.inner());
+    let mut table: BTreeMap<String, Assigned> = BTreeMap::new();
     for line in lines {
+        let at = places.locate(&file, line.span.start);
+        let assigned = |value: String, filled: Vec<Filled>| Assigned {
+            value,
+            origin: Origin {
+                from: Speaker::EnvFile,
+                at,
+                variables: filled,
+            },
+        };
         if !line.expands {
-            table.insert(line.key, line.value);
+            table.insert(line.key, assigned(line.value, Vec::new()));
             continue;
         }
-        match expand(&line.value, &|name, ask, written| {
+        let filled = RefCell::new(Vec::new());
+        let value = expand(&line.value, &|name, ask, written| {
+            // What stands above in the same file is seen there.
+            if !table.contains_key(name) {
+                filled.borrow_mut().push(cx.variables.filled(name));
+            }
             known(cx, &table, name, ask, written)
-        }) {
+        });
+        match value {
             Ok(value) => {
-                table.insert(line.key, value);
+                table.insert(line.key, assigned(value, filled.into_inner()));
             }
             Err(slips) => {
                 for slip in slips {
@@ -266,13 +291,13 @@ fn values(cx: &mut Context<'_>, shown: &str, text: String) -> BTreeMap<String, S
 
 fn known(
     cx: &Context<'_>,
-    above: &BTreeMap<String, String>,
+    above: &BTreeMap<String, Assigned>,
     name: &str,
     ask: Ask<'_>,
     written: &str,
 ) -> Result<Option<String>, Slip> {
-    if let Some(value) = above.get(name) {
-        return Ok(Some(value.clone()));
+    if let Some(assigned) = above.get(name) {
+        return Ok(Some(assigned.value.clone()));
     }
     match cx.variables.resolve(name, ask, written) {
         // An env file is not the stack's contract: what the shell has need not be declared.

@@ -8,7 +8,7 @@ use crate::context::{Context, Text};
 use crate::draft::{Draft, Said};
 use crate::line::{Block, Line, Shape};
 use crate::load::PathKind;
-use crate::model::{Content, FileInside};
+use crate::model::{Content, File, FileInside, FileKind, FileSource};
 use crate::value;
 use crate::words;
 
@@ -16,8 +16,10 @@ use crate::words;
 pub(crate) struct FileNode<'a> {
     pub(crate) name: String,
     pub(crate) at: SourceSpan,
-    pub(crate) word: &'static str,
+    pub(crate) kind: FileKind,
     pub(crate) content: Option<Content>,
+    /// As it is declared; `None` where that could not be read.
+    pub(crate) declared: Option<File>,
     node: &'a KdlNode,
 }
 
@@ -48,9 +50,9 @@ pub(super) fn declared<'a>(
     cx: &mut Context<'_>,
     document: &mut Document<'a>,
     node: &'a KdlNode,
-    word: &'static str,
+    kind: FileKind,
 ) {
-    let shape = if word == "secret" { &SECRET } else { &CONFIG };
+    let (word, shape) = (kind.word(), declaration(kind));
     // Its values are looked at later, and what is wrong with them is told then.
     let Some(line) = cx.quietly(|cx| cx.line(node, shape)) else {
         cx.line(node, shape);
@@ -60,15 +62,16 @@ pub(super) fn declared<'a>(
         return;
     };
     let at = line.words[0].span;
-    let same = |file: &&FileNode<'_>| file.name == name && file.word == word;
+    let same = |file: &&FileNode<'_>| file.name == name && file.kind == kind;
     if let Some(first) = document.files.iter().find(same) {
         return cx.twice(at, first.at, format!("{word} `{name}` is declared twice"));
     }
     document.files.push(FileNode {
         name,
         at,
-        word,
+        kind,
         content: None,
+        declared: None,
         node,
     });
 }
@@ -76,18 +79,30 @@ pub(super) fn declared<'a>(
 /// Reads what all of them hold.
 pub(crate) fn contents(cx: &mut Context<'_>, document: &mut Document<'_>) {
     for file in &mut document.files {
-        let shape = if file.word == "secret" {
-            &SECRET
-        } else {
-            &CONFIG
-        };
-        if let Some(line) = cx.line(file.node, shape) {
-            file.content = content(cx, &line, shape).map(Content);
+        let shape = declaration(file.kind);
+        if let Some(line) = cx.line(file.node, shape)
+            && let Some((source, content)) = content(cx, &line, shape)
+        {
+            file.content = Some(Content(content));
+            file.declared = Some(File {
+                name: file.name.clone(),
+                kind: file.kind,
+                source,
+                doc: line.property("doc").map(|text| cx.string(text)),
+                at: cx.location(line.at()),
+            });
         }
     }
 }
 
-fn content(cx: &mut Context<'_>, line: &Line<'_>, shape: &Shape) -> Option<Vec<u8>> {
+fn declaration(kind: FileKind) -> &'static Shape {
+    match kind {
+        FileKind::Secret => &SECRET,
+        FileKind::ConfigFile => &CONFIG,
+    }
+}
+
+fn content(cx: &mut Context<'_>, line: &Line<'_>, shape: &Shape) -> Option<(FileSource, Vec<u8>)> {
     let said: Vec<(&str, &Text)> = ["file", "env", "text"]
         .into_iter()
         .filter_map(|property| Some((property, line.property(property)?)))
@@ -115,11 +130,17 @@ fn content(cx: &mut Context<'_>, line: &Line<'_>, shape: &Shape) -> Option<Vec<u
     if text.broken {
         return None;
     }
-    match property {
-        "file" => file(cx, text, &value),
-        "env" => environment(cx, text, &value),
-        _ => Some(value.into_bytes()),
-    }
+    Some(match property {
+        "file" => {
+            let bytes = file(cx, text, &value)?;
+            (FileSource::File(cx.path(&value)), bytes)
+        }
+        "env" => {
+            let bytes = environment(cx, text, &value)?;
+            (FileSource::Env(value), bytes)
+        }
+        _ => (FileSource::Text(value.clone()), value.into_bytes()),
+    })
 }
 
 fn file(cx: &mut Context<'_>, text: &Text, written: &str) -> Option<Vec<u8>> {
@@ -174,11 +195,10 @@ pub(super) fn taken(
     node: &KdlNode,
     layer: usize,
 ) {
-    let is_secret = node.name().value() == "secret";
-    let (word, shape) = if is_secret {
-        ("secret", &TAKES_SECRET)
+    let (kind, shape) = if node.name().value() == FileKind::Secret.word() {
+        (FileKind::Secret, &TAKES_SECRET)
     } else {
-        ("config-file", &TAKES_CONFIG)
+        (FileKind::ConfigFile, &TAKES_CONFIG)
     };
     let Some(line) = cx.line(node, shape) else {
         return;
@@ -186,14 +206,14 @@ pub(super) fn taken(
     let name = &line.words[0];
     let target = match line.property("to") {
         Some(to) => cx.parsed(to, value::inside),
-        None if is_secret => Some(format!("/run/secrets/{}", name.value)),
+        None if kind == FileKind::Secret => Some(format!("/run/secrets/{}", name.value)),
         None => Some(format!("/{}", name.value)),
     };
     let mode = match line.property("mode") {
         Some(text) => cx.parsed(text, value::mode),
         None => Some(0o444),
     };
-    let Some(file) = known(cx, document, name, word) else {
+    let Some(file) = known(cx, document, name, kind) else {
         return;
     };
     let (Some(target), Some(mode)) = (target, mode) else {
@@ -202,6 +222,7 @@ pub(super) fn taken(
     // Without its content there is a problem already, and the rest is looked at all the same.
     let value = FileInside {
         name: file.name.clone(),
+        kind,
         target,
         mode,
         content: file.content.clone().unwrap_or_default(),
@@ -220,15 +241,16 @@ pub(super) fn known<'a, 'b>(
     cx: &mut Context<'_>,
     document: &'a Document<'b>,
     name: &Text,
-    word: &str,
+    kind: FileKind,
 ) -> Option<&'a FileNode<'b>> {
     if name.broken {
         return None;
     }
-    let all = || document.files.iter().filter(|file| file.word == word);
+    let all = || document.files.iter().filter(|file| file.kind == kind);
     if let Some(file) = all().find(|file| file.name == name.value) {
         return Some(file);
     }
+    let word = kind.word();
     let help = match words::nearest(&name.value, all().map(|file| file.name.as_str())) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("declare it at the top: {word} {} file=\"…\"", name.value),

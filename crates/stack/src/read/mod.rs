@@ -17,9 +17,11 @@ mod top;
 mod vars;
 
 pub(crate) use check::checks;
-pub(crate) use environment::{service_file, variable_file};
+pub(crate) use environment::{Assigned, service_file, variable_file};
 pub(crate) use files::contents;
-pub(crate) use networks::{DEFAULT as DEFAULT_NETWORK, unsaid as default_network};
+pub(crate) use networks::{
+    DEFAULT as DEFAULT_NETWORK, engine_name as network_name, unsaid as default_network,
+};
 pub(crate) use service::service_word;
 pub(crate) use top::{Document, Kind, ServiceNode, document, stack_name};
 pub(crate) use vars::variables;

@@ -89,7 +89,7 @@ pub(super) fn declared(cx: &mut Context<'_>, document: &mut Document<'_>, node: 
     });
 }
 
-pub(super) fn engine_name(stack: &str, name: &str) -> String {
+pub(crate) fn engine_name(stack: &str, name: &str) -> String {
     match name {
         DEFAULT => format!("{stack}-network"),
         _ => format!("{stack}-{name}"),

@@ -105,18 +105,18 @@ fn rule(cx: &mut Context<'_>, sync: &mut DraftSync, node: &KdlNode, layer: usize
     let edit = node.ty().map(kdl::KdlIdentifier::value);
     match (node.name().value(), edit) {
         ("ignore", Some("remove")) => {
-            let gone = patterns(cx, node);
-            sync.ignore.retain(|pattern| !gone.contains(pattern));
+            let gone: Vec<String> = said(patterns(cx, node, layer));
+            sync.ignore.retain(|pattern| !gone.contains(&pattern.value));
         }
         ("on", Some("remove")) => {
-            let gone = patterns(cx, node);
+            let gone: Vec<String> = said(patterns(cx, node, layer));
             sync.on.retain(|known| known.value.patterns != gone);
         }
         ("ignore", _) => {
             if edit.is_some() {
                 sync.ignore.clear();
             }
-            sync.ignore.extend(patterns(cx, node));
+            sync.ignore.extend(patterns(cx, node, layer));
         }
         ("on", _) => {
             if edit.is_some() {
@@ -146,11 +146,20 @@ fn folder(cx: &mut Context<'_>, text: &Text, layer: usize) -> Option<Said<std::p
     })
 }
 
-fn patterns(cx: &mut Context<'_>, node: &KdlNode) -> Vec<String> {
+fn patterns(cx: &mut Context<'_>, node: &KdlNode, layer: usize) -> Vec<Said<String>> {
     let Some(line) = cx.line(node, &IGNORE) else {
         return Vec::new();
     };
-    line.words.iter().map(|text| pattern(cx, text)).collect()
+    let said = |text: &Text| Said {
+        value: pattern(cx, text),
+        at: text.span,
+        layer,
+    };
+    line.words.iter().map(said).collect()
+}
+
+fn said<T>(list: Vec<Said<T>>) -> Vec<T> {
+    list.into_iter().map(|said| said.value).collect()
 }
 
 fn pattern(cx: &mut Context<'_>, text: &Text) -> String {

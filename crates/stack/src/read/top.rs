@@ -8,7 +8,7 @@ use super::networks;
 use crate::context::Context;
 use crate::draft::Said;
 use crate::line::{Block, Shape};
-use crate::model::{Network, Volume};
+use crate::model::{FileKind, Network, Volume};
 use crate::value;
 use crate::words::Place;
 
@@ -194,8 +194,8 @@ pub(crate) fn document<'a>(
         match node.name().value() {
             "stack" | "var" => {}
             "volume" => volume(cx, &mut document, node),
-            "secret" => files::declared(cx, &mut document, node, "secret"),
-            "config-file" => files::declared(cx, &mut document, node, "config-file"),
+            "secret" => files::declared(cx, &mut document, node, FileKind::Secret),
+            "config-file" => files::declared(cx, &mut document, node, FileKind::ConfigFile),
             "network" => networks::declared(cx, &mut document, node),
             "defaults" => {
                 cx.line(node, &DEFAULTS);

@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 
+use super::world::again;
 use crate::{Host, Options, PathKind, load};
 
 /// Everything is there: names with a dot, or of a Dockerfile, are files.
@@ -50,6 +51,24 @@ fn what_compose_says_is_said_here() {
     assert_eq!(read_all("docs/coming-from-compose.md", text), 1);
 }
 
+#[test]
+fn stackfiles_of_the_project_are_read_and_printed() {
+    for text in [
+        include_str!("../../../../Stackfile.kdl"),
+        include_str!("../../../../examples/hello/Stackfile.kdl"),
+        include_str!("../../../../benches/start/Stackfile.kdl"),
+    ] {
+        let options = Options {
+            file: "/stack/Stackfile.kdl".into(),
+            shown: "Stackfile.kdl".into(),
+            text: text.into(),
+            ..Options::default()
+        };
+        let stack = load(&options, &Anything).stack.expect("is read");
+        again(&stack, &options, &Anything);
+    }
+}
+
 /// Reads all blocks, and answers how many there are.
 fn read_all(shown: &str, reference: &str) -> usize {
     let mut blocks = 0;
@@ -80,11 +99,13 @@ fn read_all(shown: &str, reference: &str) -> usize {
                 .into(),
             ..Options::default()
         };
-        let problems = load(&options, &Anything)
-            .stack
-            .err()
-            .map(|all| all.0)
-            .unwrap_or_default();
+        let problems = match load(&options, &Anything).stack {
+            Ok(stack) => {
+                again(&stack, &options, &Anything);
+                Vec::new()
+            }
+            Err(rejected) => rejected.0,
+        };
         let told: Vec<_> = problems.into_iter().map(miette::Report::new).collect();
         assert!(told.is_empty(), "{told:?}\n{text}");
         blocks += 1;

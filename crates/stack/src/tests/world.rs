@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-use crate::{Host, Loaded, Options, PathKind, load};
+use serde_json::Value;
+
+use crate::{Host, Loaded, Options, PathKind, Stack, load, print};
 
 /// Files by their path below `/stack`, with their content; folders follow from them.
 #[derive(Default)]
@@ -38,8 +40,13 @@ impl World {
         self
     }
 
+    /// What is read is also what is read from it once it was printed.
     pub(super) fn load(&self) -> Loaded {
-        load(&self.options, self)
+        let loaded = load(&self.options, self);
+        if let Ok(stack) = &loaded.stack {
+            again(stack, &self.options, self);
+        }
+        loaded
     }
 }
 
@@ -60,6 +67,52 @@ impl Host for World {
             .any(|file| Path::new(file).starts_with(path))
             .then_some(PathKind::Folder)
     }
+}
+
+/// Prints a stack and reads it again; both must say the same.
+pub(super) fn again(stack: &Stack, options: &Options, host: &dyn Host) {
+    let options = Options {
+        text: printed(stack),
+        project_name: None,
+        ..options.clone()
+    };
+    match load(&options, host).stack {
+        Ok(second) => assert_eq!(bare(stack), bare(&second), "{}", options.text),
+        Err(problems) => panic!("{:?}\n{}", miette::Report::new(problems), options.text),
+    }
+}
+
+/// As `devrun config` has it, with nothing masked.
+pub(super) fn printed(stack: &Stack) -> String {
+    let lines = print(stack, &|text, _| text.to_owned());
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// All that a stack says, without where it says it.
+pub(super) fn bare(stack: &Stack) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(strip),
+            Value::Object(fields) => {
+                fields.retain(|_, field| field.get("column").is_none());
+                fields.values_mut().for_each(strip);
+            }
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(stack).expect("plain data");
+    let fields = value.as_object_mut().expect("an object");
+    for aside in ["origins", "reads"] {
+        fields.remove(aside);
+    }
+    for variable in fields["variables"].as_array_mut().expect("a list") {
+        variable["origin"] = Value::Null;
+    }
+    let contents = stack.services.iter().flat_map(|service| &service.files);
+    let contents: Vec<&[u8]> = contents.map(|file| &file.content.0[..]).collect();
+    fields.insert("contents".into(), serde_json::json!(contents));
+    strip(&mut value);
+    value
 }
 
 /// Everything that is wrong with this text, as a person reads it.

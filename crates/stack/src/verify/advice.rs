@@ -147,7 +147,7 @@ fn hidden_sync(cx: &mut Context<'_>, service: &Laid<'_>, mount: &Said<Mount>) {
 
 /// Whether the rules of the sync or the usual files of the folder leave it alone, as far as a look
 /// tells.
-fn is_ignored(cx: &Context<'_>, from: &Path, below: &str, ignore: &[String]) -> bool {
+fn is_ignored(cx: &Context<'_>, from: &Path, below: &str, ignore: &[Said<String>]) -> bool {
     let last = below.rsplit('/').next().unwrap_or(below);
     let names = |pattern: &str| {
         let bare = pattern.trim().trim_start_matches("**/").trim_matches('/');
@@ -155,5 +155,6 @@ fn is_ignored(cx: &Context<'_>, from: &Path, below: &str, ignore: &[String]) -> 
     };
     let files = [".dockerignore", ".gitignore"];
     let texts = files.map(|name| cx.host.read(&from.join(name)).unwrap_or_default());
-    ignore.iter().any(|pattern| names(pattern)) || texts.iter().any(|text| text.lines().any(names))
+    ignore.iter().any(|pattern| names(&pattern.value))
+        || texts.iter().any(|text| text.lines().any(names))
 }

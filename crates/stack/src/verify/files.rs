@@ -31,11 +31,16 @@ pub(super) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
                     "stackfile::unused",
                     file.at,
                     "nobody takes it",
-                    format!("{} `{}` is declared and not used", file.word, file.name),
+                    format!(
+                        "{} `{}` is declared and not used",
+                        file.kind.word(),
+                        file.name
+                    ),
                 )
                 .advise(format!(
                     "say `{} {}` in a service, or take the line away",
-                    file.word, file.name
+                    file.kind.word(),
+                    file.name
                 ));
             cx.warn(warning);
         }

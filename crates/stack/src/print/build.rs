@@ -1,0 +1,38 @@
+//! `build`.
+
+use super::page::{Page, relative};
+use super::text;
+use crate::model::Build;
+
+pub(super) fn build(page: &mut Page<'_>, build: &Build) {
+    let Build {
+        context,
+        dockerfile,
+        target,
+        // A word of the service.
+        platform: _,
+        inline,
+        args,
+        secrets,
+        at: _,
+    } = build;
+    let mut head = format!("build {}", page.path(context));
+    if let Some(target) = target {
+        head += &format!(" target={}", text::word(target));
+    }
+    if *dockerfile != context.join("Dockerfile") {
+        let way = relative(dockerfile, context);
+        head += &format!(" dockerfile={}", text::value(&way, page.depth));
+    }
+    page.say_block("build", &head, |page| {
+        page.table("args", args.iter(), |name| format!("build args {name}"));
+        if !secrets.is_empty() {
+            let names: Vec<String> = secrets.keys().map(|name| text::name(name)).collect();
+            page.row(&format!("secret {}", names.join(" ")), String::new());
+        }
+        if let Some(inline) = inline {
+            let line = format!("dockerfile-inline {}", page.text(inline));
+            page.row(&line, String::new());
+        }
+    });
+}

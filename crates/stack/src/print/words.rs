@@ -1,0 +1,286 @@
+//! The words of a service that devrun itself works with.
+
+use super::page::Page;
+use super::{amounts, text};
+use crate::model::{
+    Action, Attachment, Command, Condition, DependsOn, FileInside, Healthcheck, Logging, Mount,
+    MountSource, On, Port, Probe, Proxy, Pull, Resources, Route, Sync,
+};
+
+pub(super) fn proxy(page: &mut Page<'_>, proxy: &Proxy) {
+    let Proxy { config, health } = proxy;
+    page.say("config", &format!("config {}", page.path(config)));
+    if let Some(health) = health {
+        page.say("health", &format!("health {}", text::value(health, 0)));
+    }
+}
+
+pub(super) fn networks(page: &mut Page<'_>, networks: &[Attachment]) {
+    for Attachment { network, aliases } in networks {
+        let known = page.stack.networks.iter();
+        let name = known
+            .filter(|one| one.engine_name == *network)
+            .map(|one| one.name.as_str())
+            .next()
+            .unwrap_or(network);
+        let head = format!("network {}", text::name(name));
+        page.say_block(&format!("network {network}"), &head, |page| {
+            if !aliases.is_empty() {
+                let aliases: Vec<String> =
+                    aliases.iter().map(|alias| text::value(alias, 0)).collect();
+                page.row(&format!("alias {}", aliases.join(" ")), String::new());
+            }
+        });
+    }
+}
+
+/// Neighbours of one line are a range again.
+pub(super) fn ports(page: &mut Page<'_>, ports: &[Port]) {
+    let mut rest = ports;
+    while let Some(first) = rest.first() {
+        let follows = |pair: &[Port]| {
+            let (one, next) = (&pair[0], &pair[1]);
+            one.at == next.at
+                && one.bind == next.bind
+                && one.protocol == next.protocol
+                && one.host.checked_add(1) == Some(next.host)
+                && one.container.checked_add(1) == Some(next.container)
+        };
+        let count = 1 + rest.windows(2).take_while(|pair| follows(pair)).count();
+        let (now, later) = rest.split_at(count);
+        let last = now.last().unwrap_or(first);
+        let range = |first: u16, last: u16| match first == last {
+            true => first.to_string(),
+            false => format!("\"{first}-{last}\""),
+        };
+        let Port {
+            bind,
+            host,
+            container,
+            protocol,
+            at: _,
+        } = first;
+        let mut line = format!("port {}", range(*host, last.host));
+        if host != container {
+            line += &format!(" to={}", range(*container, last.container));
+        }
+        if let [only] = &bind[..] {
+            line += &format!(" bind=\"{only}\"");
+        }
+        if protocol != "tcp" {
+            line += &format!(" protocol={protocol}");
+        }
+        page.say(&format!("port {container}/{protocol}"), &line);
+        rest = later;
+    }
+}
+
+pub(super) fn mounts(page: &mut Page<'_>, mounts: &[Mount]) {
+    for mount in mounts {
+        let Mount {
+            source,
+            target,
+            read_only,
+        } = mount;
+        let what = match source {
+            MountSource::Volume(engine_name) => {
+                let known = page.stack.volumes.iter();
+                let name = known
+                    .filter(|volume| volume.engine_name == *engine_name)
+                    .map(|volume| volume.name.as_str())
+                    .next()
+                    .unwrap_or(engine_name);
+                format!("volume {}", text::name(name))
+            }
+            MountSource::Bind(path) => format!("bind {}", page.path(path)),
+        };
+        let sealed = if *read_only { " read-only=#true" } else { "" };
+        let line = format!("{what} to={}{sealed}", text::value(target, 0));
+        page.say(&format!("mount {target}"), &line);
+    }
+}
+
+pub(super) fn files(page: &mut Page<'_>, files: &[FileInside]) {
+    for file in files {
+        let FileInside {
+            name,
+            kind,
+            target,
+            mode,
+            content: _,
+        } = file;
+        let line = format!(
+            "{} {} to={} mode=\"{mode:04o}\"",
+            kind.word(),
+            text::name(name),
+            text::value(target, 0)
+        );
+        page.say(&format!("file {target}"), &line);
+    }
+}
+
+pub(super) fn depends_on(page: &mut Page<'_>, all: &[DependsOn]) {
+    page.grouped(
+        all,
+        |one| format!("depends-on {}", one.service),
+        |one| (one.condition, one.follow, one.required),
+        |_, some| {
+            let names = some.iter().map(|one| text::name(&one.service));
+            let mut line = format!("depends-on {}", names.collect::<Vec<_>>().join(" "));
+            let DependsOn {
+                service: _,
+                condition,
+                follow,
+                required,
+            } = &some[0];
+            line += match condition {
+                Condition::Started => " condition=started",
+                Condition::Healthy => " condition=healthy",
+                Condition::Completed => " condition=completed",
+            };
+            if *follow {
+                line += " follow=#true";
+            }
+            if !required {
+                line += " required=#false";
+            }
+            line
+        },
+    );
+}
+
+pub(super) fn healthcheck(page: &mut Page<'_>, check: Option<&Healthcheck>, off: bool) {
+    let Some(check) = check else {
+        if off {
+            page.say("healthcheck", "healthcheck none");
+        }
+        return;
+    };
+    let Healthcheck {
+        test,
+        interval,
+        timeout,
+        retries,
+        start_period,
+    } = check;
+    let asked = match test {
+        Probe::Command(command) => page.command(command),
+        Probe::Http(address) => format!("http={}", page.text(address)),
+        Probe::Tcp(port) => format!("tcp={port}"),
+        Probe::Log(part) => format!("log={}", page.text(part)),
+    };
+    let [interval, timeout, start] =
+        [interval, timeout, start_period].map(|time| amounts::duration(*time));
+    let line = format!(
+        "healthcheck {asked} interval=\"{interval}\" timeout=\"{timeout}\" retries={retries} start-period=\"{start}\""
+    );
+    page.say("healthcheck", &line);
+}
+
+pub(super) fn resources(page: &mut Page<'_>, word: &str, amounts: &Resources) {
+    let Resources { cpus, memory } = amounts;
+    let mut line = word.to_owned();
+    if let Some(cpus) = cpus {
+        line += &format!(" cpus={}", text::number(&cpus.to_string(), 0));
+    }
+    if let Some(memory) = memory {
+        line += &format!(" memory=\"{}\"", amounts::size(*memory));
+    }
+    if line != word {
+        page.say(word, &line);
+    }
+}
+
+pub(super) fn logging(page: &mut Page<'_>, logging: &Logging) {
+    let Logging { driver, options } = logging;
+    let mut line = format!("logging {}", text::word(driver));
+    for (name, value) in options {
+        line += &format!(" {}={}", text::name(name), text::number(value, 0));
+    }
+    page.say("logging", &line);
+}
+
+pub(super) fn hooks(page: &mut Page<'_>, word: &str, commands: &[Command]) {
+    for (index, command) in commands.iter().enumerate() {
+        let line = format!("{word} {}", page.command(command));
+        page.say(&format!("{word} {}", index + 1), &line);
+    }
+}
+
+pub(super) fn routes(page: &mut Page<'_>, routes: &[Route]) {
+    page.grouped(
+        routes,
+        |route| format!("route {}", route.pattern),
+        |route| route.port,
+        |_, some| {
+            let patterns = some.iter().map(|route| text::value(&route.pattern, 0));
+            let patterns: Vec<String> = patterns.collect();
+            format!("route {} port={}", patterns.join(" "), some[0].port)
+        },
+    );
+}
+
+pub(super) fn sync(page: &mut Page<'_>, sync: &Sync) {
+    let Sync {
+        from,
+        to,
+        ignore,
+        on: rules,
+        at: _,
+    } = sync;
+    let whose = format!("sync {to}");
+    let head = format!("sync {} to={}", page.path(from), text::value(to, 0));
+    page.say_block(&whose, &head, |page| {
+        page.grouped(
+            ignore,
+            |pattern| format!("{whose} ignore {pattern}"),
+            |_| (),
+            |_, some| {
+                let patterns = some.iter().map(|pattern| text::value(pattern, 0));
+                format!("ignore {}", patterns.collect::<Vec<_>>().join(" "))
+            },
+        );
+        for rule in rules {
+            on(page, &format!("{whose} on"), rule);
+        }
+    });
+}
+
+pub(super) fn on(page: &mut Page<'_>, whose: &str, rule: &On) {
+    let On {
+        patterns,
+        actions,
+        at: _,
+    } = rule;
+    let comment = page.whence(&format!("{whose} {}", patterns.join(" ")));
+    let quoted: Vec<String> = patterns.iter().map(|one| text::value(one, 0)).collect();
+    let head = format!("on {}", quoted.join(" "));
+    let words: Vec<String> = actions.iter().map(|one| action(page, one)).collect();
+    if words.iter().any(|word| word.contains('\n')) {
+        return page.block(&head, comment, |page| {
+            for one in actions {
+                let word = action(page, one);
+                page.row(&word, String::new());
+            }
+        });
+    }
+    page.row(&format!("{head} {{ {} }}", words.join("; ")), comment);
+}
+
+fn action(page: &Page<'_>, action: &Action) -> String {
+    match action {
+        Action::Exec(command) => format!("exec {}", page.command(command)),
+        Action::Signal(signal) => format!("signal {}", text::value(signal, 0)),
+        Action::Restart => "restart".to_owned(),
+        Action::Recreate => "recreate".to_owned(),
+        Action::Rebuild => "rebuild".to_owned(),
+    }
+}
+
+pub(super) fn pull(page: &mut Page<'_>, pull: Pull) {
+    match pull {
+        Pull::Missing => {}
+        Pull::Always => page.say("pull", "pull always"),
+        Pull::Never => page.say("pull", "pull never"),
+    }
+}
