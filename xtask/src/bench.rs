@@ -1,6 +1,7 @@
 //! `cargo xtask bench NAME [--quick]`: devrun and its peer in one run, alternating.
 
 mod figures;
+mod idle;
 mod limit;
 mod peer;
 mod start;
@@ -13,7 +14,7 @@ use crate::{Failure, ready, run};
 /// A bench did not come to its end, or a figure is short.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("there is no bench {0}; there is: start")]
+    #[error("there is no bench {0}; there are: start, idle")]
     Unknown(String),
     #[error("{side} failed: {output}")]
     Side { side: String, output: String },
@@ -21,6 +22,7 @@ pub(crate) enum Error {
     Short(usize),
 }
 
+const NAMES: [&str; 2] = ["start", "idle"];
 /// Rounds of a whole run, and of a quick one.
 const ROUNDS: usize = 5;
 const QUICK_ROUNDS: usize = 2;
@@ -33,14 +35,17 @@ pub(crate) fn bench(arguments: &[&str]) -> Result<(), Failure> {
         .find(|argument| !argument.starts_with("--"))
         .copied()
         .unwrap_or_default();
-    if name != "start" {
+    if !NAMES.contains(&name) {
         return Err(Error::Unknown(name.to_owned()).into());
     }
     ready()?;
     let devrun = release()?;
-    let compose = peer::compose()?;
-    let rounds = if quick { QUICK_ROUNDS } else { ROUNDS };
-    let figures = start::run(&devrun, &compose, rounds)?;
+    let figures = if name == "idle" {
+        idle::run(&devrun, quick)?
+    } else {
+        let compose = peer::compose()?;
+        start::run(&devrun, &compose, if quick { QUICK_ROUNDS } else { ROUNDS })?
+    };
     match figures.report() {
         0 => Ok(()),
         short => Err(Error::Short(short).into()),

@@ -17,6 +17,7 @@ cargo xtask test [FILTER…]    engine and base images made ready, then the whol
 cargo xtask images            base images made ready
 cargo xtask images --remove   stand-ins removed; pulled images stay
 cargo xtask bench start       devrun beside Docker Compose, in one run (--quick: two rounds)
+cargo xtask bench idle        what a session costs while nothing happens (--quick: 20 s of it)
 cargo xtask tidy              sizes, imports, dependencies";
 
 #[derive(Debug, thiserror::Error)]
