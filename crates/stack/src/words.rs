@@ -202,11 +202,15 @@ impl Place {
     }
 }
 
+/// Every word of the language, some more than once.
+pub(crate) fn every_word() -> impl Iterator<Item = &'static str> {
+    let places = [TOP, PROXY, SERVICE, SYNC, ON, BUILD, NETWORK, CHECK];
+    places.into_iter().flatten().copied()
+}
+
 /// Whether it is a word of the language anywhere.
 pub(crate) fn is_word(text: &str) -> bool {
-    [TOP, PROXY, SERVICE, SYNC, ON, BUILD, NETWORK, CHECK]
-        .iter()
-        .any(|place| place.contains(&text))
+    every_word().any(|word| word == text)
 }
 
 /// The word most like it, if one is like it at all.

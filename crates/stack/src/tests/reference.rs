@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::world::again;
+use crate::words::every_word;
 use crate::{Host, Options, PathKind, load};
 
 /// Everything is there: names with a dot, or of a Dockerfile, are files.
@@ -49,6 +50,28 @@ fn every_block_of_the_reference_is_read() {
 fn what_compose_says_is_said_here() {
     let text = include_str!("../../../../docs/coming-from-compose.md");
     assert_eq!(read_all("docs/coming-from-compose.md", text), 1);
+}
+
+#[test]
+fn what_tilt_says_is_said_here() {
+    let text = include_str!("../../../../docs/coming-from-tilt.md");
+    assert_eq!(read_all("docs/coming-from-tilt.md", text), 1);
+}
+
+#[test]
+fn every_word_of_the_language_has_its_row() {
+    let reference = include_str!("../../../../docs/stackfile.md");
+    let first_cells = reference
+        .lines()
+        .filter_map(|line| line.strip_prefix("| ")?.split(" | ").next());
+    let explained: Vec<&str> = first_cells
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter_map(|code| code.split_whitespace().next())
+        .collect();
+    let missing: Vec<&str> = every_word()
+        .filter(|word| !explained.contains(word))
+        .collect();
+    assert!(missing.is_empty(), "docs/stackfile.md: {missing:?}");
 }
 
 #[test]
