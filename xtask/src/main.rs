@@ -3,6 +3,7 @@
 mod bench;
 mod debian;
 mod engine;
+mod fuzz;
 mod images;
 mod run;
 mod test;
@@ -18,6 +19,7 @@ cargo xtask images            base images made ready
 cargo xtask images --remove   stand-ins removed; pulled images stay
 cargo xtask bench start       devrun beside Docker Compose, in one run (--quick: two rounds)
 cargo xtask bench idle        what a session costs while nothing happens (--quick: 20 s of it)
+cargo xtask fuzz [TARGET…]    what reads input from outside meets any input (--seconds N: 20 each)
 cargo xtask tidy              sizes, imports, dependencies";
 
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +28,8 @@ enum Failure {
     Bench(#[from] bench::Error),
     #[error(transparent)]
     Engine(#[from] engine::Error),
+    #[error(transparent)]
+    Fuzz(#[from] fuzz::Error),
     #[error(transparent)]
     Images(#[from] images::Error),
     #[error(transparent)]
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         ["images"] => ready(),
         ["images", "--remove"] => remove_stand_ins(),
         ["bench", rest @ ..] => bench::bench(rest),
+        ["fuzz", rest @ ..] => fuzz::fuzz(rest).map_err(Failure::from),
         ["tidy"] => tidy::tidy().map_err(Failure::from),
         [] | ["help" | "--help" | "-h"] => {
             run::say(USAGE);
