@@ -9,6 +9,7 @@ use super::arguments::{Down, Global};
 use super::client::{Client, place};
 use super::context::Context;
 use super::ending;
+use super::labels;
 use crate::engine::Engine;
 use crate::report::paint::stderr_line;
 use crate::session::place::Place;
@@ -17,7 +18,7 @@ use crate::session::place::Place;
 const LETTING_GO: std::time::Duration = std::time::Duration::from_secs(30);
 
 pub(super) async fn run(global: &Global, options: &Down) -> Result<u8, Trouble> {
-    let context = Context::of(global)?;
+    let context = labels::context(global).await?;
     let engine = Engine::connect().await?;
     end_session(&place(&context)?).await?;
     let stack = &context.stack.name;

@@ -8,12 +8,12 @@ use devrun_core::spec::ContainerState;
 use super::Trouble;
 use super::arguments::{Exec, Global};
 use super::client::place;
-use super::context::Context;
+use super::labels;
 use super::status::{current, not_watching};
 use crate::engine::Engine;
 
 pub(super) async fn run(global: &Global, options: &Exec) -> Result<u8, Trouble> {
-    let context = Context::of(global)?;
+    let context = labels::context(global).await?;
     context.expect_services(std::slice::from_ref(&options.service))?;
     let engine = Engine::connect().await?;
     if !place(&context)?.is_locked() {

@@ -14,6 +14,8 @@ mod events;
 mod exec;
 mod help;
 mod http;
+mod labels;
+
 mod logs;
 mod output;
 mod plan;

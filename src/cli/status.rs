@@ -7,6 +7,7 @@ use super::Trouble;
 use super::arguments::{Format, Global};
 use super::client::{Client, place};
 use super::context::Context;
+use super::labels;
 use super::output::line;
 use crate::engine::Engine;
 use crate::report::paint::{self, BUSY, DIM};
@@ -14,7 +15,7 @@ use crate::report::table;
 use crate::session::{ago, without_session};
 
 pub(super) async fn run(global: &Global) -> Result<u8, Trouble> {
-    let context = Context::of(global)?;
+    let context = labels::context(global).await?;
     let asked = Client::ask(&place(&context)?, &Ask::Status { caught_up: false }).await?;
     let told = match asked {
         Some(mut client) => client.status().await?,

@@ -7,13 +7,13 @@ use devrun_wire::session::Ask;
 use super::Trouble;
 use super::arguments::{Global, Names};
 use super::client::{Client, place};
-use super::context::Context;
+use super::labels;
 use super::{down, ending};
 use crate::engine::Engine;
 use crate::report::paint::stderr_line;
 
 pub(super) async fn run(global: &Global, options: &Names) -> Result<u8, Trouble> {
-    let context = Context::of(global)?;
+    let context = labels::context(global).await?;
     context.expect_services(&options.services)?;
     let place = place(&context)?;
     let told = |text: &str| {

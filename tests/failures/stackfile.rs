@@ -220,3 +220,39 @@ fn a_service_that_is_no_longer_declared_is_named_and_left_to_down() {
     let label = format!("label=devrun.stack={}", stack.name);
     assert_eq!(docker(&["ps", "-aq", "--filter", &label]).out, "");
 }
+
+#[test]
+fn what_runs_is_shown_and_ended_though_its_stackfile_is_wrong_or_gone() {
+    let good = "stack app\nservice a { image \"redis:7\"; }\nservice b { image \"redis:7\"; depends-on a condition=started; }\n";
+    let stack = Scratch::new("unread", &[("Stackfile.kdl", good)]);
+    stack.ok(&["up", "-d"]);
+
+    stack.write("Stackfile.kdl", WRONG);
+    let shown = stack.ok(&["exec", "a", "echo", "there"]);
+    assert_eq!(shown.out, "there\n");
+    assert!(
+        shown.err.contains("Stackfile.kdl is wrong"),
+        "{}",
+        shown.err
+    );
+    let stopped = stack.ok(&["stop"]);
+    assert!(stopped.err.contains("devrun check"), "{}", stopped.err);
+    let shown = stack.ok(&["status"]);
+    assert_eq!(shown.out.matches("stopped").count(), 2, "{}", shown.out);
+    let refused = stack.run(&["up", "-d"]);
+    assert_eq!(refused.code, 2, "{}", said(&refused));
+
+    std::fs::remove_file(stack.path("Stackfile.kdl")).unwrap();
+    let ended = stack.ok(&["down"]);
+    assert!(
+        ended.err.contains("there is no Stackfile.kdl"),
+        "{}",
+        ended.err
+    );
+    let label = format!("label=devrun.stack={}", stack.name);
+    for kind in ["container", "network"] {
+        let left = docker(&[kind, "ls", "-q", "--filter", &label]).out;
+        assert_eq!(left, "", "a {kind} was left");
+    }
+    assert_eq!(stack.run(&["down"]).code, 2);
+}
