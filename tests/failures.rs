@@ -10,6 +10,8 @@
 
 mod kit;
 
+#[path = "failures/beside.rs"]
+mod beside;
 #[path = "failures/engine.rs"]
 mod engine;
 #[path = "failures/hands.rs"]

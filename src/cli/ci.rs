@@ -38,6 +38,7 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
     let context = Context::of(&global)?;
     let engine = Engine::connect().await?;
     let end = Instant::now() + options.timeout;
+    not_somebodys(&engine, &context.stack.name).await?;
     let before = lasting(&engine, &context.stack.name).await?;
     let exit = pass(&global, options, &context, &engine, clock, end).await;
     if options.keep {
@@ -61,6 +62,22 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
         line(global.color, &format!("{said} (exit code {})", exit.code()))?;
     }
     Ok(exit.code())
+}
+
+/// What a run ends with is the end of all that has its name.
+async fn not_somebodys(engine: &Engine, stack: &str) -> Result<(), Trouble> {
+    let containers = engine.snapshot(stack).await?;
+    let Some(found) = containers.iter().find(|it| it.label(label::RUN).is_empty()) else {
+        return Ok(());
+    };
+    let (name, place) = (&found.name, found.label(label::ROOT_PATH));
+    Err(Trouble::new(
+        Exit::Failed,
+        format!("the stack {stack} is somebody's own: {name} was started by `up` in {place}"),
+    )
+    .hint(format!(
+        "leave -p out, so that this run gets a name of its own; or devrun -p {stack} down there"
+    )))
 }
 
 /// Everything but the cleaning up.

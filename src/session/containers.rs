@@ -190,30 +190,42 @@ async fn clear_our_own(engine: &Engine, spec: &ContainerSpec) -> bool {
     ours && remove(engine, None, &found.id, super::GRACE).await.is_ok()
 }
 
+/// What Docker Compose writes on its containers.
+const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+const COMPOSE_FOLDER: &str = "com.docker.compose.project.working_dir";
+
 /// A name that is taken: by whom, and the way out.
 async fn name_taken(engine: &Engine, spec: &ContainerSpec, error: EngineError) -> Failure {
     let EngineError::NameTaken { .. } = error else {
         return failure(error);
     };
-    let told = match engine.find_by_name(&spec.name).await {
-        Ok(Some(other)) if !other.label(label::STACK).is_empty() => {
-            let place = other.label(label::ROOT_PATH);
-            format!(
-                "the container {} belongs to the stack {} in {place}",
-                spec.name,
-                other.label(label::STACK)
+    let name = &spec.name;
+    let found = engine.find_by_name(name).await.ok().flatten();
+    let (whose, mend) = match &found {
+        Some(other) if !other.label(label::STACK).is_empty() => {
+            let (stack, place) = (other.label(label::STACK), other.label(label::ROOT_PATH));
+            (
+                format!("the container {name} belongs to the stack {stack} in {place}"),
+                format!("`devrun down` there, or `docker rm {name}`"),
             )
         }
-        _ => format!(
-            "there is a container {} that devrun did not make",
-            spec.name
+        Some(other) if !other.label(COMPOSE_PROJECT).is_empty() => {
+            let project = other.label(COMPOSE_PROJECT);
+            let place = other.label(COMPOSE_FOLDER);
+            (
+                format!("the container {name} belongs to the Compose project {project} in {place}"),
+                format!("`docker compose -p {project} down` removes its containers"),
+            )
+        }
+        _ => (
+            format!("there is a container {name} that devrun did not make"),
+            format!("docker rm {name}"),
         ),
     };
     Failure {
-        message: told,
+        message: whose,
         hint: Some(format!(
-            "docker rm {}, or run this stack beside it with -p OTHER-NAME",
-            spec.name
+            "{mend}, or run this stack beside it with -p OTHER-NAME"
         )),
         ..Failure::default()
     }

@@ -13,6 +13,7 @@ mod kit;
 
 mod celery;
 mod ci;
+mod copies;
 mod script;
 mod stack;
 mod tables;
