@@ -112,7 +112,17 @@ impl Layers<'_> {
             }
         }
         let layer = cx.next_layer(speaker);
-        for node in nodes.iter().filter(|node| node.name().value() != "use") {
+        let words = || nodes.iter().filter(|node| node.name().value() != "use");
+        // Edits are about what lies below, not about what stands beside them: where in the body
+        // they stand makes no difference. What is replaced is there to be removed, too.
+        let is_here = |node: &&KdlNode| place.has(node.name().value());
+        for node in words().filter(is_here) {
+            edit(cx, self.document, &mut self.draft, node);
+        }
+        for node in words().filter(is_here).filter(|node| is_replacement(node)) {
+            self.draft.clear(node.name().value());
+        }
+        for node in words() {
             word(cx, self.document, &mut self.draft, node, place, layer);
         }
     }
@@ -166,6 +176,19 @@ impl Layers<'_> {
     }
 }
 
+fn edit(cx: &mut Context<'_>, document: &Document<'_>, draft: &mut Draft, node: &KdlNode) {
+    match node.ty().map(kdl::KdlIdentifier::value) {
+        None => read::edits_inside(cx, draft, node),
+        Some("remove") => remove(cx, document, draft, node),
+        Some("replace") => {}
+        Some(other) => cx.unknown_edit(node, other),
+    }
+}
+
+fn is_replacement(node: &KdlNode) -> bool {
+    node.ty().is_some_and(|edit| edit.value() == "replace")
+}
+
 fn word(
     cx: &mut Context<'_>,
     document: &Document<'_>,
@@ -174,19 +197,12 @@ fn word(
     place: Place,
     layer: usize,
 ) {
-    let name = node.name().value();
-    if !place.has(name) {
+    if !place.has(node.name().value()) {
         return cx.unknown_word(node, place);
     }
-    match node.ty().map(kdl::KdlIdentifier::value) {
-        None => {}
-        Some("remove") => return remove(cx, document, draft, node),
-        Some("replace") => {
-            draft.clear(name);
-        }
-        Some(other) => return cx.unknown_edit(node, other),
+    if node.ty().is_none() || is_replacement(node) {
+        read::service_word(cx, document, draft, node, layer);
     }
-    read::service_word(cx, document, draft, node, layer);
 }
 
 impl Context<'_> {

@@ -1,12 +1,16 @@
 //! The language seen from outside: text in, stack or diagnostics out.
 
 mod anything;
+mod dice;
 mod files;
+mod generated;
 mod meaning;
+mod merging;
 mod origins;
 mod reference;
 mod reuse;
 mod root;
+mod roundtrip;
 mod settings;
 mod syntax;
 mod values;

@@ -35,19 +35,7 @@ pub(super) fn environment(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNod
         return;
     }
     for child in node.children().map_or(&[][..], |block| block.nodes()) {
-        let key = child.name().value();
-        if child.ty().is_some_and(|edit| edit.value() == "remove") {
-            if draft.environment.remove(key).is_none() && !draft.alone {
-                let problem = cx
-                    .error(
-                        "stackfile::nothing-to-remove",
-                        child.name().span(),
-                        "removes nothing",
-                        format!("{key} is not set by what lies below"),
-                    )
-                    .advise("what `defaults` and the templates in `use` say can be removed");
-                cx.report(problem);
-            }
+        if is_removal(child) {
             continue;
         }
         let Some((key, value)) = pair(cx, child) else {
@@ -64,6 +52,29 @@ pub(super) fn environment(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNod
         }
         draft.environment.insert(key, Said { value, at, layer });
     }
+}
+
+/// Variables that are taken away.
+pub(super) fn edits(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode) {
+    let children = node.children().map_or(&[][..], |block| block.nodes());
+    for child in children.iter().filter(|child| is_removal(child)) {
+        let key = child.name().value();
+        if draft.environment.remove(key).is_none() && !draft.alone {
+            let problem = cx
+                .error(
+                    "stackfile::nothing-to-remove",
+                    child.name().span(),
+                    "removes nothing",
+                    format!("{key} is not set by what lies below"),
+                )
+                .advise("what `defaults` and the templates in `use` say can be removed");
+            cx.report(problem);
+        }
+    }
+}
+
+fn is_removal(node: &KdlNode) -> bool {
+    node.ty().is_some_and(|edit| edit.value() == "remove")
 }
 
 /// The children of `args`.

@@ -22,7 +22,7 @@ pub(crate) use files::contents;
 pub(crate) use networks::{
     DEFAULT as DEFAULT_NETWORK, engine_name as network_name, unsaid as default_network,
 };
-pub(crate) use service::service_word;
+pub(crate) use service::{edits_inside, service_word};
 pub(crate) use top::{Document, Kind, ServiceNode, document, stack_name};
 pub(crate) use vars::variables;
 

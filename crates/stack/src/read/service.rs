@@ -71,6 +71,15 @@ const LOGGING: Shape = Shape {
     example: "logging json-file max-size=\"10M\" max-file=3",
 };
 
+/// What the block of a word takes away from what lies below.
+pub(crate) fn edits_inside(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode) {
+    match node.name().value() {
+        "environment" => environment::edits(cx, draft, node),
+        "sync" => sync::edits(cx, draft, node),
+        _ => {}
+    }
+}
+
 /// Reads one word into the draft; the word belongs here.
 pub(crate) fn service_word(
     cx: &mut Context<'_>,

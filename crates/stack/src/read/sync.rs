@@ -100,30 +100,50 @@ pub(super) fn sync(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, laye
     }
 }
 
-/// `ignore` and `on` add to what lies below, unless they edit it.
+/// What is taken away from the rules that lie below.
+pub(super) fn edits(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode) {
+    // What is wrong with the node is told when it is read for good.
+    let to = cx.quietly(|cx| {
+        let line = cx.line(node, &SYNC)?;
+        cx.parsed(line.property("to")?, value::inside)
+    });
+    let mut syncs = draft.sync.iter_mut().map(|said| &mut said.value);
+    let Some(sync) = syncs.find(|sync| Some(&sync.to) == to.as_ref()) else {
+        return;
+    };
+    for child in node.children().map_or(&[][..], |block| block.nodes()) {
+        let edit = child.ty().map(kdl::KdlIdentifier::value);
+        match (child.name().value(), edit) {
+            ("ignore", Some("remove")) => {
+                let gone = removed(cx, child);
+                sync.ignore.retain(|pattern| !gone.contains(&pattern.value));
+            }
+            ("on", Some("remove")) => {
+                let gone = removed(cx, child);
+                sync.on.retain(|known| known.value.patterns != gone);
+            }
+            ("ignore", Some("replace")) => sync.ignore.clear(),
+            ("on", Some("replace")) => sync.on.clear(),
+            _ => {}
+        }
+    }
+}
+
+fn removed(cx: &mut Context<'_>, node: &KdlNode) -> Vec<String> {
+    let said = patterns(cx, node, cx.layer);
+    said.into_iter().map(|said| said.value).collect()
+}
+
+/// `ignore` and `on` add to what lies below.
 fn rule(cx: &mut Context<'_>, sync: &mut DraftSync, node: &KdlNode, layer: usize) {
-    let edit = node.ty().map(kdl::KdlIdentifier::value);
-    match (node.name().value(), edit) {
-        ("ignore", Some("remove")) => {
-            let gone: Vec<String> = said(patterns(cx, node, layer));
-            sync.ignore.retain(|pattern| !gone.contains(&pattern.value));
-        }
-        ("on", Some("remove")) => {
-            let gone: Vec<String> = said(patterns(cx, node, layer));
-            sync.on.retain(|known| known.value.patterns != gone);
-        }
-        ("ignore", _) => {
-            if edit.is_some() {
-                sync.ignore.clear();
-            }
-            sync.ignore.extend(patterns(cx, node, layer));
-        }
-        ("on", _) => {
-            if edit.is_some() {
-                sync.on.clear();
-            }
-            sync.on.extend(on(cx, node, layer));
-        }
+    match (
+        node.name().value(),
+        node.ty().map(kdl::KdlIdentifier::value),
+    ) {
+        ("ignore" | "on", Some("remove")) => {}
+        ("ignore" | "on", Some(other)) if other != "replace" => cx.unknown_edit(node, other),
+        ("ignore", _) => sync.ignore.extend(patterns(cx, node, layer)),
+        ("on", _) => sync.on.extend(on(cx, node, layer)),
         _ => cx.unknown_word(node, Place::Sync),
     }
 }
@@ -156,10 +176,6 @@ fn patterns(cx: &mut Context<'_>, node: &KdlNode, layer: usize) -> Vec<Said<Stri
         layer,
     };
     line.words.iter().map(said).collect()
-}
-
-fn said<T>(list: Vec<Said<T>>) -> Vec<T> {
-    list.into_iter().map(|said| said.value).collect()
 }
 
 fn pattern(cx: &mut Context<'_>, text: &Text) -> String {
