@@ -10,6 +10,8 @@
 
 mod kit;
 
+#[path = "commands/attach.rs"]
+mod attach;
 #[path = "commands/codes.rs"]
 mod codes;
 #[path = "commands/logs.rs"]

@@ -103,12 +103,16 @@ pub(crate) enum Verb {
     Exec(Exec),
     /// Run a command in a fresh container of a service, removed afterwards
     Run(Run),
+    /// Put this terminal on the process of a service, for debuggers; saves wait meanwhile
+    Attach(Attach),
     /// Build images that are not there yet, without starting anything
     Build(Build),
     /// Say what happened and why, what saving a file would do, where a URL leads
     Why(Why),
     /// Wait until services are ready and all saves are live
     Wait(Wait),
+    /// Bring over the saves of services with `trigger manual`
+    Trigger(Names),
     /// Print what happened in the session, one JSON object a line
     Events(Events),
     /// Show the stack as understood, values with their origin; secrets are masked
@@ -207,6 +211,14 @@ pub(crate) struct Exec {
         allow_hyphen_values = true
     )]
     pub(crate) command: Vec<String>,
+}
+
+/// `devrun attach`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Attach {
+    /// The service
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
+    pub(crate) service: String,
 }
 
 /// `devrun run`.

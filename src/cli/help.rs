@@ -11,7 +11,8 @@ const GROUPS: [(&str, &[&str]); 3] = [
     (
         "Every day",
         &[
-            "up", "down", "stop", "start", "restart", "status", "logs", "exec", "run", "why",
+            "up", "down", "stop", "start", "restart", "status", "logs", "exec", "run", "attach",
+            "why",
         ],
     ),
     ("Data and images", &["build"]),
@@ -21,6 +22,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
             "ci",
             "wait",
             "events",
+            "trigger",
             "check",
             "config",
             "doctor",

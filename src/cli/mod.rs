@@ -1,6 +1,7 @@
 //! The command line: arguments as typed to resolved options, one file a verb.
 
 mod arguments;
+mod attach;
 mod build;
 mod check;
 mod ci;
@@ -26,6 +27,7 @@ mod signals;
 mod start;
 mod status;
 mod stop;
+mod trigger;
 mod trouble;
 mod up;
 mod wait;
@@ -74,6 +76,8 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Restart(options) => restart::run(&global, &options, clock).await,
         Verb::Status => status::run(&global).await,
         Verb::Logs(options) => logs::run(&global, &options, clock).await,
+        Verb::Attach(options) => attach::run(&global, &options).await,
+        Verb::Trigger(options) => trigger::run(&global, &options, clock).await,
         Verb::Exec(options) => exec::run(&global, &options).await,
         Verb::Run(options) => run::run(&global, &options).await,
         Verb::Build(options) => build::run(&global, &options).await,

@@ -70,9 +70,11 @@ fn waiting<'a>(status: &'a Status, names: &[String]) -> Vec<&'a ServiceStatus> {
         .collect()
 }
 
-/// Saves that are not live yet.
+/// Saves that are not live yet; those that wait for somebody to say so are not waited for.
 fn pending(service: &ServiceStatus) -> usize {
-    service.sync.as_ref().map_or(0, |sync| sync.pending)
+    let sync = service.sync.as_ref();
+    let sync = sync.filter(|sync| sync.held.as_deref() != Some("trigger"));
+    sync.map_or(0, |sync| sync.pending)
 }
 
 fn said<'a>(services: impl Iterator<Item = &'a ServiceStatus>) -> String {

@@ -96,6 +96,16 @@ impl Engine {
         })
     }
 
+    /// Whether the container's first process has a terminal, and whether it has an input.
+    pub(crate) async fn streams(&self, id: &str) -> Result<(bool, bool), EngineError> {
+        let call = self
+            .docker
+            .inspect_container(id, None::<InspectContainerOptions>);
+        let found = within(&format!("inspecting {}", short(id)), PROMPT, call).await?;
+        let config = found.config.unwrap_or_default();
+        Ok((config.tty == Some(true), config.open_stdin == Some(true)))
+    }
+
     /// Makes a container; it is not started.
     pub(crate) async fn create(
         &self,

@@ -3,6 +3,7 @@
 mod about;
 mod agent_volume;
 mod archive;
+mod attach;
 mod classify;
 mod containers;
 mod demux;
@@ -34,6 +35,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 pub(crate) use about::About;
+pub(crate) use attach::Attached;
 pub(crate) use containers::FirstProcess;
 pub(crate) use error::EngineError;
 pub(crate) use locate::Endpoint;

@@ -18,7 +18,7 @@ use super::{Engine, EngineError, PROMPT, hijack, pause, within};
 const SIGNALLED: i64 = 128;
 
 /// The keys of `exec`, as an address holds them.
-const ATTACH_KEYS: &str = "ctrl-%40%2Cctrl-_%2Cctrl-%5E%2Cctrl-%40";
+pub(super) const ATTACH_KEYS: &str = "ctrl-%40%2Cctrl-_%2Cctrl-%5E%2Cctrl-%40";
 
 impl Engine {
     /// Runs a command with the input and the outputs of this process and gives its exit code.
@@ -119,7 +119,7 @@ impl Engine {
         }
     }
 
-    async fn resize_container(&self, id: &str, rows: u16, columns: u16) -> bool {
+    pub(super) async fn resize_container(&self, id: &str, rows: u16, columns: u16) -> bool {
         let options = bollard::query_parameters::ResizeContainerTTYOptions {
             h: rows.into(),
             w: columns.into(),
@@ -129,7 +129,7 @@ impl Engine {
     }
 }
 
-fn local(error: &std::io::Error) -> EngineError {
+pub(super) fn local(error: &std::io::Error) -> EngineError {
     EngineError::Local {
         doing: "on this terminal".into(),
         detail: error.to_string(),
@@ -137,7 +137,10 @@ fn local(error: &std::io::Error) -> EngineError {
 }
 
 /// Copies until the command ends; a code only where nobody reads our output any more.
-async fn copy_out(reader: impl AsyncRead + Unpin, tty: bool) -> std::io::Result<Option<i64>> {
+pub(super) async fn copy_out(
+    reader: impl AsyncRead + Unpin,
+    tty: bool,
+) -> std::io::Result<Option<i64>> {
     let (mut stdout, mut stderr) = (tokio::io::stdout(), tokio::io::stderr());
     let copied = match tty {
         true => copy_raw(reader, &mut stdout).await,
@@ -187,7 +190,7 @@ async fn copy_apart(
 
 /// Reads the standard input on a thread of its own: a blocked read cannot be given up, and as a
 /// task of the runtime it would hold up the end of the program until the next key.
-fn stdin_chunks() -> mpsc::Receiver<Vec<u8>> {
+pub(super) fn stdin_chunks() -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel(8);
     std::thread::spawn(move || {
         let mut stdin = std::io::stdin().lock();
@@ -212,7 +215,7 @@ async fn forward(mut chunks: mpsc::Receiver<Vec<u8>>, mut writer: impl AsyncWrit
 }
 
 /// Gives the command's terminal the size of ours, now and whenever it changes.
-async fn follow_size<R: Future<Output = bool>>(resize: impl Fn(u16, u16) -> R) {
+pub(super) async fn follow_size<R: Future<Output = bool>>(resize: impl Fn(u16, u16) -> R) {
     let Ok(mut changes) = signal(SignalKind::window_change()) else {
         return;
     };
@@ -234,7 +237,7 @@ async fn follow_size<R: Future<Output = bool>>(resize: impl Fn(u16, u16) -> R) {
 }
 
 /// Comes back when this process is told to end, so that the terminal is restored first.
-async fn terminated() -> i64 {
+pub(super) async fn terminated() -> i64 {
     let (Ok(mut hangup), Ok(mut terminate)) = (
         signal(SignalKind::hangup()),
         signal(SignalKind::terminate()),
@@ -248,14 +251,15 @@ async fn terminated() -> i64 {
 }
 
 /// The terminal passes every key on as it is, until this is dropped.
-struct RawMode(Termios);
+pub(super) struct RawMode(Termios);
 
 impl RawMode {
-    fn enter() -> std::io::Result<Self> {
+    pub(super) fn enter() -> std::io::Result<Self> {
         let before = tcgetattr(std::io::stdin())?;
         let mut raw = before.clone();
         raw.make_raw();
-        tcsetattr(std::io::stdin(), OptionalActions::Flush, &raw)?;
+        // What was typed already is meant for the command.
+        tcsetattr(std::io::stdin(), OptionalActions::Drain, &raw)?;
         Ok(Self(before))
     }
 }

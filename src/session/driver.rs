@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use devrun_core::effect::{Effect, Exit, RouteState};
-use devrun_core::event::{Event, Op, Outcome, Progress, Stackfile, WatchEvent};
+use devrun_core::event::{Event, Op, Outcome, Progress, Request, Stackfile, WatchEvent};
 use devrun_core::notice::Notice;
 use devrun_core::observed::Observed;
 use devrun_core::plan::Rules;
@@ -51,6 +51,8 @@ pub(crate) enum Input {
         ask: Ask,
         reply: mpsc::UnboundedSender<Tell>,
     },
+    /// The command that had a terminal on a service's process is gone.
+    TerminalGone { service: String },
     /// Ctrl-C or a termination signal.
     Signal,
 }
@@ -88,6 +90,8 @@ pub(super) struct Driver {
     held: Vec<Stamped>,
     /// Told to those who asked for services to be stopped, once they are.
     pub(super) stopping: Vec<(Vec<String>, mpsc::UnboundedSender<Tell>)>,
+    /// To commands that have a terminal on a process.
+    terminals: Vec<mpsc::UnboundedSender<Tell>>,
     exit: Option<Exit>,
     /// Held by whoever still tells a command something.
     talking: mpsc::Sender<()>,
@@ -129,6 +133,7 @@ impl Driver {
             waiting_for_proxy: Vec::new(),
             held: Vec::new(),
             stopping: Vec::new(),
+            terminals: Vec::new(),
             exit: None,
             talking,
             talked,
@@ -166,7 +171,7 @@ impl Driver {
     /// Commands that listen hear all that was told, the end included, before the program ends.
     async fn say_goodbye(self) -> Exit {
         let (exit, mut talked) = (self.exit.unwrap_or(Exit::Failed), self.talked);
-        drop((self.hub, self.stopping, self.talking));
+        drop((self.hub, self.stopping, self.terminals, self.talking));
         drop((self.waiting_for_saves, self.waiting_for_proxy));
         // Whoever connected and asks nothing is not waited for.
         let _ = tokio::time::timeout(GOODBYE, talked.recv()).await;
@@ -218,6 +223,10 @@ impl Driver {
             Input::AgentGone { container, number } => self.agent_gone(container, number),
             Input::ProxyTold { container, states } => self.proxy_told(container, states),
             Input::Ask { ask, reply } => self.on_ask(ask, reply),
+            Input::TerminalGone { service } => {
+                self.terminals.retain(|reply| !reply.is_closed());
+                self.feed(Event::Request(Request::Detach { service }));
+            }
             Input::Signal => self.feed(Event::Signal),
         }
     }
@@ -359,7 +368,7 @@ impl Driver {
                 if before != self.load.shell {
                     self.reload();
                 }
-                self.feed(Event::Request(devrun_core::event::Request::Up {
+                self.feed(Event::Request(Request::Up {
                     services,
                     profiles,
                     build,
@@ -368,19 +377,27 @@ impl Driver {
             }
             Ask::Stop { services } => {
                 self.stopping.push((services.clone(), reply));
-                self.feed(Event::Request(devrun_core::event::Request::Stop {
-                    services,
-                }));
+                self.feed(Event::Request(Request::Stop { services }));
             }
             Ask::Restart { services } => {
                 self.follow(false, reply);
-                self.feed(Event::Request(devrun_core::event::Request::Restart {
-                    services,
-                }));
+                self.feed(Event::Request(Request::Restart { services }));
+            }
+            Ask::Attach { service } => {
+                self.feed(Event::Request(Request::Attach { service }));
+                let _ = reply.send(Tell::Status {
+                    status: self.status(),
+                });
+                // Held, so that the connection stands.
+                self.terminals.push(reply);
+            }
+            Ask::Trigger { services } => {
+                self.follow(false, reply);
+                self.feed(Event::Request(Request::Trigger { services }));
             }
             Ask::End { stop } => {
                 self.follow(false, reply);
-                self.feed(Event::Request(devrun_core::event::Request::End { stop }));
+                self.feed(Event::Request(Request::End { stop }));
             }
         }
     }

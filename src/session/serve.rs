@@ -35,8 +35,12 @@ async fn talk(stream: UnixStream, inputs: mpsc::Sender<Input>, _talking: mpsc::S
         return;
     };
     let (reply, mut answers) = mpsc::unbounded_channel();
+    let mut terminal_on = None;
     match serde_json::from_str::<Ask>(&line) {
         Ok(ask) => {
+            if let Ask::Attach { service } = &ask {
+                terminal_on = Some(service.clone());
+            }
             if inputs.send(Input::Ask { ask, reply }).await.is_err() {
                 return;
             }
@@ -47,19 +51,25 @@ async fn talk(stream: UnixStream, inputs: mpsc::Sender<Input>, _talking: mpsc::S
             drop(reply);
         }
     }
-    loop {
-        tokio::select! {
-            told = answers.recv() => {
-                let Some(told) = told else { return };
-                let Ok(line) = serde_json::to_string(&told) else { return };
-                // Whoever listens need not know what is secret here.
-                let line = format!("{}\n", mask::printed(&line));
-                if writer.write_all(line.as_bytes()).await.is_err() {
-                    return;
-                }
+    let told = async {
+        while let Some(told) = answers.recv().await {
+            let Ok(line) = serde_json::to_string(&told) else {
+                return;
+            };
+            // Whoever listens need not know what is secret here.
+            let line = format!("{}\n", mask::printed(&line));
+            if writer.write_all(line.as_bytes()).await.is_err() {
+                return;
             }
-            // Whoever asked went away.
-            _ = lines.next_line() => return,
         }
+    };
+    tokio::select! {
+        () = told => {}
+        // Whoever asked went away.
+        _ = lines.next_line() => {}
+    }
+    drop(answers);
+    if let Some(service) = terminal_on {
+        let _ = inputs.send(Input::TerminalGone { service }).await;
     }
 }

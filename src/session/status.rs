@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use devrun_core::event::Transport;
-use devrun_core::session::{ServiceView, State};
+use devrun_core::session::{Held, ServiceView, State};
 use devrun_core::spec::{Container, ContainerState, Health};
 use devrun_stack::{Service, Stack};
 use devrun_wire::session::{
@@ -71,6 +71,13 @@ fn status_of_view(service: &Service, view: &ServiceView, since: OffsetDateTime) 
         }
         .to_owned(),
         pending: view.pending,
+        held: view.held.map(|held| {
+            match held {
+                Held::Terminal => "terminal",
+                Held::Trigger => "trigger",
+            }
+            .to_owned()
+        }),
     });
     ServiceStatus {
         state: view.state.word().to_owned(),

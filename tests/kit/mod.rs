@@ -6,6 +6,7 @@
 
 pub mod browser;
 pub mod session;
+pub mod terminal;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub use session::Session;
+pub use terminal::Terminal;
 
 /// One test, one stack.
 pub struct Scratch {
@@ -94,16 +96,26 @@ impl Scratch {
     /// `devrun ARGUMENTS…` in the folder, under the test's project name.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_devrun"));
+        self.prepare(command.args(arguments));
+        command.stdin(Stdio::null());
         command
-            .args(arguments)
+    }
+
+    /// In the folder, under the test's project name.
+    fn prepare(&self, command: &mut Command) {
+        command
             .current_dir(&self.folder)
             .env("DEVRUN_PROJECT_NAME", &self.name)
             .env("XDG_RUNTIME_DIR", &self.state)
             .env("NO_COLOR", "1")
             .env_remove("DEVRUN_PROFILES")
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null());
-        command
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+    }
+
+    /// `devrun ARGUMENTS` at a terminal; they stand as in a shell's line.
+    pub fn terminal(&self, arguments: &str) -> Terminal {
+        let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_devrun"));
+        Terminal::open(&line, |command| self.prepare(command))
     }
 
     /// Runs it to its end.

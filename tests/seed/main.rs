@@ -17,6 +17,5 @@ mod copies;
 mod script;
 mod stack;
 mod tables;
-mod terminal;
 mod variables;
 mod walk;

@@ -8,10 +8,10 @@ use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::Value;
 
+use crate::kit::terminal::{CTRL_D, Terminal};
 use crate::kit::{Ran, docker, eventually};
 use crate::script::{Step, steps};
 use crate::stack::{FIVE, Seed};
-use crate::terminal::{CTRL_D, Terminal};
 
 /// A row, an account and a key of this name are made, found again and removed.
 fn mark() -> String {
@@ -50,7 +50,10 @@ impl Walk {
     /// The next command at a terminal.
     fn terminal(&mut self, text: &str) -> (Terminal, Vec<String>) {
         let step = self.step(text);
-        (Terminal::open(&self.seed, &step.line()), step.typed)
+        (
+            Terminal::open(&step.line(), |command| self.seed.prepare(command)),
+            step.typed,
+        )
     }
 
     /// The next command is a Python prompt: types what the document types, gives the answers.

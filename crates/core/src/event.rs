@@ -265,6 +265,21 @@ pub enum Request {
         /// Their names; one that does not run is started, with what it depends on.
         services: Vec<String>,
     },
+    /// A terminal is on the process of this service: its saves wait.
+    Attach {
+        /// Its name.
+        service: String,
+    },
+    /// That terminal is gone: what has waited is brought over.
+    Detach {
+        /// Its name.
+        service: String,
+    },
+    /// Bring over what has waited for this, of services whose saves wait for somebody to say so.
+    Trigger {
+        /// Their names; empty means all.
+        services: Vec<String>,
+    },
     /// End the session.
     End {
         /// Whether the services are stopped first.

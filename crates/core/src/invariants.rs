@@ -10,7 +10,7 @@ use devrun_stack::{Action, Condition, Service, Stack};
 use crate::effect::{Effect, Old, RouteState};
 use crate::event::{Event, Op, Outcome, Request, Stackfile, WatchEvent};
 use crate::observed::{Happened, Observed};
-use crate::session::{Session, State, View};
+use crate::session::{Held, Session, State, View};
 use crate::spec::{Container, ContainerSpec, ContainerState, Health, label};
 
 /// The ledger.
@@ -381,7 +381,11 @@ impl Invariants {
             .filter(|service| service.task)
             .any(|service| self.runs(&service.name));
         let over = self.exited || self.ending;
-        let waits = engine_works || task_works;
+        let person_works = view
+            .services
+            .iter()
+            .any(|service| service.held == Some(Held::Terminal));
+        let waits = engine_works || task_works || person_works;
         if idle && !over && self.stack.is_some() && !view.settled && !waits {
             return Err("nothing is under way, and it is not settled: stuck".to_owned());
         }

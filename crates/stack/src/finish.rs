@@ -80,6 +80,7 @@ pub(crate) fn service(
         post_start: in_order(&draft.post_start),
         pre_stop: in_order(&draft.pre_stop),
         pull: said(draft.settings.pull.as_ref()).unwrap_or_default(),
+        trigger: said(draft.settings.trigger.as_ref()).unwrap_or_default(),
         settings: draft.settings.settled(),
         at: cx.location(laid.node.at),
     };

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 pub use files::{Content, File, FileInside, FileKind, FileSource};
 pub use origin::{Filled, Origin, Origins, Speaker};
-pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Ulimit};
+pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Trigger, Ulimit};
 
 /// Where in which file something was declared; both numbers count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
@@ -186,6 +186,8 @@ pub struct Service {
     pub pre_stop: Vec<Command>,
     /// When its image is asked for at its registry.
     pub pull: Pull,
+    /// When saves are brought over.
+    pub trigger: Trigger,
     /// What is passed on to the engine as it stands.
     pub settings: Settings,
     /// Where it is declared.
@@ -223,6 +225,7 @@ impl Default for Service {
             post_start: Vec::new(),
             pre_stop: Vec::new(),
             pull: Pull::default(),
+            trigger: Trigger::default(),
             settings: Settings::default(),
             at: Location::default(),
         }

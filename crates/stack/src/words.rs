@@ -89,6 +89,7 @@ const SERVICE: &[&str] = &[
     "label",
     "platform",
     "pull",
+    "trigger",
 ];
 const PROXY: &[&str] = &[
     "use",
@@ -148,6 +149,7 @@ const PROXY: &[&str] = &[
     "label",
     "platform",
     "pull",
+    "trigger",
 ];
 const SYNC: &[&str] = &["ignore", "on"];
 const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild"];

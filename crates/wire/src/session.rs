@@ -39,6 +39,18 @@ pub enum Ask {
         /// Their names; empty means all that are to run.
         services: Vec<String>,
     },
+    /// A terminal is on the process of this service: its saves wait for as long as this connection
+    /// stands. Answered by one [`Tell::Status`].
+    Attach {
+        /// Its name.
+        service: String,
+    },
+    /// Bring over what waits for somebody to say so; then as [`Ask::Follow`], but only what happens
+    /// from now on.
+    Trigger {
+        /// Their names; empty means all.
+        services: Vec<String>,
+    },
     /// End the session, after stopping the services if asked. The connection ends with it.
     End {
         /// Stop the services first.
@@ -166,4 +178,7 @@ pub struct SyncInfo {
     pub state: String,
     /// Saves that are not live yet.
     pub pending: usize,
+    /// For what these wait, if it is not for devrun: `terminal` (of `attach`), `trigger`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub held: Option<String>,
 }

@@ -1,9 +1,9 @@
 //! Quick start, configuration and monitoring.
 
 use super::{Walk, all_speak, five_healthy, mark, requests};
+use crate::kit::terminal::CTRL_C;
 use crate::kit::{self, docker, eventually};
 use crate::stack::{containers, json};
-use crate::terminal::CTRL_C;
 
 pub(super) fn quick_start(walk: &mut Walk) {
     // Runs already, so that this says so and leaves all as it is.

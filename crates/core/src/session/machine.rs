@@ -185,6 +185,12 @@ pub(crate) struct Machine {
     pub(crate) recreate: bool,
     /// Somebody asked for a restart, which waits for those that it depends on.
     pub(crate) again: bool,
+    /// Terminals on its process. While there are any, its saves wait.
+    pub(crate) terminals: u32,
+    /// Its saves wait until somebody says so.
+    pub(crate) manual: bool,
+    /// Somebody has said so, and not all of it is live yet.
+    pub(crate) triggered: bool,
     /// One-shot, and it ended with 0.
     pub(crate) completed: bool,
     /// When the present start of its container began, after all that it waited for.
@@ -297,6 +303,9 @@ impl Machine {
             written: None,
             recreate: false,
             again: false,
+            terminals: 0,
+            manual: false,
+            triggered: false,
             completed: false,
             start_began: None,
             start_took: None,
@@ -382,9 +391,26 @@ impl Machine {
         self.busy.take().map(|busy| busy.op)
     }
 
+    /// A terminal is on its process: nothing but what a person asks for may replace it, or change
+    /// the files that it works with.
+    pub(crate) fn is_attended(&self) -> bool {
+        self.terminals > 0 && self.running()
+    }
+
+    /// Saves wait for somebody to say so.
+    pub(crate) fn awaits_trigger(&self) -> bool {
+        self.manual && !self.triggered
+    }
+
+    /// Saves are collected, and nothing of them is begun.
+    pub(crate) fn holds_saves(&self) -> bool {
+        self.is_attended() || self.awaits_trigger()
+    }
+
     /// What follows a save can be begun, as soon as it is quiet.
     pub(crate) fn can_follow(&self) -> bool {
         self.busy.is_none()
+            && !self.holds_saves()
             && self.failed.is_none()
             && self.suspect.is_none()
             && !self.completed
@@ -400,6 +426,11 @@ impl Machine {
         }
         let under_way = self.update.is_some() || !self.follow.is_empty();
         self.pending.len().max(usize::from(under_way))
+    }
+
+    /// Saves of which nothing has been begun.
+    pub(crate) fn waiting_saves(&self) -> usize {
+        self.pending.len().max(usize::from(!self.follow.is_empty()))
     }
 
     /// Why it is not what it should be.
@@ -424,7 +455,6 @@ impl Machine {
             && !self.again
             && self.suspect.is_none()
             && !matches!(self.image, ImageState::Busy(_) | ImageState::Unknown { .. })
-            && self.pending.is_empty()
-            && self.follow.is_empty()
+            && (self.awaits_trigger() || (self.pending.is_empty() && self.follow.is_empty()))
     }
 }

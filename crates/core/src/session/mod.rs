@@ -6,6 +6,7 @@ mod done;
 mod engine;
 mod follow;
 mod freshness;
+mod hold;
 mod machine;
 mod notices;
 mod proxy;
@@ -27,6 +28,7 @@ use devrun_stack::{Service, Stack};
 use crate::effect::{Effect, Exit, RouteState};
 use crate::event::{Event, Op, WatchEvent};
 use crate::plan::Rules;
+pub use hold::Held;
 pub use machine::State;
 use machine::{Busy, Doing, Machine};
 pub use shown::{ServiceView, View};
@@ -175,6 +177,7 @@ impl Session {
                 self.step(&name);
             }
         }
+        self.rest_triggered();
         self.show_all();
         self.tell_proxy();
         self.settle();

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use devrun_stack::{Service, Source};
 
-use super::Session;
 use super::machine::{Doing, ImageState, Machine, Shown, State, Wanted};
+use super::{Held, Session};
 use crate::event::Transport;
 use crate::notice::NoticeEvent;
 use crate::spec::Health;
@@ -56,6 +56,8 @@ pub struct ServiceView {
     pub transport: Option<Transport>,
     /// Saves that are not live yet.
     pub pending: usize,
+    /// For what they wait, if it is not for us.
+    pub held: Option<Held>,
     /// How long its last start took.
     pub took: Option<Duration>,
 }
@@ -105,6 +107,7 @@ impl Session {
             restarts: machine.restarts,
             transport: machine.attached,
             pending: machine.unfinished(),
+            held: super::hold::held(machine),
             took: machine.start_took,
         }
     }
@@ -158,7 +161,7 @@ impl Session {
                 State::Ready,
                 Some("its build failed; serving the version before".to_owned()),
             ),
-            _ => (State::Ready, None),
+            _ => (State::Ready, super::hold::why_saves_wait(machine)),
         };
         Facts { state, reason }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use devrun_stack::{Service, Stack};
+use devrun_stack::{Service, Stack, Trigger};
 
 use super::machine::{ImageState, Machine};
 use super::{Prepared, Session};
@@ -80,6 +80,8 @@ impl Session {
                 (Some(machine), Some(old)) => changed(machine, old, service),
                 (known, _) => self.declared_anew(known, service),
             };
+            let manual = service.trigger == Trigger::Manual && self.options.watch;
+            let machine = Machine { manual, ..machine };
             self.machines.insert(service.name.clone(), machine);
             if old.is_some_and(|old| old.source != service.source) {
                 self.look_for_image(&service.name, "declared otherwise");
@@ -136,6 +138,7 @@ impl Session {
                 ended_by_us: machine.ended_by_us,
                 engine_restarts: machine.engine_restarts,
                 left_with: Some(service.restart).filter(|_| !service.task),
+                terminals: machine.terminals,
                 ..fresh
             };
             if machine.container.is_some() {

@@ -47,7 +47,7 @@ impl Session {
         if machine.busy.is_some() {
             return;
         }
-        if !machine.pending.is_empty() {
+        if !machine.pending.is_empty() && !machine.holds_saves() {
             self.plan_update(name);
         }
         let Some(machine) = self.machines.get(name) else {
@@ -149,7 +149,8 @@ impl Session {
         };
         let wanted = spec.labels.get(label::SPEC).cloned().unwrap_or_default();
         match &machine.container {
-            Some(seen) if machine.recreate || seen.spec != wanted => {
+            // What was declared otherwise waits as saves do.
+            Some(seen) if machine.recreate || (seen.spec != wanted && !machine.is_attended()) => {
                 if self.dependencies_up(&service) {
                     self.replace(name, spec);
                 } else if seen.running {

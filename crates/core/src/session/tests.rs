@@ -7,6 +7,7 @@ mod ending;
 mod engine;
 mod failing;
 mod first_start;
+mod hold;
 mod hooks;
 mod proxy;
 mod random;

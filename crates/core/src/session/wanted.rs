@@ -20,6 +20,9 @@ impl Session {
             } => self.on_up(services, profiles, build, recreate),
             Request::Stop { services } => self.on_stop(&services),
             Request::Restart { services } => self.on_restart(services),
+            Request::Attach { service } => self.on_attach(&service),
+            Request::Detach { service } => self.on_detach(&service),
+            Request::Trigger { services } => self.on_trigger(&services),
             Request::End { stop } => {
                 self.ending = Some(stop);
                 self.cancel_builds();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Emptiable, Once, Said};
-use crate::model::{Command, Device, Gpus, Pull, Settings, Tmpfs, Ulimit};
+use crate::model::{Command, Device, Gpus, Pull, Settings, Tmpfs, Trigger, Ulimit};
 
 /// What was said of [`Settings`] so far.
 #[derive(Debug, Default)]
@@ -39,6 +39,7 @@ pub(crate) struct DraftSettings {
     pub(crate) labels: Vec<Said<(String, String)>>,
     pub(crate) platform: Once<String>,
     pub(crate) pull: Once<Pull>,
+    pub(crate) trigger: Once<Trigger>,
 }
 
 impl DraftSettings {
@@ -80,6 +81,7 @@ impl DraftSettings {
             "label" => emptied!(labels),
             "platform" => emptied!(platform),
             "pull" => emptied!(pull),
+            "trigger" => emptied!(trigger),
             _ => false,
         }
     }

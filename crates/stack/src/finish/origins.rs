@@ -118,6 +118,7 @@ impl Origins<'_> {
         self.once("gpus", &draft.gpus);
         self.once("platform", &draft.platform);
         self.once("pull", &draft.pull);
+        self.once("trigger", &draft.trigger);
         for (word, list) in [
             ("group-add", &draft.group_add),
             ("dns", &draft.dns),

@@ -152,6 +152,17 @@ pub enum Gpus {
     Count(u32),
 }
 
+/// When saves are brought over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Trigger {
+    /// At once.
+    #[default]
+    Auto,
+    /// When somebody says so.
+    Manual,
+}
+
 /// When an image is asked for at its registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -33,6 +33,7 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
         post_start,
         pre_stop,
         pull,
+        trigger,
         settings,
         at: _,
     } = service;
@@ -98,6 +99,7 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
             words::on(page, "on", rule);
         }
         words::pull(page, *pull);
+        words::trigger(page, *trigger);
         settings::machine(page, settings);
     });
 }

@@ -4,7 +4,7 @@ use super::page::Page;
 use super::{amounts, text};
 use crate::model::{
     Action, Attachment, Command, Condition, DependsOn, FileInside, Healthcheck, Logging, Mount,
-    MountSource, On, Port, Probe, Proxy, Pull, Resources, Route, Sync,
+    MountSource, On, Port, Probe, Proxy, Pull, Resources, Route, Sync, Trigger,
 };
 
 pub(super) fn proxy(page: &mut Page<'_>, proxy: &Proxy) {
@@ -274,6 +274,13 @@ fn action(page: &Page<'_>, action: &Action) -> String {
         Action::Restart => "restart".to_owned(),
         Action::Recreate => "recreate".to_owned(),
         Action::Rebuild => "rebuild".to_owned(),
+    }
+}
+
+pub(super) fn trigger(page: &mut Page<'_>, trigger: Trigger) {
+    match trigger {
+        Trigger::Auto => {}
+        Trigger::Manual => page.say("trigger", "trigger manual"),
     }
 }
 

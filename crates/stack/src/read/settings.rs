@@ -6,7 +6,7 @@ use super::{command, ports, sync};
 use crate::context::{Context, Text};
 use crate::draft::{Draft, DraftSettings, Said};
 use crate::line::{Block, Line, MANY, Shape};
-use crate::model::{Command, Device, Gpus, Pull, Tmpfs, Ulimit};
+use crate::model::{Command, Device, Gpus, Pull, Tmpfs, Trigger, Ulimit};
 use crate::value::{self, known};
 
 const fn shape(words: (usize, usize), example: &'static str) -> Shape {
@@ -108,6 +108,7 @@ const WORDS: &[(&str, Shape)] = &[
     ("label", table("label { com.example.team \"web\" }")),
     ("platform", shape((1, 1), "platform \"linux/amd64\"")),
     ("pull", shape((1, 1), "pull always")),
+    ("trigger", shape((1, 1), "trigger manual")),
 ];
 
 /// Reads the node if its word is one of these; false if it is not.
@@ -177,6 +178,7 @@ fn said_once(
         "gpus" => say!(gpus, cx.parsed(text, gpus)),
         "platform" => say!(platform, cx.parsed(text, value::platform)),
         "pull" => say!(pull, cx.parsed(text, pull)),
+        "trigger" => say!(trigger, cx.parsed(text, trigger)),
         _ => return false,
     }
     true
@@ -440,6 +442,15 @@ fn pull(text: &str) -> Result<Pull, value::Unfit> {
         "never" => Pull::Never,
         _ => Pull::Missing,
     })
+}
+
+fn trigger(text: &str) -> Result<Trigger, value::Unfit> {
+    Ok(
+        match known(text, &["auto", "manual"], "a trigger")?.as_str() {
+            "manual" => Trigger::Manual,
+            _ => Trigger::Auto,
+        },
+    )
 }
 
 fn security(text: &str) -> Result<String, value::Unfit> {

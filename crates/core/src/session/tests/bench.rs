@@ -378,7 +378,7 @@ pub(super) fn image_there(name: &str, made: bool) -> Outcome {
     Outcome::Image { image, made }
 }
 
-fn owned(names: &[&str]) -> Vec<String> {
+pub(super) fn owned(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 

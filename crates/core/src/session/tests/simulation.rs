@@ -252,7 +252,8 @@ impl Simulation {
                 let message = "not a Stackfile".to_owned();
                 self.feed(Event::Stackfile(Stackfile::Rejected { message }));
             }
-            66..70 => self.up(number < 68),
+            66..69 => self.up(number < 68),
+            69 => self.terminal(),
             _ => self.on_a_container(number),
         }
     }
@@ -264,6 +265,18 @@ impl Simulation {
             build: false,
             recreate,
         }));
+    }
+
+    /// Somebody looks at a process for a while, and leaves.
+    fn terminal(&mut self) {
+        let services = ["db", "backend", "frontend", "entry", "worker"];
+        let service = (*self.world.random.pick(&services).unwrap()).to_owned();
+        self.feed(Event::Request(Request::Attach {
+            service: service.clone(),
+        }));
+        let leaves = Event::Request(Request::Detach { service });
+        let delay = self.world.random.millis(1, 3000);
+        self.world.at(delay, Todo::Tell(leaves, None));
     }
 
     fn overflow(&mut self) {

@@ -5,16 +5,15 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
-use crate::kit::patience;
-use crate::stack::Seed;
+use super::patience;
 
 /// Ctrl-C as the terminal sends it.
-pub(crate) const CTRL_C: &str = "\u{3}";
+pub const CTRL_C: &str = "\u{3}";
 /// Ctrl-D: the end of what is typed.
-pub(crate) const CTRL_D: &str = "\u{4}";
+pub const CTRL_D: &str = "\u{4}";
 
 /// A program with a terminal of its own; ended when dropped.
-pub(crate) struct Terminal {
+pub struct Terminal {
     line: String,
     child: Child,
     keys: ChildStdin,
@@ -25,10 +24,11 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    pub(crate) fn open(seed: &Seed, line: &str) -> Terminal {
+    /// Runs a line of the shell; the command that is to run it may be given folder and variables.
+    pub fn open(line: &str, prepare: impl FnOnce(&mut Command)) -> Terminal {
         let mut command = Command::new("script");
         command.args(["--quiet", "--return", "--command", line, "/dev/null"]);
-        seed.prepare(&mut command);
+        prepare(&mut command);
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,7 +59,7 @@ impl Terminal {
     }
 
     /// Until this appears after what was expected last; gives what came before it.
-    pub(crate) fn expect(&mut self, text: &str) -> String {
+    pub fn expect(&mut self, text: &str) -> String {
         let end = Instant::now() + patience(30);
         loop {
             if let Some(at) = self.screen[self.read..].find(text) {
@@ -81,18 +81,18 @@ impl Terminal {
     }
 
     /// Presses these keys.
-    pub(crate) fn keys(&mut self, keys: &str) {
+    pub fn keys(&mut self, keys: &str) {
         self.keys.write_all(keys.as_bytes()).unwrap();
         self.keys.flush().unwrap();
     }
 
     /// Types a line and Enter.
-    pub(crate) fn line(&mut self, text: &str) {
+    pub fn line(&mut self, text: &str) {
         self.keys(&format!("{text}\r"));
     }
 
     /// Until the program ends: its exit code and what it printed after the last `expect`.
-    pub(crate) fn end(mut self) -> (i32, String) {
+    pub fn end(mut self) -> (i32, String) {
         let end = Instant::now() + patience(30);
         loop {
             match self

@@ -1,0 +1,70 @@
+//! Saves that wait: while a terminal is on the process of a service, or until somebody says so.
+
+use super::Session;
+use super::machine::Machine;
+
+impl Session {
+    pub(super) fn on_attach(&mut self, name: &str) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.terminals += 1;
+        }
+    }
+
+    /// The last terminal is gone: all that has waited is one batch.
+    pub(super) fn on_detach(&mut self, name: &str) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.terminals = machine.terminals.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn on_trigger(&mut self, services: &[String]) {
+        self.settled = false;
+        for (name, machine) in &mut self.machines {
+            if machine.manual && (services.is_empty() || services.contains(name)) {
+                machine.triggered = true;
+            }
+        }
+    }
+
+    /// What somebody asked for is live: from now on saves wait again.
+    pub(super) fn rest_triggered(&mut self) {
+        for machine in self.machines.values_mut() {
+            if machine.triggered && machine.at_rest() && machine.update.is_none() {
+                machine.triggered = false;
+            }
+        }
+    }
+}
+
+/// For what saves wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// For the terminal on its process to leave.
+    Terminal,
+    /// For somebody to say so.
+    Trigger,
+}
+
+pub(super) fn held(machine: &Machine) -> Option<Held> {
+    match machine.is_attended() {
+        true => Some(Held::Terminal),
+        false => machine.awaits_trigger().then_some(Held::Trigger),
+    }
+}
+
+/// Why a service that serves is not up to date, if its saves wait.
+pub(super) fn why_saves_wait(machine: &Machine) -> Option<String> {
+    let count = machine.waiting_saves();
+    let saves = match count {
+        1 => "1 save waits".to_owned(),
+        _ => format!("{count} saves wait"),
+    };
+    if machine.is_attended() {
+        return Some(match count {
+            0 => "a terminal is on its process; saves wait meanwhile".to_owned(),
+            _ => format!("{saves} while a terminal is on its process"),
+        });
+    }
+    (machine.awaits_trigger() && count > 0)
+        .then(|| format!("{saves} for `devrun trigger {}`", machine.name))
+}

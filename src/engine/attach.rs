@@ -1,0 +1,160 @@
+//! `devrun attach`: the terminal of this process on the first process of a container that runs.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use super::containers::short;
+use super::terminal::{
+    ATTACH_KEYS, RawMode, copy_out, follow_size, local, stdin_chunks, terminated,
+};
+use super::{Engine, EngineError, hijack};
+
+/// Ctrl-P Ctrl-Q, as Docker's own client has it.
+const LEAVE: [u8; 2] = [0x10, 0x11];
+/// How long the engine may take to note the end of a process whose output has ended.
+const NOTED: Duration = Duration::from_secs(5);
+
+/// How it came to an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Attached {
+    /// The person left; the process goes on.
+    Left,
+    /// The process ended, with this code.
+    Ended(i64),
+}
+
+impl Engine {
+    /// Input and outputs of this process become those of the container's first one, its terminal
+    /// ours where it has one. Without `input` only its outputs are shown.
+    pub(crate) async fn attach(
+        &self,
+        id: &str,
+        tty: bool,
+        input: bool,
+    ) -> Result<Attached, EngineError> {
+        let path = format!(
+            "/v{}/containers/{id}/attach?stream=1&stdin={}&stdout=1&stderr=1&detachKeys={ATTACH_KEYS}",
+            self.docker.client_version(),
+            u8::from(input),
+        );
+        let doing = format!("talking to {}", short(id));
+        let duplex = hijack::post(&self.endpoint, &path, String::new(), &doing).await?;
+        let (reader, writer) = tokio::io::split(duplex);
+        let raw = tty && input && std::io::IsTerminal::is_terminal(&std::io::stdin());
+        let _raw = raw
+            .then(RawMode::enter)
+            .transpose()
+            .map_err(|error| local(&error))?;
+        let (engine, own) = (self.clone(), id.to_owned());
+        let resize = move |rows, columns| {
+            let (engine, own) = (engine.clone(), own.clone());
+            async move { engine.resize_container(&own, rows, columns).await }
+        };
+        let resizing = raw.then(|| tokio::spawn(follow_size(resize)));
+        let ended = tokio::select! {
+            copied = copy_out(reader, tty) => copied.map(|code| code.map(|_| Attached::Left)),
+            () = typed(input, raw, writer) => Ok(Some(Attached::Left)),
+            // Where the process has a terminal, Ctrl-C is a key like others.
+            () = interrupted() => Ok(Some(Attached::Left)),
+            _ = terminated() => Ok(Some(Attached::Left)),
+        };
+        resizing.iter().for_each(JoinHandle::abort);
+        match ended {
+            Ok(Some(attached)) => Ok(attached),
+            Ok(None) => self.ended(id).await,
+            Err(error) => Err(local(&error)),
+        }
+    }
+
+    async fn ended(&self, id: &str) -> Result<Attached, EngineError> {
+        match tokio::time::timeout(NOTED, self.wait(id)).await {
+            Ok(code) => code.map(Attached::Ended),
+            // The engine has started it again already.
+            Err(_) => Ok(Attached::Ended(0)),
+        }
+    }
+}
+
+/// Passes on what is typed; comes back when the keys for leaving were.
+async fn typed(input: bool, raw: bool, mut writer: impl AsyncWrite + Unpin) {
+    if !input {
+        return std::future::pending().await;
+    }
+    let mut chunks = stdin_chunks();
+    let mut keys = Keys::default();
+    while let Some(chunk) = chunks.recv().await {
+        let (pass, leave) = match raw {
+            true => keys.take(&chunk),
+            false => (chunk, false),
+        };
+        if writer.write_all(&pass).await.is_err() {
+            break;
+        }
+        if leave {
+            return;
+        }
+    }
+    let _ = writer.shutdown().await;
+    // The process goes on to speak, although nobody has more to tell it.
+    drain(chunks).await
+}
+
+async fn drain(mut chunks: mpsc::Receiver<Vec<u8>>) {
+    while chunks.recv().await.is_some() {}
+    std::future::pending().await
+}
+
+async fn interrupted() {
+    match signal(SignalKind::interrupt()) {
+        Ok(mut interrupts) => {
+            interrupts.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Looks for the keys that leave.
+#[derive(Debug, Default)]
+struct Keys {
+    /// The first of the two was typed last, and waits for what comes.
+    begun: bool,
+}
+
+impl Keys {
+    /// What is to be passed on, and whether to leave behind it.
+    fn take(&mut self, typed: &[u8]) -> (Vec<u8>, bool) {
+        let mut pass = Vec::with_capacity(typed.len() + 1);
+        for &key in typed {
+            match (std::mem::take(&mut self.begun), key) {
+                (true, key) if key == LEAVE[1] => return (pass, true),
+                (true, key) if key == LEAVE[0] => {
+                    pass.push(key);
+                    self.begun = true;
+                }
+                (true, key) => pass.extend([LEAVE[0], key]),
+                (false, key) if key == LEAVE[0] => self.begun = true,
+                (false, key) => pass.push(key),
+            }
+        }
+        (pass, false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_that_leave_are_found_wherever_they_fall() {
+        let mut keys = Keys::default();
+        assert_eq!(keys.take(b"p 1\r"), (b"p 1\r".to_vec(), false));
+        assert_eq!(keys.take(b"a\x10"), (b"a".to_vec(), false));
+        assert_eq!(keys.take(b"b"), (b"\x10b".to_vec(), false));
+        assert_eq!(keys.take(b"\x10\x10"), (b"\x10".to_vec(), false));
+        assert_eq!(keys.take(b"\x11rest"), (Vec::new(), true));
+    }
+}
