@@ -114,6 +114,9 @@ impl Context<'_> {
                 } else {
                     Form::Bare
                 };
+                if form == Form::Bare && text.starts_with('\'') {
+                    return self.single_quoted(text, span);
+                }
                 return self.expanded(text, span, form);
             }
             KdlValue::Bool(flag) => (flag.to_string(), Form::Bool(*flag)),
@@ -137,6 +140,29 @@ impl Context<'_> {
             span,
             form,
             broken: false,
+            filled: Vec::new(),
+        }
+    }
+
+    /// To KDL it is a letter like others.
+    fn single_quoted(&mut self, text: &str, span: SourceSpan) -> Text {
+        let problem = self
+            .error(
+                "stackfile::quotes",
+                span,
+                "not a quote",
+                "single quotes quote nothing here",
+            )
+            .advise(format!(
+                "text is quoted so: \"{}\"",
+                text.trim_matches('\'')
+            ));
+        self.report(problem);
+        Text {
+            value: String::new(),
+            span,
+            form: Form::Quoted,
+            broken: true,
             filled: Vec::new(),
         }
     }
@@ -260,22 +286,30 @@ impl Context<'_> {
                     "stackfile::missing-path",
                     span,
                     "not there",
-                    format!("{what} {shown} does not exist"),
+                    if what == shown {
+                        format!("{what} does not exist")
+                    } else {
+                        format!("{what} {shown} does not exist")
+                    },
                 )
-                .advise("relative paths start from the Stackfile's folder")
+                .advise(nowhere(&shown))
             }
-            (Some(PathKind::Folder), Some(PathKind::File)) => self.error(
-                "stackfile::path-kind",
-                span,
-                "a folder",
-                format!("{what} {shown} is a folder, and should be a file"),
-            ),
-            (Some(PathKind::File), Some(PathKind::Folder)) => self.error(
-                "stackfile::path-kind",
-                span,
-                "a file",
-                format!("{what} {shown} is a file, and should be a folder"),
-            ),
+            (Some(PathKind::Folder), Some(PathKind::File)) => self
+                .error(
+                    "stackfile::path-kind",
+                    span,
+                    "a folder",
+                    format!("{what} {shown} is a folder, and should be a file"),
+                )
+                .advise("name the file in it that is meant"),
+            (Some(PathKind::File), Some(PathKind::Folder)) => self
+                .error(
+                    "stackfile::path-kind",
+                    span,
+                    "a file",
+                    format!("{what} {shown} is a file, and should be a folder"),
+                )
+                .advise("name the folder that it is in"),
             _ => return true,
         };
         self.report(problem);
@@ -296,6 +330,15 @@ impl Context<'_> {
     pub(crate) fn next_layer(&mut self, speaker: Speaker) -> usize {
         self.layer = self.notes.layer(speaker);
         self.layer
+    }
+}
+
+/// Why a path may lead nowhere.
+fn nowhere(shown: &str) -> String {
+    let of_shell = shown.strip_prefix("~/").or(shown.strip_prefix("$HOME/"));
+    match of_shell {
+        Some(rest) => format!("the home folder is written \"${{HOME:?}}/{rest}\" here"),
+        None => "relative paths start from the Stackfile's folder".to_owned(),
     }
 }
 

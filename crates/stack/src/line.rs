@@ -65,6 +65,9 @@ impl Context<'_> {
         };
         let name = node.name().value();
         self.notes.read(node);
+        if self.keys_without_block(node, shape) {
+            return None;
+        }
         for entry in node.entries() {
             if let Some(kind) = entry.ty() {
                 let problem = self
@@ -105,8 +108,43 @@ impl Context<'_> {
             let text = self.noted(node, entry);
             line.properties.push((key.value().to_owned(), text));
         }
-        self.check_block(node, shape);
+        if self.check_block(node, shape) && line.words.len() < shape.words.0 {
+            // What is missing stands in the block that has no place here.
+            return None;
+        }
         self.check_words(&line, shape).then_some(line)
+    }
+
+    /// `environment A="b"`, where the keys are a person's own and stand in a block.
+    fn keys_without_block(&mut self, node: &KdlNode, shape: &Shape) -> bool {
+        let keys = shape.block == Block::Always && shape.words.1 == 0 && node.children().is_none();
+        let Some(first) = node.entries().first().filter(|_| keys) else {
+            return false;
+        };
+        let pairs = node.entries().iter().filter_map(|entry| {
+            let key = entry.name()?.value();
+            let value = self.source(entry.span());
+            let (_, value) = value.split_once('=')?;
+            Some(format!("{key} {value}"))
+        });
+        let pairs: Vec<String> = pairs.collect();
+        let name = node.name().value();
+        let help = if pairs.is_empty() {
+            format!("it is written {}", shape.example)
+        } else {
+            format!("it is written {name} {{ {} }}", pairs.join("; "))
+        };
+        let message = format!("what `{name}` says stands in a block");
+        let problem = self
+            .error(
+                "stackfile::missing",
+                first.span(),
+                "not in a block",
+                message,
+            )
+            .advise(help);
+        self.report(problem);
+        true
     }
 
     fn noted(&mut self, node: &KdlNode, entry: &KdlEntry) -> Text {
@@ -153,7 +191,8 @@ impl Context<'_> {
         true
     }
 
-    fn check_block(&mut self, node: &KdlNode, shape: &Shape) {
+    /// Whether there is a block that has no place.
+    fn check_block(&mut self, node: &KdlNode, shape: &Shape) -> bool {
         let name = node.name().value();
         let problem = match (node.children(), shape.block) {
             (Some(block), Block::Never) if !block.nodes().is_empty() => {
@@ -177,9 +216,10 @@ impl Context<'_> {
                     format!("`{name}` is not complete"),
                 )
                 .advise(format!("it is written {}", shape.example)),
-            _ => return,
+            _ => return false,
         };
         self.report(problem);
+        shape.block == Block::Never
     }
 
     fn unknown_property(&mut self, word: &str, key: &str, span: SourceSpan, shape: &Shape) {
@@ -189,7 +229,13 @@ impl Context<'_> {
             "not known",
             format!("`{word}` has no property `{key}`"),
         );
-        let help = match words::nearest(key, shape.properties.iter().copied()) {
+        let near = words::nearest(key, shape.properties.iter().copied());
+        let help = match near {
+            _ if words::property_otherwise(word, key).is_some() => {
+                words::property_otherwise(word, key)
+                    .unwrap_or_default()
+                    .to_owned()
+            }
             Some(near) => format!("did you mean `{near}=`?"),
             None if shape.properties.is_empty() => format!("it is written {}", shape.example),
             None => format!(

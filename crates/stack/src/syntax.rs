@@ -9,6 +9,9 @@ use crate::diagnostic::{Diagnostic, SourceFile};
 /// Parses, or says everything that is in the way.
 pub(crate) fn parse(file: &SourceFile) -> Result<KdlDocument, Vec<Diagnostic>> {
     let text = file.inner();
+    if let Some(problem) = yaml(file) {
+        return Err(vec![problem]);
+    }
     let error = match KdlDocument::parse_v2(text) {
         Ok(document) => return Ok(document),
         Err(error) => error,
@@ -24,6 +27,28 @@ pub(crate) fn parse(file: &SourceFile) -> Result<KdlDocument, Vec<Diagnostic>> {
         problems.extend(fold(file, &mended, &error.diagnostics));
     }
     Err(problems)
+}
+
+/// Somebody else's file: whatever else is said of it would not help.
+fn yaml(file: &SourceFile) -> Option<Diagnostic> {
+    let text = file.inner();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        if line.trim_end() == "services:" {
+            let problem = Diagnostic::new(
+                file,
+                "kdl::yaml",
+                (at, "services:".len()).into(),
+                "as Compose has it",
+                "this is YAML, and a Stackfile is KDL",
+            );
+            return Some(problem.advise(
+                "stack NAME, then service web { image \"…\" }; docs/coming-from-compose.md has a word for each of Compose's",
+            ));
+        }
+        at += line.len();
+    }
+    None
 }
 
 /// What the parser stumbled over, without what follows from it: an error inside a block also
@@ -150,6 +175,11 @@ fn unexpected(file: &SourceFile, text: &str, at: usize) -> Diagnostic {
     match c {
         '}' => problem("closes nothing", "there is a `}` too many".into())
             .advise("take it away, or open a block with `{` before it"),
+        _ if text[..at].trim_end_matches([' ', '\t']).ends_with('}') => problem(
+            "begins here",
+            "what comes after a block begins on a line of its own".into(),
+        )
+        .advise("begin a new line, or put `;` before it"),
         _ => problem("not expected", format!("`{c}` has no meaning here"))
             .advise("text with signs in it is quoted"),
     }

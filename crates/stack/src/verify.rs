@@ -74,6 +74,7 @@ fn complete(cx: &mut Context<'_>, service: &Laid<'_>) {
         .any(|known| known.is_within("stackfile::unknown-word", &cx.file, body));
     let tried = |word: &str| {
         misread
+            || !node.has_block()
             || node
                 .children()
                 .iter()
@@ -195,18 +196,23 @@ fn circles(cx: &mut Context<'_>, laid: &[Laid<'_>]) {
                 .iter()
                 .map(|(at, _)| laid[*at].node.name.as_str())
                 .collect();
-            let mut problem = cx
-                .error(
-                    "stackfile::circle",
-                    circle[0].1,
-                    "waits here",
+            let (message, help) = match names[..] {
+                [only] => (
+                    format!("`{only}` waits for itself"),
+                    "it could never start: take the dependency away",
+                ),
+                _ => (
                     format!(
                         "services wait for each other in a circle: {} → {}",
                         names.join(" → "),
                         names[0]
                     ),
-                )
-                .advise("none of them could ever start: take one of the dependencies away");
+                    "none of them could ever start: take one of the dependencies away",
+                ),
+            };
+            let mut problem = cx
+                .error("stackfile::circle", circle[0].1, "waits here", message)
+                .advise(help);
             for (_, span) in &circle[1..] {
                 problem = problem.also(*span, "and here");
             }

@@ -264,14 +264,13 @@ fn guess(word: &str, place: Place) -> (&'static str, String) {
         return ("called otherwise here", ours.to_owned());
     }
     if let Some(bare) = word.strip_suffix(':') {
-        return (
-            "ends with a colon",
-            format!("KDL has no colons: `{bare} \"…\"`"),
-        );
+        return ("ends with a colon", without_colon(bare, place));
     }
-    let dashed = word.replace('_', "-");
-    if let Some(near) = nearest(&dashed, place.words().iter().copied()) {
-        return ("not known", format!("did you mean `{near}`?"));
+    if word == "-" {
+        return (
+            "a list",
+            "there are no lists with dashes: the word itself begins each line".to_owned(),
+        );
     }
     let homes: Vec<&str> = [
         Place::Top,
@@ -291,8 +290,12 @@ fn guess(word: &str, place: Place) -> (&'static str, String) {
     if !homes.is_empty() {
         return (
             "belongs elsewhere",
-            format!("it belongs in {}", homes.join(" or ")),
+            format!("it is a word of {}", homes.join(" and of ")),
         );
+    }
+    let dashed = word.replace('_', "-");
+    if let Some(near) = nearest(&dashed, place.words().iter().copied()) {
+        return ("not known", format!("did you mean `{near}`?"));
     }
     if place.words().len() > MANY_WORDS {
         return (
@@ -306,6 +309,17 @@ fn guess(word: &str, place: Place) -> (&'static str, String) {
         .map(|known| format!("`{known}`"))
         .collect();
     ("not known", format!("known here: {}", known.join(", ")))
+}
+
+fn without_colon(bare: &str, place: Place) -> String {
+    let dashed = bare.replace('_', "-");
+    if let Some(ours) = called_otherwise(bare, place) {
+        format!("KDL has no colons, and this is said otherwise: {ours}")
+    } else if place.has(&dashed) {
+        format!("KDL has no colons: `{dashed} …`")
+    } else {
+        format!("KDL has no colons: `{bare} \"…\"`")
+    }
 }
 
 /// More than these are no help on one line.
@@ -405,6 +419,30 @@ fn in_service(word: &str) -> Option<&'static str> {
             "properties of healthcheck: healthcheck \"…\" interval=\"10s\""
         }
         "max-size" | "max-file" => "logging json-file max-size=\"10M\" max-file=3",
+        _ => return None,
+    })
+}
+
+/// What a property is called here that people know otherwise.
+pub(crate) fn property_otherwise(word: &str, key: &str) -> Option<&'static str> {
+    Some(match (word, key) {
+        ("build", "context" | "path") => "the context is the first word: build \"backend\"",
+        ("volume" | "bind" | "tmpfs" | "sync", "target" | "dst" | "path" | "destination") => {
+            "where it is inside is said by to=: to=\"/inside\""
+        }
+        ("volume" | "bind", "source" | "src") => {
+            "what is mounted is the first word: volume NAME to=\"/inside\""
+        }
+        ("volume" | "bind", "ro" | "readonly" | "read_only") => "read-only=#true",
+        ("port", "target" | "container" | "inside") => "port 8000 to=80",
+        ("port", "host" | "published") => "the port outside is the first word: port 8000 to=80",
+        ("port", "host_ip" | "address" | "ip") => "bind=\"0.0.0.0\"",
+        ("limits" | "reservations", "mem" | "ram") => "memory=\"512M\"",
+        ("healthcheck", "test" | "cmd" | "command") => {
+            "the command is not named: healthcheck \"command\""
+        }
+        ("healthcheck", "url") => "http=\"/health\"",
+        ("depends-on", "restart") => "follow=#true",
         _ => return None,
     })
 }

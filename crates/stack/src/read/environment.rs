@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use kdl::KdlNode;
+use kdl::{KdlEntry, KdlNode};
 use miette::{NamedSource, SourceSpan};
 
 use crate::context::{Context, Form};
@@ -114,6 +114,22 @@ fn pair(cx: &mut Context<'_>, node: &KdlNode) -> Option<(String, String)> {
         cx.report(problem);
         return None;
     }
+    if key == "-" {
+        let help = match node.entries().first() {
+            Some(entry) => format!("a line each, without it: {}", pair_of(entry)),
+            None => "a line each: KEY \"value\"".to_owned(),
+        };
+        let problem = cx
+            .error(
+                "stackfile::value",
+                at,
+                "a list",
+                "there are no lists with dashes",
+            )
+            .advise(help);
+        cx.report(problem);
+        return None;
+    }
     if !dotenv::is_key(&key) {
         let problem = cx
             .error(
@@ -157,6 +173,22 @@ fn pair(cx: &mut Context<'_>, node: &KdlNode) -> Option<(String, String)> {
         cx.report(problem);
     }
     Some((key, text.value.clone()))
+}
+
+/// `A=b` as it is written here.
+fn pair_of(entry: &KdlEntry) -> String {
+    let value = |value: &kdl::KdlValue| match value.as_string() {
+        Some(text) => text.to_owned(),
+        None => value.to_string(),
+    };
+    match (entry.name(), value(entry.value()).split_once('=')) {
+        (Some(key), _) => format!("{} \"{}\"", key.value(), value(entry.value())),
+        (None, Some((key, value))) => format!("{key} \"{value}\""),
+        (None, None) => {
+            let key = value(entry.value());
+            format!("{key} \"${{{key}:-}}\", for what the shell has")
+        }
+    }
 }
 
 /// A value from a file.

@@ -168,7 +168,7 @@ fn line_word(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, layer: usi
 fn image(cx: &mut Context<'_>, line: &Line<'_>) -> Option<String> {
     let text = &line.words[0];
     let name = cx.string(text);
-    if text.broken {
+    if text.broken || matches!(text.form, Form::Bool(_)) {
         return None;
     }
     if name.is_empty() || name.contains(char::is_whitespace) || name.starts_with(['/', '.', '-']) {

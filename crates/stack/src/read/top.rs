@@ -57,6 +57,10 @@ pub(crate) struct ServiceNode<'a> {
 }
 
 impl ServiceNode<'_> {
+    pub(crate) fn has_block(&self) -> bool {
+        self.node.children().is_some()
+    }
+
     pub(crate) fn span(&self) -> SourceSpan {
         self.node.span()
     }

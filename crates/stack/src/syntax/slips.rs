@@ -90,6 +90,8 @@ impl<'a> Reader<'a> {
             '/' if rest.starts_with("/-") => self.at += 2,
             '"' => self.string(),
             '#' if rest.trim_start_matches('#').starts_with('"') => self.raw_string(),
+            '#' if !is_keyword(rest) => self.hash(),
+            ',' => self.comma(),
             '\\' => self.backslash(),
             '=' => self.equals(),
             '(' => self.at += rest.find([')', '\n']).map_or(rest.len(), |end| end + 1),
@@ -173,6 +175,33 @@ impl<'a> Reader<'a> {
         self.passed();
     }
 
+    fn hash(&mut self) {
+        let line = self.text[self.at..].split('\n').next().unwrap_or_default();
+        let span = self.at..self.at + line.len();
+        self.slips.push(Slip {
+            span: span.clone(),
+            mend: (span.clone(), b' '),
+            label: "a comment?",
+            message: "`#` begins no comment".into(),
+            help: format!(
+                "comments begin with two slashes: // {}",
+                line.trim_matches(['#', ' ', '\r'])
+            ),
+        });
+        self.at = span.end;
+    }
+
+    fn comma(&mut self) {
+        self.slips.push(Slip {
+            span: self.at..self.at + 1,
+            mend: (self.at..self.at + 1, b' '),
+            label: "not needed",
+            message: "there are no commas between values".into(),
+            help: "values are separated by blanks, properties too".into(),
+        });
+        self.at += 1;
+    }
+
     /// At the end of a line it goes on with the next; elsewhere it means nothing.
     fn backslash(&mut self) {
         let rest = &self.text[self.at + 1..];
@@ -211,22 +240,45 @@ impl<'a> Reader<'a> {
             mend: (at..at + 1, b' '),
             label: "not needed",
             message: format!("there is no `=` after `{name}`"),
-            help: format!("name and value are separated by a blank: {name} \"value\""),
+            help: format!(
+                "name and value are separated by a blank: {name} {}",
+                self.next_value(self.at)
+            ),
         });
         self.place = Place::Rest;
+    }
+
+    /// What stands next on the line, quoted.
+    fn next_value(&self, from: usize) -> String {
+        let line = self.text[from..].split('\n').next().unwrap_or_default();
+        let value = line.trim_start();
+        let word = value
+            .split([' ', ';', '}', '\r'])
+            .next()
+            .unwrap_or_default();
+        match value.strip_prefix('"').map(|rest| rest.split_once('"')) {
+            Some(Some((text, _))) => format!("\"{text}\""),
+            None if !word.is_empty() => format!("\"{word}\""),
+            _ => "\"value\"".to_owned(),
+        }
     }
 
     fn list(&mut self) {
         let line = self.text[self.at..].split('\n').next().unwrap_or_default();
         let end = self.at + line.find(']').map_or(1, |at| at + 1);
+        let words = words_of(&self.text[self.at..end]);
+        let help = match self.key {
+            Some("test") => {
+                format!("several strings are a program and its arguments: healthcheck {words}")
+            }
+            _ => format!("words are separated by blanks: {words}"),
+        };
         self.slips.push(Slip {
             span: self.at..end,
             mend: (self.at..end, b'x'),
             label: "a list",
             message: "there are no lists in brackets".into(),
-            help:
-                "words are separated by blanks: command \"redis-server\" \"--appendonly\" \"yes\""
-                    .into(),
+            help,
         });
         self.at = end;
         self.passed();
@@ -243,7 +295,13 @@ impl<'a> Reader<'a> {
         {
             end = comment;
         }
+        if end > 1 && rest[..end].ends_with(',') {
+            end -= 1;
+        }
         let word = &rest[..end];
+        if self.place == Place::Name && end > 1 && word.ends_with(':') {
+            self.colon(self.at + end - 1, &word[..end - 1]);
+        }
         let span = self.at..self.at + end.max(1);
         if word.trim_end_matches('#') == "r" && rest[end..].starts_with('"') {
             self.slips.push(Slip {
@@ -271,6 +329,19 @@ impl<'a> Reader<'a> {
         self.passed();
     }
 
+    fn colon(&mut self, at: usize, name: &str) {
+        self.slips.push(Slip {
+            span: at..at + 1,
+            mend: (at..at + 1, b' '),
+            label: "not needed",
+            message: format!("there is no colon after `{name}`"),
+            help: format!(
+                "name and value are separated by a blank: {name} {}",
+                self.next_value(at + 1)
+            ),
+        });
+    }
+
     fn passed(&mut self) {
         self.key = None;
         self.place = if self.place == Place::Name {
@@ -278,6 +349,28 @@ impl<'a> Reader<'a> {
         } else {
             Place::Rest
         };
+    }
+}
+
+/// Whether it is one of KDL's own words with a `#`.
+fn is_keyword(text: &str) -> bool {
+    ["#true", "#false", "#null", "#inf", "#-inf", "#nan"]
+        .iter()
+        .any(|word| text.starts_with(word))
+}
+
+/// `["a", 'b']` as words.
+fn words_of(list: &str) -> String {
+    let items = list.trim_matches(['[', ']']).split(',');
+    let words = items.map(|item| item.trim().trim_matches(['"', '\'']));
+    let words: Vec<String> = words
+        .filter(|word| !matches!(*word, "" | "CMD" | "CMD-SHELL"))
+        .map(|word| format!("\"{word}\""))
+        .collect();
+    if words.is_empty() {
+        "\"redis-server\" \"--appendonly\" \"yes\"".to_owned()
+    } else {
+        words.join(" ")
     }
 }
 
@@ -312,6 +405,10 @@ fn odd(word: &str, key: Option<&str>) -> Option<(&'static str, String, String)> 
             ),
         };
     }
+    if let Some(ours) = mounted(word) {
+        let message = format!("{word} is said in two parts");
+        return Some(("Compose's form", message, ours));
+    }
     if word.contains('/') {
         return told("has a `/`", format!("the path {word} is not quoted"));
     }
@@ -325,6 +422,24 @@ fn published(word: &str) -> Option<String> {
         .iter()
         .all(|number| number.parse::<u16>().is_ok());
     both.then(|| format!("port {outside} to={inside}"))
+}
+
+/// `./src:/app:ro` in the words of this language.
+fn mounted(word: &str) -> Option<String> {
+    let (source, target) = word.split_once(":/")?;
+    let (target, sealed) = match target.strip_suffix(":ro") {
+        Some(target) => (target, " read-only=#true"),
+        None => (target, ""),
+    };
+    if source.is_empty() || target.contains(':') || target.starts_with('/') {
+        return None;
+    }
+    let what = if source.contains(['/', '.', '~']) {
+        format!("bind \"{source}\"")
+    } else {
+        format!("volume {source}")
+    };
+    Some(format!("{what} to=\"/{target}\"{sealed}"))
 }
 
 fn is_number(word: &str) -> bool {

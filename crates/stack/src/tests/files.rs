@@ -192,6 +192,10 @@ fn what_costs_a_day_is_a_warning() {
             mount("/app/static"),
             "/app/static hides what is synced from static",
         ),
+        (
+            mount("/app"),
+            "what is synced to /app lands in the volume app-v",
+        ),
     ] {
         assert!(web(&body).contains(warning), "{body}: {}", web(&body));
     }
@@ -201,6 +205,7 @@ fn what_costs_a_day_is_a_warning() {
         "image \"x@sha256:0123\"; volume v to=\"/v\"".to_owned(),
         mount("/app/node_modules"),
         mount("/app/made-inside"),
+        mount("/app") + "; read-only #true",
     ] {
         assert_eq!(web(&fine), "", "{fine}");
     }

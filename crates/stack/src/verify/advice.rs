@@ -15,6 +15,7 @@ pub(super) fn stack(cx: &mut Context<'_>, laid: &[Laid<'_>]) {
         sealed_sync(cx, service);
         for mount in &service.draft.mounts {
             hidden_sync(cx, service, mount);
+            kept_sync(cx, service, mount);
         }
     }
 }
@@ -141,6 +142,34 @@ fn hidden_sync(cx: &mut Context<'_>, service: &Laid<'_>, mount: &Said<Mount>) {
             )
             .also(sync.at, "synced here")
             .advise(format!("the volume is meant: ignore \"/{shown}/\" in `sync`; the files are: take the volume away"));
+        cx.warn(warning);
+    }
+}
+
+/// What is synced into a volume outlives the container: a file that is gone on the host since may
+/// come back with it.
+fn kept_sync(cx: &mut Context<'_>, service: &Laid<'_>, mount: &Said<Mount>) {
+    let MountSource::Volume(name) = &mount.value.source else {
+        return;
+    };
+    // Where the root cannot be written there is no other place.
+    let read_only = service.draft.settings.read_only.as_ref();
+    if read_only.is_some_and(|said| said.value) {
+        return;
+    }
+    let target = &mount.value.target;
+    for sync in &service.draft.sync {
+        if !Path::new(&sync.value.to).starts_with(target) {
+            continue;
+        }
+        let message = format!(
+            "what is synced to {} lands in the volume {name}",
+            sync.value.to
+        );
+        let warning = cx
+            .error("stackfile::sync-into-volume", sync.at, "lies in it", message)
+            .also(mount.at, "mounted here")
+            .advise("it stays there when the container is made anew, and hides what the image has: sync to another place, or take the volume away");
         cx.warn(warning);
     }
 }
