@@ -136,6 +136,7 @@ const ONCE: &[(&str, &[&str])] = &[
     ),
     ("profile", &["one", "one \"with blank\" \"$$x\""]),
     ("init", &["#true", "#false"]),
+    ("trigger", &["manual", "auto"]),
     (
         "healthcheck",
         &[
