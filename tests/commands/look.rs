@@ -25,7 +25,17 @@ fn config_says_where_values_come_from_and_no_secret() {
         "{text}"
     );
     assert!(text.contains("http://user:***@cache/"), "{text}");
+    // What is printed is a Stackfile, of which the same is printed.
+    stack.write("Printed.kdl", &text);
+    let again = stack.ok(&["config", "--file", "Printed.kdl"]).out;
+    let code = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(|line| line.split(" // ").next().unwrap());
+        lines.map(|line| line.trim_end().to_owned()).collect()
+    };
+    assert_eq!(code(&text), code(&again));
     let object = json(&stack, &["config"]);
+    let origin = &object["origins"]["var WORD"]["declaration"]["variables"][0];
+    assert_eq!(origin["from"], ".env:1", "{object}");
     assert_eq!(object["services"][1]["environment"]["WORD"], "from-env");
     assert_eq!(object["resources"]["reservations"]["memory"], 64 << 20);
     for shown in [text, object.to_string()] {

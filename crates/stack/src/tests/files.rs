@@ -205,6 +205,8 @@ fn what_costs_a_day_is_a_warning() {
         "image \"x@sha256:0123\"; volume v to=\"/v\"".to_owned(),
         mount("/app/node_modules"),
         mount("/app/made-inside"),
+        "image \"x:1\"; volume v to=\"/v\"; command \"serve -b 0.0.0.0:80\"; healthcheck \"curl -f http://localhost/\""
+            .to_owned(),
         mount("/app") + "; read-only #true",
     ] {
         assert_eq!(web(&fine), "", "{fine}");

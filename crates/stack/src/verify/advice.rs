@@ -12,6 +12,7 @@ pub(super) fn stack(cx: &mut Context<'_>, laid: &[Laid<'_>]) {
     for service in laid {
         tag(cx, service);
         pg_isready(cx, service);
+        localhost(cx, service);
         sealed_sync(cx, service);
         for mount in &service.draft.mounts {
             hidden_sync(cx, service, mount);
@@ -51,10 +52,7 @@ fn pg_isready(cx: &mut Context<'_>, service: &Laid<'_>) {
     let Some(DraftProbe::Command(command)) = said.value.as_ref().map(|health| &health.test) else {
         return;
     };
-    let line = match command {
-        Command::Shell(line) => line.clone(),
-        Command::Argv(words) => words.join(" "),
-    };
+    let line = line_of(command);
     let mut words = line.split_whitespace();
     let asks = words.any(|word| word.ends_with("pg_isready"));
     let names_host = words.any(|word| word.starts_with("-h") || word.starts_with("--host"));
@@ -68,6 +66,43 @@ fn pg_isready(cx: &mut Context<'_>, service: &Laid<'_>) {
             )
             .advise("pg_isready -h 127.0.0.1");
         cx.warn(warning);
+    }
+}
+
+/// Where a name has two addresses, these ask the first alone.
+const ASKS_ONE: [&str; 3] = ["wget", "nc", "ncat"];
+
+/// In a container `localhost` is `::1` first, where who listens on 0.0.0.0 does not answer.
+fn localhost(cx: &mut Context<'_>, service: &Laid<'_>) {
+    let (Some(check), Some(command)) = (&service.draft.healthcheck, &service.draft.command) else {
+        return;
+    };
+    let Some(DraftProbe::Command(asked)) = check.value.as_ref().map(|health| &health.test) else {
+        return;
+    };
+    let (asked, served) = (line_of(asked), line_of(&command.value));
+    let asks_one = asked
+        .split_whitespace()
+        .any(|word| ASKS_ONE.contains(&word));
+    if !asks_one || !asked.contains("localhost") || !served.contains("0.0.0.0") {
+        return;
+    }
+    let warning = cx
+        .error(
+            "stackfile::localhost",
+            check.at,
+            "may ask ::1",
+            "`localhost` is two addresses, of which this asks the first alone: ::1, on which nobody listens",
+        )
+        .also(command.at, "listens on 0.0.0.0")
+        .advise("say 127.0.0.1 instead of localhost");
+    cx.warn(warning);
+}
+
+fn line_of(command: &Command) -> String {
+    match command {
+        Command::Shell(line) => line.clone(),
+        Command::Argv(words) => words.join(" "),
     }
 }
 
