@@ -116,12 +116,22 @@ pub(super) fn print_diagnostics(global: &Global, diagnostics: &[devrun_stack::Di
 }
 
 fn diagnostic_json(diagnostic: &devrun_stack::Diagnostic) -> serde_json::Value {
-    let at = diagnostic.location();
+    let (at, end) = (diagnostic.location(), diagnostic.end());
+    let related: Vec<serde_json::Value> = diagnostic
+        .related()
+        .into_iter()
+        .map(|(at, label)| serde_json::json!({"line": at.line, "column": at.column, "message": label}))
+        .collect();
     serde_json::json!({
         "file": at.file,
         "line": at.line,
         "column": at.column,
+        "end_line": end.line,
+        "end_column": end.column,
+        "severity": if diagnostic.is_warning() { "warning" } else { "error" },
+        "code": diagnostic.code(),
         "message": diagnostic.message(),
         "help": diagnostic.help(),
+        "related": related,
     })
 }

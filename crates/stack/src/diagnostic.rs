@@ -90,6 +90,29 @@ impl Diagnostic {
         self.code
     }
 
+    /// Allowed, and hardly meant.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        self.severity == Severity::Warning
+    }
+
+    /// Right behind the last character that it is about.
+    #[must_use]
+    pub fn end(&self) -> Location {
+        let len = self.labels.first().map_or(0, LabeledSpan::len);
+        locate(&self.file, self.offset() + len)
+    }
+
+    /// The other places that it is about, each with what is there.
+    #[must_use]
+    pub fn related(&self) -> Vec<(Location, &str)> {
+        let others = self.labels.iter().skip(1);
+        let place = |label| locate(&self.file, LabeledSpan::offset(label));
+        others
+            .map(|label| (place(label), label.label().unwrap_or_default()))
+            .collect()
+    }
+
     /// The name of the file that it is in.
     pub(crate) fn file(&self) -> &str {
         self.file.name()

@@ -33,9 +33,14 @@ fn for_editors() {
             panic!("{name} is not wrong");
         };
         for problem in rejected.0 {
-            let at = problem.location();
+            let (at, end) = (problem.location(), problem.end());
+            let related = problem.related().into_iter();
+            let related: Vec<String> = related
+                .map(|(at, label)| format!("{}:{} {label}", at.line, at.column))
+                .collect();
             let object = json!({
                 "case": name, "code": problem.code(), "line": at.line, "column": at.column,
+                "end": [end.line, end.column], "related": related,
                 "message": problem.message(), "help": problem.help(),
             });
             all.push(object.to_string());
