@@ -23,7 +23,8 @@ use super::endpoint::{Endpoint, EngineError, refusal};
 use super::filesync::{DOCKERFILE, Files};
 use super::progress::{Progress, Step, is_cancelled};
 use super::secrets::{SecretSource, Secrets};
-use super::session::Session;
+use super::session::{Offers, Session};
+use super::ssh::Agents;
 
 #[cfg(test)]
 mod tests;
@@ -47,6 +48,8 @@ pub(crate) struct BuildRequest {
     pub(crate) labels: BTreeMap<String, String>,
     /// What `RUN --mount=type=secret,id=NAME` may read.
     pub(crate) secrets: BTreeMap<String, SecretSource>,
+    /// Agents that `RUN --mount=type=ssh,id=NAME` may ask, by their sockets.
+    pub(crate) ssh: BTreeMap<String, Option<PathBuf>>,
     /// Take no step from an earlier build.
     pub(crate) no_cache: bool,
     /// Ask for a newer base image.
@@ -72,6 +75,9 @@ pub(crate) enum BuildError {
     /// The engine does not do its part.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// An ssh agent that it asks for does not answer.
+    #[error("{0}")]
+    Agent(String),
     /// Somebody else ended it.
     #[error("the build was cancelled")]
     Cancelled,
@@ -120,7 +126,14 @@ pub(crate) async fn build(
     // Holds all connections of this build, and closes them when it goes.
     let mut tasks = JoinSet::new();
     let key = context_key(&request);
-    let session = Session::open(endpoint, &key, files.clone(), secrets, &mut tasks).await?;
+    let agents = Agents(request.ssh.clone());
+    agents.answer().await.map_err(BuildError::Agent)?;
+    let offers = Offers {
+        files: files.clone(),
+        secrets,
+        agents,
+    };
+    let session = Session::open(endpoint, &key, offers, &mut tasks).await?;
     let mut sender = endpoint.connect(&mut tasks).await?;
     let post = Request::post(build_path(&request, &session.id))
         .header("Host", endpoint.host())

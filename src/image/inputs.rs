@@ -39,6 +39,9 @@ pub(crate) fn inputs_hash(
         hash.field(name.as_bytes());
         hash.field(&content.0);
     }
+    for name in build.ssh.keys() {
+        hash.field(name.as_bytes());
+    }
     let context = Context::open(&build.context, &build.dockerfile)?;
     for entry in context.walk()? {
         let entry = entry?;

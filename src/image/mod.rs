@@ -15,6 +15,7 @@ mod inputs;
 mod progress;
 mod secrets;
 mod session;
+mod ssh;
 
 pub(crate) use build::{BuildError, BuildRequest, build};
 pub(crate) use endpoint::Endpoint;

@@ -13,6 +13,7 @@ use bollard_buildkit_proto::health::{
 use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::SecretsServer;
 use bollard_buildkit_proto::moby::filesync::packet::file_sync_server::FileSyncServer;
 use bollard_buildkit_proto::moby::filesync::v1::auth_server::AuthServer;
+use bollard_buildkit_proto::moby::sshforward::v1::ssh_server::SshServer;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::server::conn::http2;
@@ -28,13 +29,23 @@ use super::credentials::Credentials;
 use super::endpoint::{Endpoint, EngineError, refusal};
 use super::filesync::Files;
 use super::secrets::Secrets;
+use super::ssh::Agents;
 
 /// The methods that the engine may call; it asks for nothing else.
-const METHODS: [&str; 3] = [
+const METHODS: [&str; 5] = [
     "/moby.filesync.v1.FileSync/DiffCopy",
     "/moby.filesync.v1.Auth/Credentials",
     "/moby.buildkit.secrets.v1.Secrets/GetSecret",
+    "/moby.sshforward.v1.SSH/CheckAgent",
+    "/moby.sshforward.v1.SSH/ForwardAgent",
 ];
+
+/// What the engine may ask for.
+pub(super) struct Offers {
+    pub(super) files: Files,
+    pub(super) secrets: Secrets,
+    pub(super) agents: Agents,
+}
 
 /// An open session; `tasks` keeps it open.
 pub(super) struct Session {
@@ -48,8 +59,7 @@ impl Session {
     pub(super) async fn open(
         endpoint: &Endpoint,
         key: &str,
-        files: Files,
-        secrets: Secrets,
+        offers: Offers,
         tasks: &mut JoinSet<()>,
     ) -> Result<Self, EngineError> {
         let id = random_id();
@@ -72,9 +82,10 @@ impl Session {
         }
         let turned = hyper::upgrade::on(response).await?;
         let services = Routes::new(HealthServer::new(Alive))
-            .add_service(FileSyncServer::new(files))
+            .add_service(FileSyncServer::new(offers.files))
             .add_service(AuthServer::new(Credentials::of_this_user()))
-            .add_service(SecretsServer::new(secrets));
+            .add_service(SecretsServer::new(offers.secrets))
+            .add_service(SshServer::new(offers.agents));
         tasks.spawn(async move {
             // The build itself fails when its session is gone, and says so.
             let _ = http2::Builder::new(TokioExecutor::new())

@@ -152,6 +152,7 @@ pub(super) async fn build(
         secrets: secrets
             .map(|(name, content)| (name, SecretSource::Bytes(content.0)))
             .collect(),
+        ssh: wanted.build.ssh,
         no_cache: wanted.no_cache,
         pull: wanted.pull,
     };

@@ -56,7 +56,7 @@ pub(crate) async fn image_of(
             }
             Source::Build(build) => {
                 let wanted = images::Wanted {
-                    build: build.clone(),
+                    build: build.as_ref().clone(),
                     name: make::image_name(stack, service),
                     stack: stack.name.clone(),
                     force: how.force,

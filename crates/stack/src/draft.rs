@@ -73,6 +73,7 @@ pub(crate) enum DraftSource {
         inline: Option<String>,
         args: BTreeMap<String, String>,
         secrets: BTreeMap<String, Content>,
+        ssh: BTreeMap<String, Option<PathBuf>>,
     },
 }
 

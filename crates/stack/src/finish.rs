@@ -129,7 +129,8 @@ fn source(cx: &Context<'_>, draft: &Draft) -> Option<Source> {
             inline,
             args,
             secrets,
-        } => Source::Build(Build {
+            ssh,
+        } => Source::Build(Box::new(Build {
             context: context.clone(),
             dockerfile: dockerfile.clone(),
             target: target.clone(),
@@ -141,8 +142,9 @@ fn source(cx: &Context<'_>, draft: &Draft) -> Option<Source> {
             inline: inline.clone(),
             args: args.clone(),
             secrets: secrets.clone(),
+            ssh: ssh.clone(),
             at: cx.location(said.at),
-        }),
+        })),
     })
 }
 

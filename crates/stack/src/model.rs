@@ -258,7 +258,7 @@ pub enum Source {
     /// A reference, `postgres:17`.
     Image(String),
     /// A Dockerfile and its context.
-    Build(Build),
+    Build(Box<Build>),
 }
 
 /// How an image is built.
@@ -278,6 +278,9 @@ pub struct Build {
     pub args: BTreeMap<String, String>,
     /// What `RUN --mount=type=secret,id=NAME` may read.
     pub secrets: BTreeMap<String, Content>,
+    /// Agents for `RUN --mount=type=ssh,id=NAME`: each with its socket, unless it is the one that
+    /// `SSH_AUTH_SOCK` names.
+    pub ssh: BTreeMap<String, Option<PathBuf>>,
     /// Where it is declared.
     pub at: Location,
 }

@@ -153,7 +153,7 @@ const PROXY: &[&str] = &[
 ];
 const SYNC: &[&str] = &["ignore", "on"];
 const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild"];
-const BUILD: &[&str] = &["args", "secret", "dockerfile-inline"];
+const BUILD: &[&str] = &["args", "secret", "ssh", "dockerfile-inline"];
 const NETWORK: &[&str] = &["alias"];
 const CHECK: &[&str] = &["http", "exec"];
 
@@ -166,7 +166,6 @@ const PLANNED: &[&str] = &[
     "replicas",
     "attach",
     "additional-context",
-    "ssh",
     "mirror",
     "back",
     "run",

@@ -35,6 +35,7 @@ impl Project {
                 tag: format!("devrun-test-{name}-{}:1", std::process::id()),
                 labels: BTreeMap::new(),
                 secrets: BTreeMap::new(),
+                ssh: BTreeMap::new(),
                 no_cache: false,
                 pull: false,
             },
@@ -332,4 +333,49 @@ async fn an_engine_that_is_not_there_is_told_with_its_address() {
         error.to_string().contains("no engine answers at /"),
         "{error}"
     );
+}
+
+/// An agent that says to all questions how long they were, and that it has no keys.
+fn agent(socket: &std::path::Path) {
+    use std::io::{Read, Write};
+    let listener = std::os::unix::net::UnixListener::bind(socket).unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut question = [0; 5];
+            if stream.read_exact(&mut question).is_ok() {
+                // SSH_AGENT_IDENTITIES_ANSWER: five bytes follow, no key.
+                stream.write_all(&[0, 0, 0, 5, 12, 0, 0, 0, 0]).unwrap();
+            }
+        }
+    });
+}
+
+const ASKS: &str = r#"FROM BASE
+RUN --mount=type=ssh python -c "import socket, os; s = socket.socket(socket.AF_UNIX); s.connect(os.environ['SSH_AUTH_SOCK']); s.sendall(bytes([0, 0, 0, 1, 11])); open('/said', 'w').write(str(list(s.recv(9))))"
+"#;
+
+#[tokio::test]
+async fn an_agent_is_asked_and_no_key_travels() {
+    let mut project = Project::new("ssh", ASKS);
+    let socket = project.dir.path().join("agent");
+    agent(&socket);
+    project
+        .request
+        .ssh
+        .insert("default".to_owned(), Some(socket));
+    project.build().await;
+    assert_eq!(project.run("cat /said"), "[0, 0, 0, 5, 12, 0, 0, 0, 0]");
+}
+
+#[tokio::test]
+async fn an_agent_that_is_missing_is_named_with_the_way_to_it() {
+    let mut project = Project::new("ssh-none", ASKS);
+    let nowhere = project.dir.path().join("nowhere");
+    project
+        .request
+        .ssh
+        .insert("default".to_owned(), Some(nowhere));
+    let failure = project.try_build().await.0.unwrap_err().to_string();
+    assert!(failure.contains("does not answer"), "{failure}");
 }

@@ -233,7 +233,9 @@ impl Rules {
                 Source::Build(build) => Some(build),
                 Source::Image(_) => None,
             });
-        builds.flat_map(docker_ignore_files).collect()
+        builds
+            .flat_map(|build| docker_ignore_files(build))
+            .collect()
     }
 
     fn service(&self, name: &str) -> Option<&ServiceRules> {

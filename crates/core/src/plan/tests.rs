@@ -54,7 +54,7 @@ fn web() -> Service {
         at: at(21),
         ..Build::default()
     };
-    service("web", Source::Build(build))
+    service("web", Source::Build(Box::new(build)))
 }
 
 /// The django service of the root Stackfile, roughly.

@@ -121,7 +121,7 @@ impl Session {
                 self.notice(Some(name), cause, NoticeEvent::BuildStarted { reason });
                 self.emit(Effect::Build {
                     op,
-                    build: build.clone(),
+                    build: build.as_ref().clone(),
                     name: make::image_name(&stack, &service),
                     force,
                 });

@@ -14,6 +14,7 @@ pub(super) fn build(page: &mut Page<'_>, build: &Build) {
         inline,
         args,
         secrets,
+        ssh,
         at: _,
     } = build;
     let mut head = format!("build {}", page.path(context));
@@ -29,6 +30,13 @@ pub(super) fn build(page: &mut Page<'_>, build: &Build) {
         if !secrets.is_empty() {
             let names: Vec<String> = secrets.keys().map(|name| text::name(name)).collect();
             page.row(&format!("secret {}", names.join(" ")), String::new());
+        }
+        for (name, socket) in ssh {
+            let mut line = format!("ssh {}", text::name(name));
+            if let Some(socket) = socket {
+                line += &format!(" socket={}", page.path(socket));
+            }
+            page.row(&line, String::new());
         }
         if let Some(inline) = inline {
             let line = format!("dockerfile-inline {}", page.text(inline));

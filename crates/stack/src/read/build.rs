@@ -1,6 +1,7 @@
 //! `build`: a Dockerfile and what it reads.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use kdl::KdlNode;
 use miette::SourceSpan;
@@ -25,6 +26,7 @@ const BUILD: Shape = Shape {
 struct Inside {
     args: BTreeMap<String, String>,
     secrets: BTreeMap<String, Content>,
+    ssh: BTreeMap<String, Option<PathBuf>>,
     inline: Option<(String, SourceSpan)>,
 }
 
@@ -47,12 +49,12 @@ pub(super) fn build(
     if let Some(ssh) = line.property("ssh") {
         let problem = cx
             .error(
-                "stackfile::planned",
+                "stackfile::form",
                 ssh.span,
-                "not yet",
-                "`ssh=` is planned, and not there yet",
+                "in the block",
+                "`ssh` stands in the block of `build`",
             )
-            .advise("a key for the build can be a secret: build \"…\" { secret deploy-key }");
+            .advise("build \"…\" { ssh default }");
         cx.report(problem);
     }
     if folder.broken {
@@ -91,6 +93,7 @@ pub(super) fn build(
         inline: inside.inline.map(|(text, _)| text),
         args: inside.args,
         secrets: inside.secrets,
+        ssh: inside.ssh,
     };
     cx.once(
         &mut draft.source,
@@ -109,12 +112,33 @@ const SECRET: Shape = Shape {
     block: Block::Never,
     example: "secret npm-token",
 };
+const SSH: Shape = Shape {
+    words: (1, 1),
+    properties: &["socket"],
+    block: Block::Never,
+    example: "ssh default",
+};
 const INLINE: Shape = Shape {
     words: (1, 1),
     properties: &[],
     block: Block::Never,
     example: "dockerfile-inline \"FROM alpine\"",
 };
+
+fn ssh(cx: &mut Context<'_>, agents: &mut BTreeMap<String, Option<PathBuf>>, node: &KdlNode) {
+    let Some(line) = cx.line(node, &SSH) else {
+        return;
+    };
+    let name = cx.string(&line.words[0]);
+    let socket = line.property("socket").map(|text| {
+        let written = cx.string(text);
+        (cx.path(&written), text.span)
+    });
+    if let Some((path, span)) = &socket {
+        cx.existing(path, *span, Some(PathKind::File), "agent's socket");
+    }
+    agents.insert(name, socket.map(|(path, _)| path));
+}
 
 fn inside(cx: &mut Context<'_>, document: &Document<'_>, node: &KdlNode) -> Inside {
     let mut inside = Inside::default();
@@ -131,6 +155,7 @@ fn inside(cx: &mut Context<'_>, document: &Document<'_>, node: &KdlNode) -> Insi
                     }
                 }
             }
+            "ssh" => ssh(cx, &mut inside.ssh, child),
             "dockerfile-inline" => {
                 if let Some(line) = cx.line(child, &INLINE) {
                     let text = cx.string(&line.words[0]);

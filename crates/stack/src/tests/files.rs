@@ -118,8 +118,9 @@ service web {
     assert_eq!(build.inline.as_deref(), Some("FROM scratch"));
     assert_eq!(build.secrets["npm"], Content(b"x".to_vec()));
     assert_eq!(build.platform.as_deref(), Some("linux/arm64"));
-    let planned = told("stack app\nservice a { build \".\" ssh=#true { additional-context x } }\n");
-    assert!(planned.contains("`ssh=` is planned"), "{planned}");
+    let planned =
+        told("stack app\nservice a { build \".\" ssh=default { additional-context x } }\n");
+    assert!(planned.contains("{ ssh default }"), "{planned}");
     assert!(
         planned.contains("`additional-context` is planned"),
         "{planned}"

@@ -118,6 +118,7 @@ const ONCE: &[(&str, &[&str])] = &[
     ("gpus", &["all", "2"]),
     ("platform", &["\"linux/arm/v7\""]),
     ("pull", &["always", "never", "missing"]),
+    ("trigger", &["manual", "auto"]),
     ("pid", &["host"]),
     ("ipc", &["private", "shareable"]),
     ("ready-timeout", &["\"1.5h\"", "\"90s\""]),
@@ -309,7 +310,7 @@ impl Making {
             0 => "image \"repo/x:1\"".to_owned(),
             1 => "build \"ctx\" target=dev { args { A \"${V_NUMBER}\"; B 007 } }".to_owned(),
             2 => format!(
-                "build \"./ctx\" dockerfile=\"other.Dockerfile\" {{ secret token build-only; args {{ T {} }} }}",
+                "build \"./ctx\" dockerfile=\"other.Dockerfile\" {{ secret token build-only; ssh default; ssh deploy socket=\"token.txt\"; args {{ T {} }} }}",
                 self.text(dice)
             ),
             _ => format!("build \"ctx\" {{ dockerfile-inline {} }}", self.text(dice)),
