@@ -48,6 +48,7 @@ fn lines(stack: &Stack) -> Vec<Printed> {
     devrun_stack::print(stack, &|text, held| match held {
         Held::Secret => mask::MASK.to_owned(),
         Held::Text => mask::text(text, &stack.secrets),
+        Held::Name => mask::printed(text).into_owned(),
     })
 }
 

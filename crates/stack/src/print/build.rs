@@ -19,11 +19,11 @@ pub(super) fn build(page: &mut Page<'_>, build: &Build) {
     } = build;
     let mut head = format!("build {}", page.path(context));
     if let Some(target) = target {
-        head += &format!(" target={}", text::word(target));
+        head += &format!(" target={}", page.word(target));
     }
     if *dockerfile != context.join("Dockerfile") {
         let way = relative(dockerfile, context);
-        head += &format!(" dockerfile={}", text::value(&way, page.depth));
+        head += &format!(" dockerfile={}", page.quoted(&way));
     }
     page.say_block("build", &head, |page| {
         page.table("args", args.iter(), |name| format!("build args {name}"));

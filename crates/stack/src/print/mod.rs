@@ -18,6 +18,8 @@ use page::Page;
 /// What kind of text is about to be printed, for whom decides what may be seen of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Held {
+    /// What is mostly a name, of an image or a path, however much it looks like a secret.
+    Name,
     /// A person's own text, which may hold a secret.
     Text,
     /// A secret itself.

@@ -215,9 +215,24 @@ impl<'a> Page<'a> {
         }
     }
 
+    /// What is mostly a name, quoted.
+    pub(super) fn quoted(&self, text: &str) -> String {
+        text::value(&(self.shown)(text, Held::Name), self.depth)
+    }
+
+    /// The same, bare where it may stand so.
+    pub(super) fn word(&self, text: &str) -> String {
+        text::word(&(self.shown)(text, Held::Name))
+    }
+
+    /// The same, and a number as it is written.
+    pub(super) fn quoted_or_number(&self, text: &str) -> String {
+        text::number(&(self.shown)(text, Held::Name), self.depth)
+    }
+
     /// A path of the host, from the Stackfile's folder on.
     pub(super) fn path(&self, path: &Path) -> String {
-        text::value(&relative(path, &self.stack.root), self.depth)
+        self.quoted(&relative(path, &self.stack.root))
     }
 }
 

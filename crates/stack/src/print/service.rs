@@ -45,12 +45,12 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
     };
     let mut head = format!("{word} {}", text::name(name));
     if *container_name != format!("{}-{name}", page.stack.name) {
-        head += &format!(" name={}", text::value(container_name, 0));
+        head += &format!(" name={}", page.quoted(container_name));
     }
     let comment = page.whence("declaration");
     page.block(&head, comment, |page| {
         match source {
-            Source::Image(image) => page.say("image", &format!("image {}", text::value(image, 0))),
+            Source::Image(image) => page.say("image", &format!("image {}", page.quoted(image))),
             Source::Build(of) => build::build(page, of),
         }
         if let Some(proxy) = proxy {
@@ -85,7 +85,7 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
             words::logging(page, logging);
         }
         if !profiles.is_empty() {
-            let names: Vec<String> = profiles.iter().map(|name| text::word(name)).collect();
+            let names: Vec<String> = profiles.iter().map(|name| page.word(name)).collect();
             page.say("profile", &format!("profile {}", names.join(" ")));
         }
         page.say("init", &format!("init #{init}"));

@@ -87,7 +87,7 @@ pub(super) fn machine(page: &mut Page<'_>, settings: &Settings) {
     bare(page, "pid", pid.as_ref());
     bare(page, "ipc", ipc.as_ref());
     for (name, address) in extra_hosts {
-        let (quoted, address) = (text::value(name, 0), text::value(address, 0));
+        let (quoted, address) = (page.quoted(name), page.quoted(address));
         page.say(
             &format!("extra-host {name}"),
             &format!("extra-host {quoted} {address}"),
@@ -100,13 +100,13 @@ pub(super) fn machine(page: &mut Page<'_>, settings: &Settings) {
 
 fn quoted(page: &mut Page<'_>, word: &str, said: Option<&String>) {
     if let Some(said) = said {
-        page.say(word, &format!("{word} {}", text::value(said, 0)));
+        page.say(word, &format!("{word} {}", page.quoted(said)));
     }
 }
 
 fn bare(page: &mut Page<'_>, word: &str, said: Option<&String>) {
     if let Some(said) = said {
-        page.say(word, &format!("{word} {}", text::word(said)));
+        page.say(word, &format!("{word} {}", page.word(said)));
     }
 }
 
@@ -121,10 +121,10 @@ fn listed(page: &mut Page<'_>, word: &str, list: &[String]) {
         list,
         |one| format!("{word} {one}"),
         |_| (),
-        |_, some| {
+        |page, some| {
             let quoted = |one: &String| match word {
-                "cap-add" | "cap-drop" => text::word(one),
-                _ => text::value(one, 0),
+                "cap-add" | "cap-drop" => page.word(one),
+                _ => page.quoted(one),
             };
             let values: Vec<String> = some.iter().map(quoted).collect();
             format!("{word} {}", values.join(" "))
@@ -134,7 +134,7 @@ fn listed(page: &mut Page<'_>, word: &str, list: &[String]) {
 
 fn in_memory(page: &mut Page<'_>, tmpfs: &Tmpfs) {
     let Tmpfs { target, size, mode } = tmpfs;
-    let mut line = format!("tmpfs {}", text::value(target, 0));
+    let mut line = format!("tmpfs {}", page.quoted(target));
     if let Some(bytes) = size {
         line += &format!(" size=\"{}\"", amounts::size(*bytes));
     }
@@ -157,9 +157,9 @@ fn device(page: &mut Page<'_>, device: &Device) {
         container,
         permissions,
     } = device;
-    let mut line = format!("device {}", text::value(host, 0));
+    let mut line = format!("device {}", page.quoted(host));
     if container != host {
-        line += &format!(" to={}", text::value(container, 0));
+        line += &format!(" to={}", page.quoted(container));
     }
     line += &format!(" permissions={}", text::name(permissions));
     page.say(&format!("device {container}"), &line);

@@ -75,7 +75,7 @@ fn volume(page: &mut Page<'_>, volume: &Volume) {
         format!("{}-{name}", page.stack.name)
     };
     let mut line = format!("volume {}", text::name(name));
-    named(&mut line, engine_name, &usual);
+    named(page, &mut line, engine_name, &usual);
     flag(&mut line, "external", *external);
     described(page, &mut line, doc.as_ref());
     page.say("declaration", &line);
@@ -98,19 +98,19 @@ fn network(page: &mut Page<'_>, network: &Network) {
         network_name(&page.stack.name, name)
     };
     let mut line = format!("network {}", text::name(name));
-    named(&mut line, engine_name, &usual);
+    named(page, &mut line, engine_name, &usual);
     flag(&mut line, "internal", *internal);
     flag(&mut line, "external", *external);
     if let Some(driver) = driver {
-        line += &format!(" driver={}", text::word(driver));
+        line += &format!(" driver={}", page.word(driver));
     }
     described(page, &mut line, doc.as_ref());
     page.say("declaration", &line);
 }
 
-fn named(line: &mut String, name: &str, usual: &str) {
+fn named(page: &Page<'_>, line: &mut String, name: &str, usual: &str) {
     if name != usual {
-        *line += &format!(" name={}", text::value(name, 0));
+        *line += &format!(" name={}", page.quoted(name));
     }
 }
 

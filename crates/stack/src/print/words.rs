@@ -11,7 +11,7 @@ pub(super) fn proxy(page: &mut Page<'_>, proxy: &Proxy) {
     let Proxy { config, health } = proxy;
     page.say("config", &format!("config {}", page.path(config)));
     if let Some(health) = health {
-        page.say("health", &format!("health {}", text::value(health, 0)));
+        page.say("health", &format!("health {}", page.quoted(health)));
     }
 }
 
@@ -26,8 +26,7 @@ pub(super) fn networks(page: &mut Page<'_>, networks: &[Attachment]) {
         let head = format!("network {}", text::name(name));
         page.say_block(&format!("network {network}"), &head, |page| {
             if !aliases.is_empty() {
-                let aliases: Vec<String> =
-                    aliases.iter().map(|alias| text::value(alias, 0)).collect();
+                let aliases: Vec<String> = aliases.iter().map(|alias| page.quoted(alias)).collect();
                 page.row(&format!("alias {}", aliases.join(" ")), String::new());
             }
         });
@@ -95,7 +94,7 @@ pub(super) fn mounts(page: &mut Page<'_>, mounts: &[Mount]) {
             MountSource::Bind(path) => format!("bind {}", page.path(path)),
         };
         let sealed = if *read_only { " read-only=#true" } else { "" };
-        let line = format!("{what} to={}{sealed}", text::value(target, 0));
+        let line = format!("{what} to={}{sealed}", page.quoted(target));
         page.say(&format!("mount {target}"), &line);
     }
 }
@@ -113,7 +112,7 @@ pub(super) fn files(page: &mut Page<'_>, files: &[FileInside]) {
             "{} {} to={} mode=\"{mode:04o}\"",
             kind.word(),
             text::name(name),
-            text::value(target, 0)
+            page.quoted(target)
         );
         page.say(&format!("file {target}"), &line);
     }
@@ -193,9 +192,9 @@ pub(super) fn resources(page: &mut Page<'_>, word: &str, amounts: &Resources) {
 
 pub(super) fn logging(page: &mut Page<'_>, logging: &Logging) {
     let Logging { driver, options } = logging;
-    let mut line = format!("logging {}", text::word(driver));
+    let mut line = format!("logging {}", page.word(driver));
     for (name, value) in options {
-        line += &format!(" {}={}", text::name(name), text::number(value, 0));
+        line += &format!(" {}={}", text::name(name), page.quoted_or_number(value));
     }
     page.say("logging", &line);
 }
@@ -212,8 +211,8 @@ pub(super) fn routes(page: &mut Page<'_>, routes: &[Route]) {
         routes,
         |route| format!("route {}", route.pattern),
         |route| route.port,
-        |_, some| {
-            let patterns = some.iter().map(|route| text::value(&route.pattern, 0));
+        |page, some| {
+            let patterns = some.iter().map(|route| page.quoted(&route.pattern));
             let patterns: Vec<String> = patterns.collect();
             format!("route {} port={}", patterns.join(" "), some[0].port)
         },
@@ -229,14 +228,14 @@ pub(super) fn sync(page: &mut Page<'_>, sync: &Sync) {
         at: _,
     } = sync;
     let whose = format!("sync {to}");
-    let head = format!("sync {} to={}", page.path(from), text::value(to, 0));
+    let head = format!("sync {} to={}", page.path(from), page.quoted(to));
     page.say_block(&whose, &head, |page| {
         page.grouped(
             ignore,
             |pattern| format!("{whose} ignore {pattern}"),
             |_| (),
-            |_, some| {
-                let patterns = some.iter().map(|pattern| text::value(pattern, 0));
+            |page, some| {
+                let patterns = some.iter().map(|pattern| page.quoted(pattern));
                 format!("ignore {}", patterns.collect::<Vec<_>>().join(" "))
             },
         );
@@ -253,7 +252,7 @@ pub(super) fn on(page: &mut Page<'_>, whose: &str, rule: &On) {
         at: _,
     } = rule;
     let comment = page.whence(&format!("{whose} {}", patterns.join(" ")));
-    let quoted: Vec<String> = patterns.iter().map(|one| text::value(one, 0)).collect();
+    let quoted: Vec<String> = patterns.iter().map(|one| page.quoted(one)).collect();
     let head = format!("on {}", quoted.join(" "));
     let words: Vec<String> = actions.iter().map(|one| action(page, one)).collect();
     if words.iter().any(|word| word.contains('\n')) {
@@ -270,7 +269,7 @@ pub(super) fn on(page: &mut Page<'_>, whose: &str, rule: &On) {
 fn action(page: &Page<'_>, action: &Action) -> String {
     match action {
         Action::Exec(command) => format!("exec {}", page.command(command)),
-        Action::Signal(signal) => format!("signal {}", text::value(signal, 0)),
+        Action::Signal(signal) => format!("signal {}", page.quoted(signal)),
         Action::Restart => "restart".to_owned(),
         Action::Recreate => "recreate".to_owned(),
         Action::Rebuild => "rebuild".to_owned(),

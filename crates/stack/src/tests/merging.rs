@@ -259,7 +259,7 @@ fn of(service: &Service) -> Facts {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 50, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn layers_are_laid_by_one_rule_however_they_are_grouped(dice in Dice::thrown(300)) {
