@@ -137,7 +137,6 @@ const ONCE: &[(&str, &[&str])] = &[
     ),
     ("profile", &["one", "one \"with blank\" \"$$x\""]),
     ("init", &["#true", "#false"]),
-    ("trigger", &["manual", "auto"]),
     (
         "healthcheck",
         &[
