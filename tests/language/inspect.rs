@@ -23,7 +23,15 @@ service web {
     group-add "44"
     working-dir "/srv"
     hostname "front"
+    domainname "example.org"
     ipc shareable
+    cgroup-parent "/devrun-test"
+    runtime "runc"
+    cpuset "0"
+    memory-swap -1
+    pids-limit 200
+    oom-score-adj 500
+    dns-opt "ndots:1"
     network default { alias "www" }
     network backstage { alias "internal.test" "web2" }
     extra-host "api.test" "10.0.0.5"
@@ -49,7 +57,7 @@ service web {
     healthcheck none
     init #true
 }
-service bare { image "python:3.13-slim"; command "sleep" "1000"; network-mode none; pid host; init #true }
+service bare { image "python:3.13-slim"; command "sleep" "1000"; network-mode none; pid host; uts host; userns-mode host; init #true }
 
 "#;
 
@@ -81,6 +89,18 @@ fn each_word_reaches_the_engine() {
         ),
         ("group-add", &host["GroupAdd"], json!(["44"])),
         ("ipc", &host["IpcMode"], json!("shareable")),
+        ("domainname", &config["Domainname"], json!("example.org")),
+        (
+            "cgroup-parent",
+            &host["CgroupParent"],
+            json!("/devrun-test"),
+        ),
+        ("runtime", &host["Runtime"], json!("runc")),
+        ("cpuset", &host["CpusetCpus"], json!("0")),
+        ("memory-swap", &host["MemorySwap"], json!(-1)),
+        ("pids-limit", &host["PidsLimit"], json!(200)),
+        ("oom-score-adj", &host["OomScoreAdj"], json!(500)),
+        ("dns-opt", &host["DnsOptions"], json!(["ndots:1"])),
         (
             "extra-host",
             &host["ExtraHosts"],
@@ -124,6 +144,10 @@ fn each_word_reaches_the_engine() {
     let host = &bare["HostConfig"];
     assert_eq!(host["NetworkMode"], "none");
     assert_eq!(host["PidMode"], "host");
+    assert_eq!(
+        (&host["UTSMode"], &host["UsernsMode"]),
+        (&json!("host"), &json!("host"))
+    );
     networks(&stack, &web);
 }
 

@@ -270,6 +270,61 @@ pub(crate) fn host_name(text: &str) -> Result<String, Unfit> {
     )
 }
 
+/// Text without a space in it, which somebody else understands.
+pub(crate) fn one_word(text: &str) -> Result<String, Unfit> {
+    if !text.is_empty() && !text.contains(char::is_whitespace) {
+        return Ok(text.to_owned());
+    }
+    unfit(
+        "not one word",
+        format!("\"{text}\" is not one word"),
+        "it is passed on to the engine as it stands, and has no spaces",
+    )
+}
+
+/// Processors by number, `0-3,7`.
+pub(crate) fn processors(text: &str) -> Result<String, Unfit> {
+    let number = |text: &str| text.parse::<u16>().ok();
+    let range = |part: &str| match part.split_once('-') {
+        Some((first, last)) => {
+            matches!((number(first), number(last)), (Some(a), Some(b)) if a <= b)
+        }
+        None => number(part).is_some(),
+    };
+    if text.split(',').all(range) {
+        return Ok(text.to_owned());
+    }
+    unfit(
+        "not processors",
+        format!("\"{text}\" does not name processors"),
+        "numbers and ranges of them: \"0-3\", \"0,2\"",
+    )
+}
+
+/// A size, or −1 for none at all.
+pub(crate) fn size_or_none(text: &str) -> Result<i64, Unfit> {
+    match text {
+        "-1" => Ok(-1),
+        _ => size(text).map(|bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+    }
+}
+
+/// A number in these bounds, which are described for people.
+pub(crate) fn within(
+    text: &str,
+    bounds: std::ops::RangeInclusive<i64>,
+    described: &str,
+) -> Result<i64, Unfit> {
+    match text.parse() {
+        Ok(number) if bounds.contains(&number) => Ok(number),
+        _ => unfit(
+            "out of bounds",
+            format!("{text} is not {described}"),
+            &format!("write {described}"),
+        ),
+    }
+}
+
 /// An IP address.
 pub(crate) fn address(text: &str) -> Result<String, Unfit> {
     if text.parse::<std::net::IpAddr>().is_ok() {

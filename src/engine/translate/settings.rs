@@ -15,6 +15,7 @@ pub(super) fn apply(settings: &Settings, body: &mut ContainerCreateBody, host: &
     body.user.clone_from(&settings.user);
     body.working_dir.clone_from(&settings.working_dir);
     body.hostname.clone_from(&settings.hostname);
+    body.domainname.clone_from(&settings.domainname);
     body.tty = settings.tty.then_some(true);
     body.open_stdin = settings.stdin_open.then_some(true);
     body.stop_signal = settings
@@ -33,9 +34,12 @@ pub(super) fn apply(settings: &Settings, body: &mut ContainerCreateBody, host: &
     host.group_add = said(&settings.group_add);
     host.pid_mode.clone_from(&settings.pid);
     host.ipc_mode.clone_from(&settings.ipc);
+    host.uts_mode.clone_from(&settings.uts);
+    host.userns_mode.clone_from(&settings.userns_mode);
     host.extra_hosts = said(&pairs(&settings.extra_hosts, ":"));
     host.dns = said(&settings.dns);
     host.dns_search = said(&settings.dns_search);
+    host.dns_options = said(&settings.dns_opt);
     host.readonly_rootfs = settings.read_only.then_some(true);
     host.privileged = settings.privileged.then_some(true);
     host.cap_add = said(&settings.cap_add);
@@ -49,6 +53,12 @@ pub(super) fn apply(settings: &Settings, body: &mut ContainerCreateBody, host: &
 }
 
 fn limits_and_devices(settings: &Settings, host: &mut HostConfig) {
+    host.cgroup_parent.clone_from(&settings.cgroup_parent);
+    host.runtime.clone_from(&settings.runtime);
+    host.cpuset_cpus.clone_from(&settings.cpuset);
+    host.memory_swap = settings.memory_swap;
+    host.pids_limit = settings.pids_limit;
+    host.oom_score_adj = settings.oom_score_adj;
     let tmpfs: HashMap<String, String> = settings
         .tmpfs
         .iter()

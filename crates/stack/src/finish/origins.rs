@@ -105,9 +105,18 @@ impl Origins<'_> {
         self.once("user", &draft.user);
         self.once("working-dir", &draft.working_dir);
         self.once("hostname", &draft.hostname);
+        self.once("domainname", &draft.domainname);
         self.once("network-mode", &draft.network_mode);
         self.once("pid", &draft.pid);
         self.once("ipc", &draft.ipc);
+        self.once("uts", &draft.uts);
+        self.once("userns-mode", &draft.userns_mode);
+        self.once("cgroup-parent", &draft.cgroup_parent);
+        self.once("runtime", &draft.runtime);
+        self.once("cpuset", &draft.cpuset);
+        self.once("memory-swap", &draft.memory_swap);
+        self.once("pids-limit", &draft.pids_limit);
+        self.once("oom-score-adj", &draft.oom_score_adj);
         self.once("read-only", &draft.read_only);
         self.once("stdin-open", &draft.stdin_open);
         self.once("tty", &draft.tty);
@@ -123,6 +132,7 @@ impl Origins<'_> {
             ("group-add", &draft.group_add),
             ("dns", &draft.dns),
             ("dns-search", &draft.dns_search),
+            ("dns-opt", &draft.dns_opt),
             ("expose", &draft.expose),
             ("cap-add", &draft.cap_add),
             ("cap-drop", &draft.cap_drop),

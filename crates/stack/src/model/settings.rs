@@ -29,6 +29,9 @@ pub struct Settings {
     /// What the container calls itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
+    /// The domain of that name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domainname: Option<String>,
     /// The engine's network mode instead of networks: `host` or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_mode: Option<String>,
@@ -38,6 +41,30 @@ pub struct Settings {
     /// `host`, `private`, `shareable` or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ipc: Option<String>,
+    /// `host`: has the machine's own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uts: Option<String>,
+    /// `host`: its users are those of the machine, where the engine maps them otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userns_mode: Option<String>,
+    /// The control group that its own lies in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup_parent: Option<String>,
+    /// The program by which the engine runs it, `runsc`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// The processors that it may use, `0-3,7`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpuset: Option<String>,
+    /// Memory and swap together, bytes; −1 is without limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_swap: Option<i64>,
+    /// So many processes at most; −1 is without limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pids_limit: Option<i64>,
+    /// How soon it is ended when the machine's memory runs out, −1000 to 1000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub oom_score_adj: Option<i64>,
     /// Names that the container knows besides those of the network, each with its address.
     #[serde(rename = "extra-host", skip_serializing_if = "BTreeMap::is_empty")]
     pub extra_hosts: BTreeMap<String, String>,
@@ -47,6 +74,9 @@ pub struct Settings {
     /// Domains in which short names are looked for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dns_search: Vec<String>,
+    /// Settings of the resolver, `ndots:1`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dns_opt: Vec<String>,
     /// Ports that are told to the engine and not published, `9000/tcp`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub expose: Vec<String>,

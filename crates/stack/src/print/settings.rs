@@ -16,6 +16,7 @@ pub(super) fn process(page: &mut Page<'_>, settings: &Settings) {
     listed(page, "group-add", &settings.group_add);
     quoted(page, "working-dir", settings.working_dir.as_ref());
     quoted(page, "hostname", settings.hostname.as_ref());
+    quoted(page, "domainname", settings.domainname.as_ref());
     flag(page, "stdin-open", settings.stdin_open);
     flag(page, "tty", settings.tty);
     bare(page, "stop-signal", settings.stop_signal.as_ref());
@@ -35,6 +36,7 @@ pub(super) fn machine(page: &mut Page<'_>, settings: &Settings) {
         group_add: _,
         working_dir: _,
         hostname: _,
+        domainname: _,
         stdin_open: _,
         tty: _,
         stop_signal: _,
@@ -43,9 +45,18 @@ pub(super) fn machine(page: &mut Page<'_>, settings: &Settings) {
         network_mode,
         pid,
         ipc,
+        uts,
+        userns_mode,
+        cgroup_parent,
+        runtime,
+        cpuset,
+        memory_swap,
+        pids_limit,
+        oom_score_adj,
         extra_hosts,
         dns,
         dns_search,
+        dns_opt,
         expose,
         tmpfs,
         read_only,
@@ -86,6 +97,23 @@ pub(super) fn machine(page: &mut Page<'_>, settings: &Settings) {
     bare(page, "network-mode", network_mode.as_ref());
     bare(page, "pid", pid.as_ref());
     bare(page, "ipc", ipc.as_ref());
+    bare(page, "uts", uts.as_ref());
+    bare(page, "userns-mode", userns_mode.as_ref());
+    quoted(page, "cgroup-parent", cgroup_parent.as_ref());
+    quoted(page, "runtime", runtime.as_ref());
+    quoted(page, "cpuset", cpuset.as_ref());
+    if let Some(bytes) = memory_swap {
+        let size = u64::try_from(*bytes).map_or_else(
+            |_| bytes.to_string(),
+            |bytes| format!("\"{}\"", amounts::size(bytes)),
+        );
+        page.say("memory-swap", &format!("memory-swap {size}"));
+    }
+    for (word, number) in [("pids-limit", pids_limit), ("oom-score-adj", oom_score_adj)] {
+        if let Some(number) = number {
+            page.say(word, &format!("{word} {number}"));
+        }
+    }
     for (name, address) in extra_hosts {
         let (quoted, address) = (page.quoted(name), page.quoted(address));
         page.say(
@@ -95,6 +123,7 @@ pub(super) fn machine(page: &mut Page<'_>, settings: &Settings) {
     }
     listed(page, "dns", dns);
     listed(page, "dns-search", dns_search);
+    listed(page, "dns-opt", dns_opt);
     listed(page, "expose", expose);
 }
 

@@ -50,9 +50,21 @@ const WORDS: &[(&str, Shape)] = &[
     ("group-add", shape((1, MANY), "group-add \"docker\"")),
     ("working-dir", shape((1, 1), "working-dir \"/app\"")),
     ("hostname", shape((1, 1), "hostname \"web\"")),
+    ("domainname", shape((1, 1), "domainname \"example.org\"")),
     ("network-mode", shape((1, 1), "network-mode host")),
     ("pid", shape((1, 1), "pid host")),
     ("ipc", shape((1, 1), "ipc host")),
+    ("uts", shape((1, 1), "uts host")),
+    ("userns-mode", shape((1, 1), "userns-mode host")),
+    (
+        "cgroup-parent",
+        shape((1, 1), "cgroup-parent \"/dev-stacks\""),
+    ),
+    ("runtime", shape((1, 1), "runtime \"runsc\"")),
+    ("cpuset", shape((1, 1), "cpuset \"0-3\"")),
+    ("memory-swap", shape((1, 1), "memory-swap \"1G\"")),
+    ("pids-limit", shape((1, 1), "pids-limit 200")),
+    ("oom-score-adj", shape((1, 1), "oom-score-adj 500")),
     (
         "extra-host",
         shape(
@@ -62,6 +74,7 @@ const WORDS: &[(&str, Shape)] = &[
     ),
     ("dns", shape((1, MANY), "dns \"1.1.1.1\"")),
     ("dns-search", shape((1, MANY), "dns-search \"example.org\"")),
+    ("dns-opt", shape((1, MANY), "dns-opt \"ndots:1\"")),
     ("expose", shape((1, MANY), "expose 9000")),
     (
         "tmpfs",
@@ -168,6 +181,35 @@ fn said_once(
                 "an ipc mode"
             ))
         ),
+        "domainname" => say!(domainname, cx.parsed(text, value::host_name)),
+        "uts" => say!(
+            uts,
+            cx.parsed(text, |text| known(text, &["host"], "a uts mode"))
+        ),
+        "userns-mode" => say!(
+            userns_mode,
+            cx.parsed(text, |text| known(text, &["host"], "a mode of users"))
+        ),
+        "cgroup-parent" => say!(cgroup_parent, cx.parsed(text, value::one_word)),
+        "runtime" => say!(runtime, cx.parsed(text, value::one_word)),
+        "cpuset" => say!(cpuset, cx.parsed(text, value::processors)),
+        "memory-swap" => say!(memory_swap, cx.parsed(text, value::size_or_none)),
+        "pids-limit" => say!(
+            pids_limit,
+            cx.parsed(text, |text| value::within(
+                text,
+                -1..=i64::MAX,
+                "a number of processes, or -1"
+            ))
+        ),
+        "oom-score-adj" => say!(
+            oom_score_adj,
+            cx.parsed(text, |text| value::within(
+                text,
+                -1000..=1000,
+                "a number from -1000 to 1000"
+            ))
+        ),
         "read-only" => say!(read_only, cx.flag(text)),
         "stdin-open" => say!(stdin_open, cx.flag(text)),
         "tty" => say!(tty, cx.flag(text)),
@@ -198,6 +240,7 @@ fn listed(
         "group-add" => (&mut draft.group_add, value::user),
         "dns" => (&mut draft.dns, value::address),
         "dns-search" => (&mut draft.dns_search, value::host_name),
+        "dns-opt" => (&mut draft.dns_opt, value::one_word),
         "cap-add" => (&mut draft.cap_add, value::capability),
         "cap-drop" => (&mut draft.cap_drop, value::capability),
         "security-opt" => (&mut draft.security_opt, security),
