@@ -127,6 +127,7 @@ const ONCE: &[(&str, &[&str])] = &[
     ("gpus", &["all", "2"]),
     ("platform", &["\"linux/arm/v7\""]),
     ("pull", &["always", "never", "missing"]),
+    ("trigger", &["manual", "auto"]),
     ("pid", &["host"]),
     ("ipc", &["private", "shareable"]),
     ("ready-timeout", &["\"1.5h\"", "\"90s\""]),
