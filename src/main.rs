@@ -1,6 +1,7 @@
 //! devrun: what a Stackfile declares, running, and kept in step with every save.
 
 mod cli;
+mod client;
 mod engine;
 mod image;
 mod probe;

@@ -114,14 +114,9 @@ fn stackfile(global: &Global, findings: &mut Vec<Finding>) -> Option<Stack> {
 
 fn no_engine(error: &EngineError) -> Finding {
     let found = error.to_string();
-    let mend = if found.to_lowercase().contains("permission denied") {
-        "sudo usermod -aG docker $USER, then log in again; or set DOCKER_HOST to an engine of yours"
-            .to_owned()
-    } else {
-        error
-            .hint()
-            .unwrap_or_else(|| "start the engine: sudo systemctl start docker".to_owned())
-    };
+    let mend = error
+        .hint()
+        .unwrap_or_else(|| "start the engine: sudo systemctl start docker".to_owned());
     Finding::bad("engine", Verdict::Wrong, found, mend)
 }
 

@@ -42,7 +42,7 @@ impl Engine {
             u8::from(input),
         );
         let doing = format!("talking to {}", short(id));
-        let duplex = hijack::post(&self.endpoint, &path, String::new(), &doing).await?;
+        let duplex = hijack::post(&self.dialer, &path, String::new(), &doing).await?;
         let (reader, writer) = tokio::io::split(duplex);
         let raw = tty && input && std::io::IsTerminal::is_terminal(&std::io::stdin());
         let _raw = raw

@@ -1,6 +1,7 @@
 //! What the engine's answers mean; only their text tells most of them apart.
 
 use super::EngineError;
+use super::error::says_full;
 
 /// Turns the client's error into ours.
 pub(super) fn classify(doing: &str, error: bollard::errors::Error) -> EngineError {
@@ -17,10 +18,6 @@ pub(super) fn classify(doing: &str, error: bollard::errors::Error) -> EngineErro
             detail: chain(&err),
         },
         Error::HyperResponseError { err } => EngineError::Lost {
-            doing,
-            detail: chain(&err),
-        },
-        Error::HyperLegacyError { err } => EngineError::Lost {
             doing,
             detail: chain(&err),
         },
@@ -48,6 +45,13 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
 /// Recognises an answer that is not a success.
 pub(super) fn from_answer(doing: String, status: u16, message: &str) -> EngineError {
     let message = message.trim();
+    // First: a full disk is told within the words of whatever it stopped.
+    if says_full(message) {
+        return EngineError::Full {
+            doing,
+            detail: message.into(),
+        };
+    }
     if let Some(port) = taken_port(message) {
         return EngineError::PortTaken { port };
     }
@@ -250,6 +254,29 @@ mod tests {
             answer(400, "OCI runtime create failed: runc create failed: unable to start container process: exec: \"gunicorn\": executable file not found in $PATH: unknown").to_string(),
             "starting app-web: the command gunicorn is not in the image"
         );
+    }
+
+    #[test]
+    fn a_full_disk_is_recognised_whatever_it_stopped() {
+        let wordings = [
+            "mkdir /var/lib/docker/overlay2/1f-init: no space left on device",
+            "error creating overlay mount to /var/lib/docker/overlay2/1f/merged: no such file or directory: unknown: no space left on device",
+            "create app-data: error while creating volume path '/var/lib/docker/volumes/app-data/_data': mkdir /var/lib/docker/volumes/app-data: no space left on device",
+            "failed to register layer: Error processing tar file(exit status 1): write /usr/lib/libx.so: no space left on device",
+            "open /var/lib/docker/containers/1f/.tmp-config.v2.json: disk quota exceeded",
+        ];
+        for message in wordings {
+            let error = answer(500, message);
+            assert!(
+                matches!(error, EngineError::Full { .. }),
+                "{message}: {error}"
+            );
+            assert!(
+                error
+                    .hint()
+                    .is_some_and(|hint| hint.contains("docker system df"))
+            );
+        }
     }
 
     #[test]

@@ -181,10 +181,7 @@ impl Engine {
 
     /// Whether this machine has `::1`; the machine of an engine elsewhere is believed to.
     fn has_ipv6(&self) -> bool {
-        match self.endpoint {
-            super::Endpoint::Unix(_) => std::net::TcpListener::bind("[::1]:0").is_ok(),
-            super::Endpoint::Tcp(_) => true,
-        }
+        self.endpoint().elsewhere().is_some() || std::net::TcpListener::bind("[::1]:0").is_ok()
     }
 
     /// Starts a container; one that runs already is fine.

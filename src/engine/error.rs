@@ -14,6 +14,8 @@ pub(crate) enum EngineError {
         origin: String,
         /// What the system said.
         detail: String,
+        /// What to do about it.
+        hint: String,
     },
     /// What the environment says about the engine cannot be used.
     #[error("{origin}: {problem}")]
@@ -83,6 +85,14 @@ pub(crate) enum EngineError {
         /// What the registry said.
         detail: String,
     },
+    /// It is not known as whom it is to be pulled.
+    #[error("{image} cannot be pulled: {detail}")]
+    LoginUnknown {
+        /// Its name.
+        image: String,
+        /// What went wrong.
+        detail: String,
+    },
     /// The container is not there (any more).
     #[error("{doing}: the container is not there any more")]
     NoSuchContainer {
@@ -149,6 +159,14 @@ pub(crate) enum EngineError {
         /// What the system said.
         detail: String,
     },
+    /// There is no room left where the engine keeps its data.
+    #[error("{doing}: the engine's disk is full: {detail}")]
+    Full {
+        /// What was being done.
+        doing: String,
+        /// What the engine said.
+        detail: String,
+    },
     /// Anything else, in the engine's words.
     #[error("{doing}: {detail}")]
     Other {
@@ -159,18 +177,23 @@ pub(crate) enum EngineError {
     },
 }
 
+/// What helps an engine without room.
+pub(crate) const MAKE_ROOM: &str = "docker system df shows what takes the room; docker builder prune \
+    and docker image prune free some";
+
+/// Whether a text is the system's word for a full disk, or a full quota of one.
+pub(crate) fn says_full(text: &str) -> bool {
+    let text = text.to_ascii_lowercase();
+    text.contains("no space left on device") || text.contains("disk quota exceeded")
+}
+
 impl EngineError {
     /// What to do about it, where that is known.
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
-            Self::Unreachable { detail, .. } if detail.to_lowercase().contains("permission") => {
-                "run as root, or join the group of the socket: sudo usermod -aG docker $USER, then log in again".into()
-            }
-            Self::Unreachable { .. } => "is Docker installed and started (sudo systemctl start docker)? \
-                Another engine is named by DOCKER_HOST=unix:///PATH or `docker context use NAME`"
-                .into(),
+            Self::Unreachable { hint, .. } => hint.clone(),
             Self::BadEndpoint { .. } => {
-                "unset it, or name a unix:// or tcp:// address".into()
+                "correct it, or unset it (`docker context use default` for contexts)".into()
             }
             Self::Lost { .. } => "is the engine being restarted? Try again once it answers".into(),
             Self::TimedOut { .. } => "does `docker ps` answer? If not, restart the engine".into(),
@@ -186,15 +209,16 @@ impl EngineError {
                 "is this machine online? An image of that name on this machine is used without asking".into()
             }
             Self::PullRefused { .. } => "is the name right? For a private image: docker login".into(),
+            Self::LoginUnknown { .. } => {
+                "correct credsStore and credHelpers in ~/.docker/config.json, or docker login again".into()
+            }
             Self::BindMissing { path, .. } => format!("create {path}, or correct the path in the Stackfile"),
             Self::CommandMissing { .. } => "correct the command, or install it in the image".into(),
             Self::OutOfRange { .. } => "lower the limit in the Stackfile".into(),
             Self::Other { detail, .. } if detail.contains("non-overlapping IPv4 address pool") => {
                 "the engine has no addresses left for networks: docker network prune".into()
             }
-            Self::Other { detail, .. } if detail.contains("no space left on device") => {
-                "the disk is full: docker system df shows by what".into()
-            }
+            Self::Full { .. } => MAKE_ROOM.into(),
             _ => return None,
         };
         Some(hint)
@@ -206,24 +230,5 @@ impl EngineError {
             self,
             Self::NoSuchContainer { .. } | Self::ImageMissing { .. } | Self::NetworkMissing { .. }
         )
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_socket_without_permission_leads_to_the_group() {
-        let error = EngineError::Unreachable {
-            endpoint: "unix:///run/docker.sock".into(),
-            origin: "the default".into(),
-            detail: "Permission denied (os error 13)".into(),
-        };
-        assert!(
-            error
-                .hint()
-                .is_some_and(|hint| hint.contains("usermod -aG docker"))
-        );
     }
 }

@@ -133,7 +133,7 @@ impl Engine {
             .id;
         let path = format!("/v{}/exec/{exec}/start", self.docker.client_version());
         let body = format!(r#"{{"Detach":false,"Tty":{}}}"#, options.tty);
-        let duplex = hijack::post(&self.endpoint, &path, body, &doing).await?;
+        let duplex = hijack::post(&self.dialer, &path, body, &doing).await?;
         Ok((
             duplex,
             ExecExit {

@@ -8,17 +8,12 @@ use hyper::upgrade::Upgraded;
 use hyper::{Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 
 use super::classify::{chain, from_answer};
-use super::{Endpoint, EngineError, PROMPT};
+use super::{Dialer, EngineError, PROMPT};
 
 /// Both directions of a call that has become a byte stream.
 pub(super) type Duplex = TokioIo<Upgraded>;
-
-trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
 
 #[derive(Deserialize)]
 struct Answer {
@@ -27,7 +22,7 @@ struct Answer {
 
 /// Posts `body` to `path` and hands over the connection once the engine has agreed.
 pub(super) async fn post(
-    endpoint: &Endpoint,
+    dialer: &Dialer,
     path: &str,
     body: String,
     doing: &str,
@@ -36,13 +31,13 @@ pub(super) async fn post(
         doing: doing.to_owned(),
         limit: PROMPT,
     };
-    tokio::time::timeout(PROMPT, upgrade(endpoint, path, body, doing))
+    tokio::time::timeout(PROMPT, upgrade(dialer, path, body, doing))
         .await
         .map_err(timed_out)?
 }
 
 async fn upgrade(
-    endpoint: &Endpoint,
+    dialer: &Dialer,
     path: &str,
     body: String,
     doing: &str,
@@ -51,7 +46,7 @@ async fn upgrade(
         doing: doing.to_owned(),
         detail: chain(error),
     };
-    let stream = open(endpoint).await.map_err(|error| lost(&error))?;
+    let stream = dialer.open().await.map_err(|error| lost(&error))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|error| lost(&error))?;
@@ -86,15 +81,4 @@ async fn upgrade(
         |answer| answer.message,
     );
     Err(from_answer(doing.to_owned(), status.as_u16(), &message))
-}
-
-async fn open(endpoint: &Endpoint) -> std::io::Result<Box<dyn Connection>> {
-    Ok(match endpoint {
-        Endpoint::Unix(path) => Box::new(UnixStream::connect(path).await?),
-        Endpoint::Tcp(address) => {
-            let stream = TcpStream::connect(address.as_str()).await?;
-            stream.set_nodelay(true)?;
-            Box::new(stream)
-        }
-    })
 }

@@ -9,6 +9,7 @@ use futures_util::StreamExt;
 
 use super::classify::classify;
 use super::{Engine, EngineError, PATIENT, PROMPT, filters, optional, registry, within};
+use crate::client::{LoginError, Logins};
 
 /// A step of a pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,13 +124,13 @@ impl Engine {
                 info.index_server_address.unwrap_or_default()
             }
         };
-        let variable = |name: &str| std::env::var(name).ok();
-        let path = super::locate::config_folder(&variable).map(|folder| folder.join("config.json"));
-        let text = match path {
-            Some(path) => tokio::fs::read_to_string(path).await.unwrap_or_default(),
-            None => String::new(),
+        let unknown = |error: LoginError| EngineError::LoginUnknown {
+            image: reference.to_owned(),
+            detail: error.to_string(),
         };
-        Ok(registry::credentials(&text, &server))
+        let logins = Logins::of_this_user().await.map_err(unknown)?;
+        let login = logins.of(&server).await.map_err(unknown)?;
+        Ok(login.map(|(address, login)| registry::credentials(address, login)))
     }
 
     /// Names (`NAME:TAG`) and labels of the images with that label (`NAME` or `NAME=VALUE`).

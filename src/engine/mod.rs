@@ -8,6 +8,7 @@ mod classify;
 mod containers;
 mod demux;
 mod describe;
+mod dial;
 mod error;
 mod events;
 mod exec;
@@ -20,6 +21,7 @@ mod ports;
 mod registry;
 mod terminal;
 mod translate;
+mod transport;
 mod volumes;
 
 #[cfg(test)]
@@ -37,7 +39,8 @@ use tokio::time::Instant;
 pub(crate) use about::About;
 pub(crate) use attach::Attached;
 pub(crate) use containers::FirstProcess;
-pub(crate) use error::EngineError;
+pub(crate) use dial::Dialer;
+pub(crate) use error::{EngineError, MAKE_ROOM, says_full};
 pub(crate) use locate::Endpoint;
 use locate::Located;
 pub(crate) use logs::{LogLine, LogOptions, LogStream, nanoseconds};
@@ -55,7 +58,8 @@ const CLIENT_LIMIT_SECS: u64 = 24 * 3600;
 #[derive(Debug, Clone)]
 pub(crate) struct Engine {
     docker: Docker,
-    endpoint: Endpoint,
+    dialer: Dialer,
+    origin: Arc<str>,
     version: Arc<OnceCell<EngineVersion>>,
 }
 
@@ -85,35 +89,47 @@ impl Engine {
     }
 
     async fn connect_to(Located { endpoint, origin }: Located) -> Result<Self, EngineError> {
-        let unreachable = |detail: String| EngineError::Unreachable {
-            endpoint: endpoint.to_string(),
+        let dialer = Dialer::new(endpoint.clone()).map_err(|problem| EngineError::BadEndpoint {
             origin: origin.clone(),
-            detail,
-        };
-        let version = bollard::API_DEFAULT_VERSION;
-        let client = match &endpoint {
-            Endpoint::Unix(path) => {
-                Docker::connect_with_unix(&path.display().to_string(), CLIENT_LIMIT_SECS, version)
+            problem,
+        })?;
+        let unreachable = |detail: String| {
+            let words = dialer.last_words().filter(|words| !detail.contains(words));
+            let detail = words.map_or(detail.clone(), |words| format!("{detail}: {words}"));
+            EngineError::Unreachable {
+                hint: dial::mend(&endpoint, &detail),
+                endpoint: endpoint.to_string(),
+                origin: origin.clone(),
+                detail,
             }
-            Endpoint::Tcp(address) => {
-                Docker::connect_with_http(address, CLIENT_LIMIT_SECS, version)
-            }
         };
-        let client = client.map_err(|error| unreachable(error.to_string()))?;
+        let client = transport::over(dialer.clone(), CLIENT_LIMIT_SECS)
+            .map_err(|error| unreachable(error.to_string()))?;
         let docker = tokio::time::timeout(PROMPT, client.negotiate_version())
             .await
             .map_err(|_| unreachable(format!("no answer within {} s", PROMPT.as_secs())))?
             .map_err(|error| unreachable(classify::chain(&error)))?;
         Ok(Self {
             docker,
-            endpoint,
+            dialer,
+            origin: origin.into(),
             version: Arc::default(),
         })
     }
 
-    /// Where it listens, for those who speak to it over connections of their own.
+    /// Where it listens.
     pub(crate) fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
+        self.dialer.endpoint()
+    }
+
+    /// Which setting led to it.
+    pub(crate) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// For those who speak to it over connections of their own.
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.dialer
     }
 
     /// What it says about itself; asked once.

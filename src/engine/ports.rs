@@ -62,6 +62,9 @@ impl Engine {
                 stack,
             }));
         }
+        if self.endpoint().elsewhere().is_some() {
+            return Ok(None);
+        }
         // Walks over every open file of the machine.
         Ok(tokio::task::spawn_blocking(move || process_of(port))
             .await

@@ -1,13 +1,10 @@
 //! Names of images, who keeps them, and what their registry's answers mean.
 
-use std::collections::BTreeMap;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bollard::auth::DockerCredentials;
-use serde::Deserialize;
 
 use super::EngineError;
+use super::error::says_full;
+use crate::client::Login;
 
 /// A reference without and with its tag or digest; `latest` if it has none.
 pub(super) fn split(reference: &str) -> (&str, &str) {
@@ -30,45 +27,31 @@ pub(super) fn host(reference: &str) -> Option<&str> {
     (first.contains(['.', ':']) || first == "localhost").then_some(first)
 }
 
-#[derive(Deserialize, Default)]
-struct Config {
-    #[serde(default)]
-    auths: BTreeMap<String, Auth>,
-}
-
-#[derive(Deserialize, Default)]
-struct Auth {
-    #[serde(default)]
-    auth: String,
-    #[serde(default)]
-    identitytoken: Option<String>,
-}
-
-/// What the configuration of Docker's client holds for a registry.
-pub(super) fn credentials(config: &str, server: &str) -> Option<DockerCredentials> {
-    let config: Config = serde_json::from_str(config).ok()?;
-    let bare = |name: &str| {
-        let name = name.split_once("://").map_or(name, |(_, rest)| rest);
-        name.split('/').next().unwrap_or_default().to_owned()
-    };
-    let (address, auth) = config
-        .auths
-        .iter()
-        .find(|(name, _)| bare(name) == bare(server))?;
-    let decoded = String::from_utf8(STANDARD.decode(&auth.auth).ok()?).ok()?;
-    let (username, password) = decoded.split_once(':')?;
-    Some(DockerCredentials {
-        username: Some(username.to_owned()),
-        password: Some(password.trim_end_matches('\0').to_owned()),
-        identitytoken: auth.identitytoken.clone(),
-        serveraddress: Some(address.clone()),
+/// What the engine passes on to a registry.
+pub(super) fn credentials(address: String, login: Login) -> DockerCredentials {
+    let mut credentials = DockerCredentials {
+        serveraddress: Some(address),
         ..Default::default()
-    })
+    };
+    match login {
+        Login::Password { username, password } => {
+            credentials.username = Some(username);
+            credentials.password = Some(password);
+        }
+        Login::Token(token) => credentials.identitytoken = Some(token),
+    }
+    credentials
 }
 
 /// Tells a registry that says no from one that says nothing.
 pub(super) fn refused(reference: &str, message: &str) -> EngineError {
     let (image, detail) = (reference.to_owned(), message.trim().to_owned());
+    if says_full(&detail) {
+        return EngineError::Full {
+            doing: format!("pulling {image}"),
+            detail,
+        };
+    }
     let silent = [
         "no such host",
         "connection refused",
@@ -112,19 +95,6 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_found_however_the_registry_is_written() {
-        // `me:secret`
-        let config = r#"{"auths":{"https://registry.test/v1/":{"auth":"bWU6c2VjcmV0"}}}"#;
-        let found = credentials(config, "registry.test").unwrap();
-        assert_eq!(
-            (found.username.as_deref(), found.password.as_deref()),
-            (Some("me"), Some("secret"))
-        );
-        assert!(credentials(config, "other.test").is_none());
-        assert!(credentials("not json", "registry.test").is_none());
-    }
-
-    #[test]
     fn a_registry_that_is_away_is_told_from_one_that_refuses() {
         let away = refused(
             "app",
@@ -142,5 +112,14 @@ mod tests {
             matches!(denied, EngineError::PullRefused { .. }),
             "{denied}"
         );
+    }
+
+    #[test]
+    fn a_full_disk_is_no_answer_of_the_registry() {
+        let full = refused(
+            "app",
+            "failed to register layer: Error processing tar file(exit status 1): write /bin/x: no space left on device",
+        );
+        assert!(matches!(full, EngineError::Full { .. }), "{full}");
     }
 }

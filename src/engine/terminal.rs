@@ -76,7 +76,7 @@ impl Engine {
             self.docker.client_version()
         );
         let doing = format!("talking to {}", short(id));
-        let duplex = hijack::post(&self.endpoint, &path, String::new(), &doing).await?;
+        let duplex = hijack::post(&self.dialer, &path, String::new(), &doing).await?;
         let (reader, writer) = tokio::io::split(duplex);
         self.start(id).await?;
         let _raw = tty

@@ -410,6 +410,7 @@ async fn who_writes_a_volume_is_known_and_it_is_not_removed_under_them() {
         source: MountSource::Volume(volume.clone()),
         target: "/data".into(),
         read_only: false,
+        at: devrun_stack::Location::default(),
     }];
     let id = stage.engine.create(&spec, None).await.unwrap().id;
     assert_eq!(stage.engine.volume_users(&volume).await.unwrap(), []);

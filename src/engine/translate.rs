@@ -299,6 +299,7 @@ mod tests {
             source: MountSource::Volume("app-data".into()),
             target: "/data".into(),
             read_only: false,
+            at: devrun_stack::Location::default(),
         }];
         let mounts = host_config(&spec, MACHINE).mounts.unwrap();
         let seen: Vec<_> = mounts

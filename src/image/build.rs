@@ -136,7 +136,7 @@ pub(crate) async fn build(
     let session = Session::open(endpoint, &key, offers, &mut tasks).await?;
     let mut sender = endpoint.connect(&mut tasks).await?;
     let post = Request::post(build_path(&request, &session.id))
-        .header("Host", endpoint.host())
+        .header("Host", "engine")
         .body(Full::new(Bytes::new()))
         .map_err(EngineError::from)?;
     let response = sender.send_request(post).await.map_err(EngineError::from)?;

@@ -1,7 +1,8 @@
 //! A connection to the engine, for the calls whose connection is turned around.
 
 use std::io;
-use std::path::PathBuf;
+use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -11,16 +12,21 @@ use hyper::{Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 
-/// Where the engine listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Endpoint {
-    /// A socket in the file system.
-    Unix(PathBuf),
-    /// `HOST:PORT`.
-    Tcp(String),
+/// Both directions of a connection.
+pub(crate) trait Connection: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Connection for T {}
+
+/// A connection that is being opened.
+pub(crate) type Opening = Pin<Box<dyn Future<Output = io::Result<Box<dyn Connection>>> + Send>>;
+
+/// How the engine is reached.
+#[derive(Clone)]
+pub(crate) struct Endpoint {
+    /// Where it listens, for people.
+    name: String,
+    open: Arc<dyn Fn() -> Opening + Send + Sync>,
 }
 
 /// Why the engine gave no answer, or none that helps.
@@ -30,7 +36,7 @@ pub(crate) enum EngineError {
     #[error("no engine answers at {endpoint}: {source}")]
     Connect {
         /// Where it was looked for.
-        endpoint: Endpoint,
+        endpoint: String,
         /// Why.
         source: io::Error,
     },
@@ -56,43 +62,26 @@ pub(crate) enum EngineError {
     Cut,
 }
 
-impl std::fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Endpoint::Unix(path) => write!(f, "{}", path.display()),
-            Endpoint::Tcp(address) => write!(f, "{address}"),
-        }
-    }
-}
-
 impl Endpoint {
+    /// An engine of that name, and how a connection to it is opened.
+    pub(crate) fn new(
+        name: String,
+        open: impl Fn() -> Opening + Send + Sync + 'static,
+    ) -> Endpoint {
+        let open = Arc::new(open);
+        Endpoint { name, open }
+    }
+
     /// Connects; `tasks` drives the connection, and closes it when dropped.
     pub(super) async fn connect(
         &self,
         tasks: &mut JoinSet<()>,
     ) -> Result<SendRequest<Full<Bytes>>, EngineError> {
-        let broken = |source| EngineError::Connect {
-            endpoint: self.clone(),
+        let stream = (self.open)().await.map_err(|source| EngineError::Connect {
+            endpoint: self.name.clone(),
             source,
-        };
-        match self {
-            Endpoint::Unix(path) => {
-                let stream = UnixStream::connect(path).await.map_err(broken)?;
-                speak_http(stream, tasks).await
-            }
-            Endpoint::Tcp(address) => {
-                let stream = TcpStream::connect(address).await.map_err(broken)?;
-                speak_http(stream, tasks).await
-            }
-        }
-    }
-
-    /// What goes into the `Host` header.
-    pub(super) fn host(&self) -> &str {
-        match self {
-            Endpoint::Unix(_) => "localhost",
-            Endpoint::Tcp(address) => address,
-        }
+        })?;
+        speak_http(stream, tasks).await
     }
 }
 

@@ -18,7 +18,7 @@ mod session;
 mod ssh;
 
 pub(crate) use build::{BuildError, BuildRequest, build};
-pub(crate) use endpoint::Endpoint;
+pub(crate) use endpoint::{Connection, Endpoint};
 pub(crate) use ensure::image_tag;
 pub(crate) use inputs::inputs_hash;
 pub(crate) use progress::{Step, StepState};

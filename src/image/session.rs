@@ -64,7 +64,7 @@ impl Session {
     ) -> Result<Self, EngineError> {
         let id = random_id();
         let mut request = Request::post("/session")
-            .header("Host", endpoint.host())
+            .header("Host", "engine")
             .header("Connection", "Upgrade")
             .header("Upgrade", "h2c")
             .header("X-Docker-Expose-Session-Uuid", &id)
@@ -83,7 +83,7 @@ impl Session {
         let turned = hyper::upgrade::on(response).await?;
         let services = Routes::new(HealthServer::new(Alive))
             .add_service(FileSyncServer::new(offers.files))
-            .add_service(AuthServer::new(Credentials::of_this_user()))
+            .add_service(AuthServer::new(Credentials))
             .add_service(SecretsServer::new(offers.secrets))
             .add_service(SshServer::new(offers.agents));
         tasks.spawn(async move {

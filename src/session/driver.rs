@@ -1,6 +1,6 @@
 //! The loop: it owns the state, and everything else is a task that ends in one input.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use tokio::sync::{OnceCell, mpsc};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-use super::Begin;
 use super::agents::{Agent, Agents};
 use super::load::{self, LoadOptions};
+use super::{Begin, elsewhere};
 use crate::engine::Engine;
 use crate::report::{Hub, Stamped};
 use crate::watch::Watcher;
@@ -97,6 +97,8 @@ pub(super) struct Driver {
     talking: mpsc::Sender<()>,
     talked: mpsc::Receiver<()>,
     watch: bool,
+    /// What was said of the machine of an engine elsewhere, each once.
+    said_of_elsewhere: HashSet<String>,
 }
 
 impl Driver {
@@ -111,6 +113,7 @@ impl Driver {
         }
         Driver {
             watch: begin.options.watch,
+            said_of_elsewhere: HashSet::new(),
             core: Session::new(begin.options),
             engine: begin.engine,
             load: begin.load,
@@ -196,8 +199,18 @@ impl Driver {
 
     /// Reads the Stackfile, for the first time or again.
     fn reload(&mut self) {
-        let (stackfile, reads) = load::read(&self.load);
+        let (mut stackfile, reads) = load::read(&self.load);
         self.reads = reads;
+        if let (
+            Stackfile::Loaded {
+                stack, warnings, ..
+            },
+            Some(host),
+        ) = (&mut stackfile, self.engine.endpoint().elsewhere())
+        {
+            let new = |warning: &String| self.said_of_elsewhere.insert(warning.clone());
+            warnings.extend(elsewhere::warnings(stack, host).into_iter().filter(new));
+        }
         if let Stackfile::Loaded { stack, rules, .. } = &stackfile {
             self.stack = Some(stack.clone());
             self.rules = Some(rules.clone());

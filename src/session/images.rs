@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::Input;
 use super::containers::failure;
 use super::trees;
-use crate::engine::{self, Engine};
+use crate::engine::{Engine, MAKE_ROOM, says_full};
 use crate::image::{self, BuildError, BuildRequest, SecretSource, Step, StepState};
 
 /// An image that somebody else makes.
@@ -189,10 +189,14 @@ fn written(text: &str) -> std::io::Result<tempfile::NamedTempFile> {
 }
 
 fn endpoint(engine: &Engine) -> image::Endpoint {
-    match engine.endpoint() {
-        engine::Endpoint::Unix(path) => image::Endpoint::Unix(path.clone()),
-        engine::Endpoint::Tcp(address) => image::Endpoint::Tcp(address.clone()),
-    }
+    let dialer = engine.dialer().clone();
+    image::Endpoint::new(engine.endpoint().to_string(), move || {
+        let dialer = dialer.clone();
+        Box::pin(async move {
+            let stream = dialer.open().await?;
+            Ok(Box::new(stream) as Box<dyn image::Connection>)
+        })
+    })
 }
 
 fn told(step: Step) -> Option<Progress> {
@@ -227,11 +231,14 @@ fn failed(message: String) -> Outcome {
 
 fn explained(error: BuildError, inline: Option<&Location>) -> Failure {
     let BuildError::Failed(failure) = error else {
+        let message = error.to_string();
         return Failure {
-            message: error.to_string(),
+            hint: says_full(&message).then(|| MAKE_ROOM.to_owned()),
+            message,
             ..Failure::default()
         };
     };
+    let full = says_full(&failure.message) || failure.output.iter().any(|line| says_full(line));
     let file = failure.dockerfile.file_name().unwrap_or_default();
     let name = match inline {
         Some(_) => "dockerfile-inline".to_owned(),
@@ -245,9 +252,13 @@ fn explained(error: BuildError, inline: Option<&Location>) -> Failure {
     details.extend(failure.output.iter().cloned());
     details.push(failure.message.clone());
     Failure {
-        message: format!("its build failed at {place}"),
+        message: match full {
+            true => format!("its build failed at {place}: the engine's disk is full"),
+            false => format!("its build failed at {place}"),
+        },
         details,
         hint: Some(match inline {
+            _ if full => MAKE_ROOM.to_owned(),
             Some(at) => format!("mend it at {at} and save"),
             None => format!("mend {} and save it", failure.dockerfile.display()),
         }),

@@ -4,6 +4,7 @@ mod agents;
 mod containers;
 mod deaf;
 mod driver;
+mod elsewhere;
 mod images;
 mod inside;
 mod known;

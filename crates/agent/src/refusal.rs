@@ -39,6 +39,9 @@ impl Refusal {
     pub(crate) fn io(path: &Path, error: &io::Error) -> Self {
         let hint = match error.kind() {
             io::ErrorKind::ResourceBusy => " (something is mounted there: sync cannot replace it)",
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+                " (docker system df shows what takes the engine's room; a tmpfs has its own size)"
+            }
             io::ErrorKind::ReadOnlyFilesystem => " (mount a volume there, or ignore it in `sync`)",
             _ => "",
         };

@@ -339,6 +339,9 @@ pub struct Mount {
     pub target: String,
     /// Cannot be written.
     pub read_only: bool,
+    /// Where it is declared; what a container is made of does not depend on it.
+    #[serde(skip)]
+    pub at: Location,
 }
 
 /// What is mounted.

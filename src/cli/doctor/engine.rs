@@ -43,7 +43,10 @@ pub(super) async fn look(
             )];
         }
     };
-    let mut findings = vec![of_version(&version, endpoint), buildkit(&version)];
+    let mut findings = vec![
+        of_version(&version, endpoint, engine.origin()),
+        buildkit(&version),
+    ];
     let reserved = stack.map_or(0, |stack| reserved(stack, profiles));
     findings.push(memory(version.memory, reserved));
     findings.extend(disk(&about, endpoint));
@@ -55,8 +58,8 @@ async fn asked(engine: &Engine) -> Result<(EngineVersion, About), EngineError> {
     Ok((engine.version().await?, engine.about().await?))
 }
 
-fn of_version(version: &EngineVersion, endpoint: &Endpoint) -> Finding {
-    let found = format!("{} at {endpoint}", version.version);
+fn of_version(version: &EngineVersion, endpoint: &Endpoint, origin: &str) -> Finding {
+    let found = format!("{} at {endpoint} ({origin})", version.version);
     if numbers(&version.version) >= OLDEST {
         return Finding::ok("engine", found);
     }
@@ -194,7 +197,7 @@ mod tests {
     #[test]
     fn an_old_engine_is_a_warning_and_one_that_cannot_build_is_wrong() {
         let endpoint = Endpoint::Unix("/run/docker.sock".into());
-        let of = |text| of_version(&version(text, "1.41"), &endpoint).verdict;
+        let of = |text| of_version(&version(text, "1.41"), &endpoint, "the default").verdict;
         assert_eq!(of("20.10.24+dfsg1"), Verdict::Warning);
         assert_eq!(of("23.0.0"), Verdict::Ok);
         assert_eq!(of("28.1.1-rc.1"), Verdict::Ok);

@@ -16,7 +16,8 @@ pub(super) async fn look(engine: &Engine, stack: &Stack, profiles: &[String]) ->
         for port in service.ports.iter().filter(|port| port.protocol == "tcp") {
             let name = format!("port {}", port.host);
             let holder = engine.port_holder(port.host).await.ok().flatten();
-            findings.push(of_port(name, stack, &service.name, port, holder));
+            let elsewhere = engine.endpoint().elsewhere();
+            findings.push(of_port(name, stack, &service.name, port, holder, elsewhere));
         }
     }
     findings
@@ -28,6 +29,7 @@ fn of_port(
     service: &str,
     port: &Port,
     holder: Option<PortHolder>,
+    elsewhere: Option<&str>,
 ) -> Finding {
     let taken = |by: String| {
         Finding::bad(
@@ -42,6 +44,11 @@ fn of_port(
             Finding::ok(name, format!("{service}, which runs"))
         }
         Some(holder) => taken(holder.to_string()),
+        // Only containers are seen there.
+        None if elsewhere.is_some() => Finding::ok(
+            name,
+            format!("no container has it on {}", elsewhere.unwrap_or_default()),
+        ),
         None if is_taken(port) => {
             taken("a process that only its owner and root can see".to_owned())
         }
@@ -81,7 +88,7 @@ mod tests {
                 column: 1,
             },
         };
-        let of = |holder| of_port("port 80".to_owned(), &stack, "proxy", &port, holder);
+        let of = |holder| of_port("port 80".to_owned(), &stack, "proxy", &port, holder, None);
         let container = |name: &str, stack: &str| PortHolder::Container {
             name: name.to_owned(),
             stack: stack.to_owned(),

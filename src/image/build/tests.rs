@@ -8,7 +8,9 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use super::super::{BuildError, BuildRequest, Endpoint, SecretSource, Step, StepState, build};
+use super::super::{
+    BuildError, BuildRequest, Connection, Endpoint, SecretSource, Step, StepState, build,
+};
 use super::{Built, Failure};
 
 const BASE: &str = "python:3.13-slim";
@@ -113,11 +115,18 @@ fn docker(args: &[&str]) -> String {
 
 fn endpoint() -> Endpoint {
     let host = std::env::var("DOCKER_HOST").unwrap_or_default();
-    match host.strip_prefix("tcp://") {
-        Some(address) => Endpoint::Tcp(address.to_owned()),
-        None if host.is_empty() => Endpoint::Unix("/var/run/docker.sock".into()),
-        None => Endpoint::Unix(host.trim_start_matches("unix://").into()),
-    }
+    let socket = host.strip_prefix("unix://");
+    at(socket.unwrap_or("/var/run/docker.sock").into())
+}
+
+fn at(socket: PathBuf) -> Endpoint {
+    Endpoint::new(socket.display().to_string(), move || {
+        let socket = socket.clone();
+        Box::pin(async move {
+            let stream = tokio::net::UnixStream::connect(socket).await?;
+            Ok(Box::new(stream) as Box<dyn Connection>)
+        })
+    })
 }
 
 /// Instructions that ended well, and whether they came from an earlier build.
@@ -325,7 +334,7 @@ fn sleeps(seconds: u32) -> bool {
 #[tokio::test]
 async fn an_engine_that_is_not_there_is_told_with_its_address() {
     let project = Project::new("engine", "FROM BASE\n");
-    let nowhere = Endpoint::Unix(project.dir.path().join("no.sock"));
+    let nowhere = at(project.dir.path().join("no.sock"));
     let error = build(&nowhere, project.request.clone(), |_| {})
         .await
         .unwrap_err();

@@ -281,6 +281,7 @@ fn what_the_build_reads_and_nothing_brings_over_rebuilds() {
         source: MountSource::Bind("/p/web/live".into()),
         target: "/app/live".into(),
         read_only: false,
+        at: Location::default(),
     }];
     let rules = rules(partly);
     for (path, wanted) in [

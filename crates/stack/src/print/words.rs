@@ -80,6 +80,7 @@ pub(super) fn mounts(page: &mut Page<'_>, mounts: &[Mount]) {
             source,
             target,
             read_only,
+            at: _,
         } = mount;
         let what = match source {
             MountSource::Volume(engine_name) => {

@@ -46,6 +46,7 @@ pub(super) fn volume(
             source: MountSource::Volume(volume.value.engine_name.clone()),
             target,
             read_only,
+            at: cx.location(line.at()),
         };
         mounted(cx, draft, mount, &line, layer);
     }
@@ -70,6 +71,7 @@ pub(super) fn bind(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, laye
                 source: MountSource::Bind(path),
                 target,
                 read_only,
+                at: cx.location(line.at()),
             },
             &line,
             layer,

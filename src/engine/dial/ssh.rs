@@ -1,0 +1,302 @@
+//! An engine behind ssh: one connection of the system's `ssh`, so that its configuration, keys
+//! and known hosts hold, and through it the engine's socket, as a socket that only we can reach.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::net::UnixStream;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::task::JoinHandle;
+
+use super::LIMIT;
+use crate::engine::locate::Ssh;
+
+/// Begins the names of our folders; the number of the process that made it follows.
+const PREFIX: &str = "devrun-ssh-";
+const SOCKET: &str = "/var/run/docker.sock";
+/// Begins the line in which the other machine says where its engine is; shells may greet before.
+const MARK: &str = "devrun-engine:";
+/// Ends with its input, and so with us, whatever ends us.
+const ASK: &str = r#"sh -c 'echo "devrun-engine:$(docker context inspect --format "{{.Endpoints.docker.Host}}" 2>/dev/null)"; exec cat'"#;
+/// How long what ssh still says is awaited after its end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How many of its lines are kept.
+const KEPT: usize = 8;
+
+/// The way to one machine; opened when first asked for, and again after it broke.
+#[derive(Debug)]
+pub(super) struct Tunnel {
+    target: Ssh,
+    running: AsyncMutex<Option<Running>>,
+    said: Said,
+}
+
+/// The last lines that ssh wrote.
+type Said = Arc<Mutex<Vec<String>>>;
+
+#[derive(Debug)]
+struct Running {
+    ssh: Child,
+    _input: ChildStdin,
+    folder: TempDir,
+}
+
+impl Tunnel {
+    pub(super) fn new(target: Ssh) -> Tunnel {
+        Tunnel {
+            target,
+            running: AsyncMutex::default(),
+            said: Said::default(),
+        }
+    }
+
+    pub(super) async fn open(&self) -> io::Result<UnixStream> {
+        let mut running = self.running.lock().await;
+        let alive = running
+            .as_mut()
+            .is_some_and(|running| matches!(running.ssh.try_wait(), Ok(None)));
+        if !alive {
+            // The old one is gone before the new one begins.
+            *running = None;
+            let started = tokio::time::timeout(LIMIT * 2, self.start()).await;
+            *running = Some(started.map_err(|_| self.silent())??);
+        }
+        match running.as_ref() {
+            Some(running) => UnixStream::connect(socket(&running.folder)).await,
+            None => Err(self.silent()),
+        }
+    }
+
+    pub(super) fn last_words(&self) -> Option<String> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        (!said.is_empty()).then(|| said.join("; "))
+    }
+
+    fn silent(&self) -> io::Error {
+        let seconds = (LIMIT * 2).as_secs();
+        io::Error::new(
+            io::ErrorKind::TimedOut,
+            format!(
+                "ssh got no answer from {} within {seconds} s",
+                self.target.host
+            ),
+        )
+    }
+
+    async fn start(&self) -> io::Result<Running> {
+        let place = place();
+        sweep(&place);
+        let folder = tempfile::Builder::new()
+            .prefix(&format!("{PREFIX}{}-", std::process::id()))
+            .tempdir_in(place)?;
+        let mut ssh = master(&self.target, folder.path())
+            .spawn()
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::NotFound => {
+                    io::Error::new(error.kind(), "the program ssh is not installed")
+                }
+                _ => error,
+            })?;
+        self.said
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+        let errors = ssh
+            .stderr
+            .take()
+            .map(|errors| listen(errors, self.said.clone()));
+        let (Some(input), Some(output)) = (ssh.stdin.take(), ssh.stdout.take()) else {
+            return Err(io::Error::other("ssh has no input or output"));
+        };
+        let mut lines = BufReader::new(output).lines();
+        let answer = loop {
+            match lines.next_line().await? {
+                None => return Err(self.ended(errors).await),
+                Some(line) => {
+                    if let Some((_, answer)) = line.split_once(MARK) {
+                        break answer.trim().to_owned();
+                    }
+                }
+            }
+        };
+        let there = self
+            .target
+            .path
+            .clone()
+            .map_or_else(|| forwarded(&answer), Ok)?;
+        let forward = forwarding(&self.target, folder.path(), &there)
+            .output()
+            .await?;
+        if !forward.status.success() {
+            let said = String::from_utf8_lossy(&forward.stderr).trim().to_owned();
+            return Err(io::Error::other(format!(
+                "ssh cannot forward {there}: {said}"
+            )));
+        }
+        Ok(Running {
+            ssh,
+            _input: input,
+            folder,
+        })
+    }
+
+    /// Why ssh ended, in its own words.
+    async fn ended(&self, errors: Option<JoinHandle<()>>) -> io::Error {
+        if let Some(errors) = errors {
+            // What it started in turn may hold its output open.
+            let _ = tokio::time::timeout(LAST_WORDS, errors).await;
+        }
+        let said = self.last_words();
+        io::Error::other(said.unwrap_or_else(|| "ssh ended without a word".into()))
+    }
+}
+
+/// A folder of this user, which the system empties; only short names fit a socket's.
+fn place() -> PathBuf {
+    std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|folder| folder.is_dir())
+        .unwrap_or_else(std::env::temp_dir)
+}
+
+/// Removes what processes left there that ended without being asked.
+fn sweep(place: &Path) {
+    for item in std::fs::read_dir(place).into_iter().flatten().flatten() {
+        let name = item.file_name();
+        let pid = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(PREFIX)?.split('-').next());
+        if pid.is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // Those of other users stay.
+            let _ = std::fs::remove_dir_all(item.path());
+        }
+    }
+}
+
+fn socket(folder: &TempDir) -> PathBuf {
+    folder.path().join("engine.sock")
+}
+
+/// What is forwarded, by what the other machine's `docker` says of its engine.
+fn forwarded(answer: &str) -> io::Result<String> {
+    match answer.split_once("://") {
+        _ if answer.is_empty() => Ok(SOCKET.to_owned()),
+        Some(("unix", path)) => Ok(path.to_owned()),
+        Some(("tcp", address)) => Ok(address.trim_end_matches('/').to_owned()),
+        _ => Err(io::Error::other(format!(
+            "the engine there is in turn elsewhere, at {answer}"
+        ))),
+    }
+}
+
+fn ssh(target: &Ssh, folder: &Path) -> Command {
+    let mut command = Command::new("ssh");
+    command
+        .arg("-o")
+        .arg(format!("ControlPath={}", folder.join("ssh").display()));
+    if let Some(user) = &target.user {
+        command.args(["-l", user]);
+    }
+    if let Some(port) = target.port {
+        command.args(["-p", &port.to_string()]);
+    }
+    command
+}
+
+/// The connection itself. It asks nobody: devrun may run where nobody is asked.
+fn master(target: &Ssh, folder: &Path) -> Command {
+    let mut command = ssh(target, folder);
+    let connect = format!("ConnectTimeout={}", LIMIT.as_secs());
+    for option in [
+        "BatchMode=yes",
+        &connect,
+        // A machine that is gone without a word is noticed in a quarter of a minute.
+        "ServerAliveInterval=5",
+        "ServerAliveCountMax=3",
+        "ControlMaster=yes",
+        "ControlPersist=no",
+        // Those of the person's own configuration belong to the person's own connections.
+        "ClearAllForwardings=yes",
+        "RemoteCommand=none",
+    ] {
+        command.args(["-o", option]);
+    }
+    command.args(["-T", "--", &target.host, ASK]);
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // Ctrl-C is for us: until all is stopped, the way is needed.
+        .process_group(0)
+        .kill_on_drop(true);
+    command
+}
+
+fn forwarding(target: &Ssh, folder: &Path, there: &str) -> Command {
+    let mut command = ssh(target, folder);
+    let here = folder.join("engine.sock");
+    command.args([
+        "-O",
+        "forward",
+        "-L",
+        &format!("{}:{there}", here.display()),
+    ]);
+    command.args(["--", &target.host]);
+    command.stdin(Stdio::null()).kill_on_drop(true);
+    command
+}
+
+fn listen(errors: impl AsyncRead + Send + Unpin + 'static, said: Said) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let mut lines = BufReader::new(errors).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let line = line.trim();
+            // The frame that ssh draws around a changed key.
+            if line.is_empty() || line.starts_with('@') {
+                continue;
+            }
+            let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+            if said.len() == KEPT {
+                said.remove(0);
+            }
+            said.push(line.to_owned());
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{forwarded, sweep};
+
+    #[test]
+    fn only_what_ended_processes_left_is_swept() {
+        let place = tempfile::tempdir().unwrap();
+        let own = format!("devrun-ssh-{}-a", std::process::id());
+        // Larger than any number that the kernel gives.
+        let names = ["devrun-ssh-4294967295-b", &own, "devrun", "other"];
+        for name in names {
+            std::fs::create_dir(place.path().join(name)).unwrap();
+        }
+        sweep(place.path());
+        let left = names.map(|name| place.path().join(name).exists());
+        assert_eq!(left, [false, true, true, true]);
+    }
+
+    #[test]
+    fn what_is_forwarded_is_what_docker_there_speaks_to() {
+        let of = |answer| forwarded(answer).map_err(|error| error.to_string());
+        assert_eq!(of("").as_deref(), Ok("/var/run/docker.sock"));
+        assert_eq!(
+            of("unix:///run/user/7/docker.sock").as_deref(),
+            Ok("/run/user/7/docker.sock")
+        );
+        assert_eq!(of("tcp://127.0.0.1:2375").as_deref(), Ok("127.0.0.1:2375"));
+        assert!(of("ssh://farther").unwrap_err().contains("elsewhere"));
+    }
+}
