@@ -10,19 +10,19 @@ use super::Trouble;
 use super::arguments::{Attach, Global};
 use super::client::{Client, place};
 use super::context::Context;
+use super::exec::running;
 use super::status::{current, not_watching};
 use crate::engine::{Attached, Engine};
 use crate::report::paint::{BUSY, DIM, stderr_line};
 
 pub(super) async fn run(global: &Global, options: &Attach) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    let name = &options.service;
-    context.expect_services(std::slice::from_ref(name))?;
+    let engine = Engine::connect().await?;
+    let containers = engine.snapshot(&context.stack.name).await?;
+    let name = &context.one(&options.service, |name| running(&containers, name))?;
     let Some(service) = context.stack.service(name) else {
         return Err(Trouble::usage(""));
     };
-    let engine = Engine::connect().await?;
-    let containers = engine.snapshot(&context.stack.name).await?;
     let found = containers.into_iter().find(|it| it.service() == name);
     let Some(container) = found.filter(|it| it.state == ContainerState::Running) else {
         return Err(

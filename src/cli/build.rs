@@ -24,7 +24,10 @@ const WORTH_A_LINE: u64 = 1000;
 
 pub(super) async fn run(global: &Global, options: &Build) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    context.expect_services(&options.services)?;
+    let options = &Build {
+        services: context.services(&options.services)?,
+        ..options.clone()
+    };
     let services = asked(global, options, &context)?;
     let engine = Engine::connect().await?;
     let rules = rules_of(&context.stack);

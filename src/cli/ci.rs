@@ -30,7 +30,7 @@ fn run_name(stack: &str) -> String {
 
 pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u8, Trouble> {
     let declared = Context::of(global)?;
-    declared.expect_services(&options.services)?;
+    declared.services(&options.services)?;
     let mut global = global.clone();
     if global.project_name.is_none() {
         global.project_name = Some(run_name(&declared.stack.name));

@@ -19,6 +19,18 @@ pub(super) struct Context {
 }
 
 impl Context {
+    /// The one service that a name stands for, for what can be done with one alone: of several
+    /// replicas the first that `suits`.
+    pub(super) fn one(
+        &self,
+        name: &String,
+        suits: impl Fn(&str) -> bool,
+    ) -> Result<String, Trouble> {
+        let names = self.services(std::slice::from_ref(name))?;
+        let found = names.iter().find(|name| suits(name)).or(names.first());
+        Ok(found.unwrap_or(name).clone())
+    }
+
     /// Finds the Stackfile and reads it; what is wrong with it is printed.
     pub(super) fn of(global: &Global) -> Result<Context, Trouble> {
         let options = load_options(global)?;
@@ -36,16 +48,23 @@ impl Context {
         }
     }
 
-    /// These names are services of the stack.
-    pub(super) fn expect_services(&self, names: &[String]) -> Result<(), Trouble> {
-        let Some(unknown) = names.iter().find(|name| self.stack.service(name).is_none()) else {
-            return Ok(());
+    /// The services that these names stand for: each itself, or all replicas of one. None is left
+    /// out, and no name stands for nothing.
+    pub(super) fn services(&self, names: &[String]) -> Result<Vec<String>, Trouble> {
+        let members = |name: &String| {
+            let found = self.stack.members(name).map(|it| it.name.clone());
+            found.collect::<Vec<_>>()
+        };
+        let Some(unknown) = names.iter().find(|name| members(name).is_empty()) else {
+            return Ok(names.iter().flat_map(members).collect());
         };
         let known: Vec<&str> = self
             .stack
             .services
             .iter()
-            .map(|service| service.name.as_str())
+            .map(devrun_stack::Service::declared_as)
+            .collect::<std::collections::BTreeSet<_>>()
+            .into_iter()
             .collect();
         Err(
             Trouble::usage(format!("{} has no service {unknown}", self.stack.name))

@@ -24,7 +24,10 @@ use follow::{Follower, From, Told};
 
 pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    context.expect_services(&options.services)?;
+    let options = &Logs {
+        services: context.services(&options.services)?,
+        ..options.clone()
+    };
     let wanted = LogOptions {
         follow: false,
         tail: tail(&options.tail)?,
@@ -192,7 +195,11 @@ pub(super) fn alongside(
         services: BTreeMap::new(),
         others: OffsetDateTime::now_utc(),
     };
-    let services = service.into_iter().collect();
+    let services = service
+        .iter()
+        .flat_map(|name| context.stack.members(name))
+        .map(|member| member.name.clone())
+        .collect();
     let mut follower = Follower::new(engine, &context.stack.name, services, from);
     tokio::spawn(async move {
         while let Some((service, told)) = follower.next().await {

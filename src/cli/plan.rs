@@ -33,7 +33,7 @@ pub(super) struct Step {
 
 pub(super) async fn run(global: &Global, options: &Up) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    context.expect_services(&options.services)?;
+    context.services(&options.services)?;
     let engine = Engine::connect().await?;
     let mut steps = foundations(&engine, &context).await?;
     let containers = engine.snapshot(&context.stack.name).await?;
@@ -98,7 +98,11 @@ pub(super) async fn of_service(
     let seen = containers
         .iter()
         .find(|container| container.service() == service.name);
-    let named = options.services.is_empty() || options.services.contains(&service.name);
+    let named = options.services.is_empty()
+        || options
+            .services
+            .iter()
+            .any(|name| name == &service.name || name == service.declared_as());
     let (action, reason) = decide(
         service,
         parts,

@@ -21,7 +21,9 @@ use crate::session::{GRACE, restart};
 
 pub(super) async fn run(global: &Global, options: &Names, clock: Clock) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    context.expect_services(&options.services)?;
+    let options = &Names {
+        services: context.services(&options.services)?,
+    };
     let ask = Ask::Restart {
         services: options.services.clone(),
     };

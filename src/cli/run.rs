@@ -18,8 +18,8 @@ use crate::session::single::{How, brought_over, image_of, prepared, rules_of};
 
 pub(super) async fn run(global: &Global, options: &Run) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    context.expect_services(std::slice::from_ref(&options.service))?;
-    let Some(service) = context.stack.service(&options.service) else {
+    let name = context.one(&options.service, |_| true)?;
+    let Some(service) = context.stack.service(&name) else {
         return Err(Trouble::usage(""));
     };
     let engine = Engine::connect().await?;

@@ -31,8 +31,14 @@ pub(super) fn services() -> Vec<CompletionCandidate> {
         .and_then(|options| load(&options).ok())
         .and_then(|loaded| loaded.stack.ok());
     let services = found.map_or_else(Vec::new, |stack| stack.services);
-    let names = services.into_iter().map(|service| service.name);
-    names.map(CompletionCandidate::new).collect()
+    let declared = services
+        .iter()
+        .map(|service| service.declared_as().to_owned());
+    let mut names: Vec<String> = declared.collect();
+    names.extend(services.into_iter().map(|service| service.name));
+    names.sort();
+    names.dedup();
+    names.into_iter().map(CompletionCandidate::new).collect()
 }
 
 pub(super) fn completions(options: &Completions) -> Result<u8, Trouble> {

@@ -14,7 +14,9 @@ use crate::report::paint::stderr_line;
 
 pub(super) async fn run(global: &Global, options: &Names) -> Result<u8, Trouble> {
     let context = labels::context(global).await?;
-    context.expect_services(&options.services)?;
+    let options = &Names {
+        services: context.services(&options.services)?,
+    };
     let place = place(&context)?;
     let told = |text: &str| {
         if !global.quiet {

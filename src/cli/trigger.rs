@@ -13,7 +13,9 @@ use crate::report::{Clock, Reader};
 
 pub(super) async fn run(global: &Global, options: &Names, clock: Clock) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    context.expect_services(&options.services)?;
+    let options = &Names {
+        services: context.services(&options.services)?,
+    };
     let by_itself = options.services.iter().find(|name| {
         let service = context.stack.service(name);
         service.is_some_and(|service| service.trigger == Trigger::Auto)

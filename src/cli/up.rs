@@ -34,7 +34,7 @@ pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u
         let _ = rustix::process::setsid();
     }
     let context = Context::of(global)?;
-    context.expect_services(&options.services)?;
+    context.services(&options.services)?;
     // Whoever cannot reach the engine learns it here, and not from a log in the background.
     let engine = Engine::connect().await?;
     if options.remove_orphans {

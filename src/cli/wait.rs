@@ -15,7 +15,10 @@ const AGAIN_AFTER: std::time::Duration = std::time::Duration::from_millis(50);
 
 pub(super) async fn run(global: &Global, options: &Wait) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    context.expect_services(&options.services)?;
+    let options = &Wait {
+        services: context.services(&options.services)?,
+        ..options.clone()
+    };
     let place = place(&context)?;
     let end = Instant::now() + options.timeout;
     let mut pause = tokio::time::interval(AGAIN_AFTER);

@@ -66,7 +66,7 @@ fn question(stack: &Stack, here: &Path, what: Option<&str>) -> Question {
     let Some(what) = what else {
         return Question::All;
     };
-    if stack.service(what).is_some() {
+    if stack.members(what).next().is_some() {
         return Question::Service(what.to_owned());
     }
     if let Some(address) = address::Address::of(what) {
@@ -131,10 +131,9 @@ async fn services(
     let status = status(context).await?;
     let notices = notices(context).await?;
     not_watching(global, &status);
-    let asked = status
-        .services
-        .iter()
-        .filter(|service| only.is_none_or(|name| name == service.name));
+    let asked = status.services.iter().filter(|service| {
+        only.is_none_or(|name| name == service.name || service.service.as_deref() == Some(name))
+    });
     let most = if only.is_some() { 20 } else { 3 };
     let mut all = Vec::new();
     for service in asked {

@@ -242,6 +242,32 @@ pub(super) async fn start(engine: &Engine, container: &str, files: &[PutFile]) -
     started(engine, container).await
 }
 
+/// Stops a container; it is kept.
+pub(super) async fn stop(
+    engine: Engine,
+    agent: Option<Agent>,
+    container: String,
+    grace: Duration,
+) -> Outcome {
+    match stopping::stop(&engine, agent.as_ref(), &container, grace).await {
+        Ok(deaf) => Outcome::Stopped { deaf },
+        Err(error) => Outcome::Failed(failure(error)),
+    }
+}
+
+/// Stops and removes a container; its volumes stay.
+pub(super) async fn discard(
+    engine: Engine,
+    agent: Option<Agent>,
+    container: String,
+    grace: Duration,
+) -> Outcome {
+    match remove(&engine, agent.as_ref(), &container, grace).await {
+        Ok(_) => Outcome::Removed,
+        Err(error) => Outcome::Failed(failure(error)),
+    }
+}
+
 /// Restarts the same container.
 pub(super) async fn restart(
     engine: Engine,

@@ -9,7 +9,7 @@ use devrun_stack::{Command, Probe};
 
 use super::driver::{Driver, Input};
 use super::inside::Hands;
-use super::{containers, images, stopping, trees};
+use super::{containers, images, trees};
 use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::{apply_config, apply_states};
 
@@ -125,12 +125,15 @@ impl Driver {
                 grace,
             } => {
                 let agent = self.agents.get(&container).cloned();
-                self.work(op, async move {
-                    match stopping::stop(&engine, agent.as_ref(), &container, grace).await {
-                        Ok(deaf) => Outcome::Stopped { deaf },
-                        Err(error) => Outcome::Failed(containers::failure(error)),
-                    }
-                });
+                self.work(op, containers::stop(engine, agent, container, grace));
+            }
+            Effect::Remove {
+                op,
+                container,
+                grace,
+            } => {
+                let agent = self.agents.get(&container).cloned();
+                self.work(op, containers::discard(engine, agent, container, grace));
             }
             Effect::Explain { op, container } => {
                 self.work(op, containers::explain(engine, container))
@@ -141,13 +144,10 @@ impl Driver {
                 container,
                 running,
                 paths,
-            } => {
-                let agent = self.agents.get(&container).cloned().filter(|_| running);
-                match agent {
-                    Some(agent) => self.work(op, trees::sync(agent, paths)),
-                    None => self.push(op, container, Some(paths)),
-                }
-            }
+            } => match self.agents.get(&container).cloned().filter(|_| running) {
+                Some(agent) => self.work(op, trees::sync(agent, paths)),
+                None => self.push(op, container, Some(paths)),
+            },
             Effect::Push { op, container } => self.push(op, container, None),
             Effect::Probe {
                 op,

@@ -104,6 +104,7 @@ fn status_of_view(service: &Service, view: &ServiceView, since: OffsetDateTime) 
 fn declared(service: &Service) -> ServiceStatus {
     ServiceStatus {
         name: service.name.clone(),
+        service: service.replica.as_ref().map(|replica| replica.of.clone()),
         state: State::Stopped.word().to_owned(),
         health: None,
         reason: None,

@@ -164,6 +164,15 @@ pub enum Effect {
         /// How long it may take to end; one that cannot receive the signal is killed at once.
         grace: Duration,
     },
+    /// Stop it and remove it; its volumes stay.
+    Remove {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// How long it may take to end; one that cannot receive the signal is killed at once.
+        grace: Duration,
+    },
     /// Whatever still runs for that operation is to be given up; its `Done` will be dropped.
     Cancel {
         /// Which.

@@ -452,6 +452,7 @@ fn container_of(effect: &Effect) -> Option<&str> {
         | Effect::ProxyApply { container, .. }
         | Effect::ProxyStates { container, .. }
         | Effect::Explain { container, .. }
+        | Effect::Remove { container, .. }
         | Effect::Stop { container, .. } => Some(container),
         _ => None,
     }
@@ -475,6 +476,7 @@ pub(crate) fn target(effect: &Effect) -> Option<(&Op, Target<'_>)> {
         | Effect::Signal { op, .. }
         | Effect::ProxyApply { op, .. }
         | Effect::Explain { op, .. }
+        | Effect::Remove { op, .. }
         | Effect::Stop { op, .. } => Some((op, Target::Container(&op.service))),
         Effect::ProxyStates { .. }
         | Effect::Cancel { .. }

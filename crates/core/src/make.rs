@@ -70,6 +70,10 @@ pub fn container(
         let json = serde_json::to_string(&commands).unwrap_or_default();
         spec.labels.insert(label::PRE_STOP.to_owned(), json);
     }
+    if let Some(replica) = &service.replica {
+        let of = replica.of.clone();
+        spec.labels.insert(label::REPLICA_OF.to_owned(), of);
+    }
     spec.labels.extend(service.settings.labels.clone());
     if let Some(run) = run {
         spec.labels.insert(label::RUN.to_owned(), run.to_owned());
@@ -95,11 +99,7 @@ pub fn image_name(stack: &Stack, service: &Service) -> String {
             }
             _ => false,
         });
-    format!(
-        "{}-{}",
-        stack.name,
-        first.map_or(service.name.as_str(), |first| first.name.as_str())
-    )
+    format!("{}-{}", stack.name, first.unwrap_or(service).declared_as())
 }
 
 /// What differs between two labels of [`label::PARTS`], for people: `environment, ports`.
@@ -136,6 +136,8 @@ fn networks(stack: &Stack, service: &Service) -> Vec<Attachment> {
     }
     for one in &mut networks {
         one.aliases.insert(0, service.name.clone());
+        let shared = service.replica.as_ref().map(|replica| replica.of.clone());
+        one.aliases.extend(shared);
     }
     networks
 }

@@ -26,6 +26,8 @@ pub mod label {
     pub const GRACE: &str = "devrun.grace";
     /// Commands that run inside before it is told to end, argument vectors as JSON.
     pub const PRE_STOP: &str = "devrun.pre-stop";
+    /// What is declared as several: the name in the Stackfile, which the replicas share.
+    pub const REPLICA_OF: &str = "devrun.replica-of";
     /// The run of `devrun ci` that it belongs to.
     pub const RUN: &str = "devrun.run";
     /// The service whose `devrun run` it serves, on containers that end with one command. They have

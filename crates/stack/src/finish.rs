@@ -1,6 +1,7 @@
 //! From a draft to a service: what was not said is worked out.
 
 mod origins;
+pub(crate) mod replicas;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -80,6 +81,7 @@ pub(crate) fn service(
         post_start: in_order(&draft.post_start),
         pre_stop: in_order(&draft.pre_stop),
         pull: said(draft.settings.pull.as_ref()).unwrap_or_default(),
+        replica: None,
         trigger: said(draft.settings.trigger.as_ref()).unwrap_or_default(),
         settings: draft.settings.settled(),
         at: cx.location(laid.node.at),

@@ -123,9 +123,11 @@ fn stack(cx: &mut Context<'_>, options: &Options, kdl: &kdl::KdlDocument) -> Opt
         origins
             .0
             .insert(format!("service {}", service.name), values);
-        services.push(service);
+        services.extend(finish::replicas::of(cx, one, service));
     }
-    let checks = read::checks(cx, &document);
+    finish::replicas::names(cx, &laid, &services);
+    let mut checks = read::checks(cx, &document);
+    finish::replicas::resolve(&mut services, &mut checks);
     if !cx.problems.is_empty() {
         return None;
     }

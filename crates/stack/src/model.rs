@@ -71,6 +71,14 @@ impl Stack {
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name == name)
     }
+
+    /// The services that a name stands for: that service, or all replicas of it. Empty if nothing
+    /// is called so.
+    pub fn members<'s>(&'s self, name: &str) -> impl Iterator<Item = &'s Service> {
+        self.services
+            .iter()
+            .filter(move |service| service.name == name || service.declared_as() == name)
+    }
 }
 
 /// A declared variable and the value in effect.
@@ -188,6 +196,9 @@ pub struct Service {
     pub pull: Pull,
     /// When saves are brought over.
     pub trigger: Trigger,
+    /// Which of several equal ones it is, where the Stackfile asks for several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replica: Option<Replica>,
     /// What is passed on to the engine as it stands.
     pub settings: Settings,
     /// Where it is declared.
@@ -226,16 +237,35 @@ impl Default for Service {
             pre_stop: Vec::new(),
             pull: Pull::default(),
             trigger: Trigger::default(),
+            replica: None,
             settings: Settings::default(),
             at: Location::default(),
         }
     }
 }
 
+/// One of several equal services that are declared as one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Replica {
+    /// The name that is declared.
+    pub of: String,
+    /// Which one, counted from 1.
+    pub number: u32,
+    /// How many there are.
+    pub count: u32,
+}
+
 /// How long until a service must be ready after its start, unless told.
 const READY_TIMEOUT: Duration = Duration::from_secs(300);
 
 impl Service {
+    /// The name in the Stackfile, which replicas share.
+    #[must_use]
+    pub fn declared_as(&self) -> &str {
+        let replica = self.replica.as_ref();
+        replica.map_or(self.name.as_str(), |replica| &replica.of)
+    }
+
     /// The engine's names of the networks that it is on.
     pub fn networks<'a>(&'a self, stack: &'a Stack) -> Vec<&'a str> {
         if self.settings.network_mode.is_some() {

@@ -100,6 +100,7 @@ const SERVICE: &[&str] = &[
     "platform",
     "pull",
     "trigger",
+    "replicas",
 ];
 const PROXY: &[&str] = &[
     "use",
@@ -183,7 +184,6 @@ const PLANNED: &[&str] = &[
     "include",
     "process",
     "action",
-    "replicas",
     "attach",
     "additional-context",
     "mirror",
@@ -421,6 +421,7 @@ fn in_service(word: &str) -> Option<&'static str> {
         }
         "post_start" | "hook" => "post-start \"command\"",
         "pre_stop" => "pre-stop \"command\"",
+        "scale" => "replicas 3",
         "memswap_limit" => "memory-swap \"1G\"",
         "labels" => "label { NAME \"value\" }",
         "devices" => "device \"/dev/fuse\" permissions=rw, one node a device",

@@ -120,6 +120,9 @@ pub struct ProxyInfo {
 pub struct ServiceStatus {
     /// Its name.
     pub name: String,
+    /// The name in the Stackfile, where it is one of several replicas.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub service: Option<String>,
     /// `waiting`, `building`, `pulling`, `starting`, `ready`, `updating`, `unhealthy`, `failed`,
     /// `stopped`, `done`, `off`.
     pub state: String,

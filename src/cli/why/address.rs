@@ -133,7 +133,7 @@ fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Way<'a>, Trouble> {
     let route = routes::find(stack, &address.path);
     let to = route
         .as_ref()
-        .and_then(|route| stack.service(&route.service));
+        .and_then(|route| stack.members(&route.service).next());
     match (route, to) {
         (Some(route), Some(to)) => Ok(Way {
             to,

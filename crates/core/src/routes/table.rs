@@ -35,10 +35,11 @@ pub fn route_table(stack: &Stack) -> Vec<RouteEntry> {
     let mut table: Vec<RouteEntry> = stack
         .services
         .iter()
+        .filter(|service| leads(service))
         .flat_map(|service| {
             service.routes.iter().map(|route| RouteEntry {
                 pattern: route.pattern.clone(),
-                service: service.name.clone(),
+                service: service.declared_as().to_owned(),
                 port: route.port,
                 at: route.at.clone(),
             })
@@ -46,6 +47,13 @@ pub fn route_table(stack: &Stack) -> Vec<RouteEntry> {
         .collect();
     table.sort_by(|a, b| order(a).cmp(&order(b)));
     table
+}
+
+/// Replicas have one route each for all of them: the network's name server takes turns, and nginx
+/// asks the next one where a connection is refused.
+pub(super) fn leads(service: &Service) -> bool {
+    let replica = service.replica.as_ref();
+    replica.is_none_or(|replica| replica.number == 1)
 }
 
 /// Who gets a path (without `?` and what follows); `None` if no route covers it.
@@ -88,7 +96,7 @@ pub(super) fn checked(stack: &Stack, proxy: &Service) -> Result<Vec<RouteEntry>,
         };
         if service.name.is_empty() || !service.name.chars().all(allowed) {
             return Err(RouteError::Name {
-                name: service.name.clone(),
+                name: service.declared_as().to_owned(),
                 at: service.at.clone(),
             });
         }

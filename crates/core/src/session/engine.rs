@@ -5,6 +5,7 @@ use std::time::Duration;
 use devrun_stack::Restart;
 
 use super::machine::{Doing, EXITS_TO_FAIL, ImageState, Machine, Seen, Wanted};
+use super::replicas::{declared_as, is_surplus};
 use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
 use crate::event::Failure;
@@ -89,6 +90,7 @@ impl Session {
     }
 
     fn note_undeclared(&mut self, containers: &[Container]) {
+        let stack = self.stack.clone();
         let mut left = Vec::new();
         for container in containers {
             let name = container.service();
@@ -99,7 +101,13 @@ impl Session {
             let machine = self.machines.entry(name.to_owned());
             let machine = machine.or_insert_with(|| Machine::new(name));
             machine.container = Some(Seen::of(container));
-            left.push(container.name.clone());
+            let declared = declared_as(container);
+            machine.surplus = stack
+                .as_ref()
+                .is_some_and(|stack| is_surplus(stack, name, declared));
+            if !machine.surplus {
+                left.push(container.name.clone());
+            }
         }
         if !self.order.is_empty() {
             self.warn_about_undeclared(&left);

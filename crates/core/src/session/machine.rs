@@ -183,6 +183,8 @@ pub(crate) struct Machine {
     pub(crate) written: Option<Duration>,
     /// Make it anew even if it is equal.
     pub(crate) recreate: bool,
+    /// It is one replica more than the Stackfile asks for now, and is to go.
+    pub(crate) surplus: bool,
     /// Somebody asked for a restart, which waits for those that it depends on.
     pub(crate) again: bool,
     /// Terminals on its process. While there are any, its saves wait.
@@ -302,6 +304,7 @@ impl Machine {
             pushed: false,
             written: None,
             recreate: false,
+            surplus: false,
             again: false,
             terminals: 0,
             manual: false,

@@ -10,6 +10,7 @@ mod hold;
 mod machine;
 mod notices;
 mod proxy;
+mod replicas;
 mod shown;
 mod stackfile;
 mod start;
@@ -176,6 +177,7 @@ impl Session {
             for name in self.order.clone() {
                 self.step(&name);
             }
+            self.remove_surplus();
         }
         self.rest_triggered();
         self.show_all();

@@ -7,6 +7,7 @@ use crate::effect::{Effect, PutFile, RouteState};
 use crate::event::Failure;
 use crate::notice::NoticeEvent;
 use crate::routes;
+use devrun_stack::{Service, Stack};
 
 impl Session {
     /// The configuration as it should be, with this number.
@@ -131,6 +132,18 @@ impl Session {
             .flatten()
     }
 
+    /// Of several replicas one that is ready, if there is one.
+    fn one_that_serves<'a>(&self, stack: &'a Stack, first: &'a Service) -> &'a Service {
+        let ready = |service: &&Service| {
+            let machine = self.machines.get(&service.name);
+            machine.is_some_and(|machine| machine.ready && machine.running())
+        };
+        stack
+            .members(first.declared_as())
+            .find(ready)
+            .unwrap_or(first)
+    }
+
     fn route_states(&self) -> Vec<RouteState> {
         let Some(stack) = &self.stack else {
             return Vec::new();
@@ -139,13 +152,15 @@ impl Session {
             .services
             .iter()
             .filter(|service| !service.routes.is_empty())
-            .filter_map(|service| {
+            .filter(|service| service.replica.as_ref().is_none_or(|it| it.number == 1))
+            .filter_map(|first| {
+                let service = self.one_that_serves(stack, first);
                 let machine = self.machines.get(&service.name)?;
                 let Facts { state, reason } = self.facts(service, machine);
                 let building = matches!(machine.image, ImageState::Busy(_));
                 let ready = machine.ready && machine.running();
                 Some(RouteState {
-                    service: service.name.clone(),
+                    service: service.declared_as().to_owned(),
                     ready,
                     state: state.word(),
                     reason: match reason {

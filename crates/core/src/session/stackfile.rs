@@ -5,6 +5,7 @@ use std::sync::Arc;
 use devrun_stack::{Service, Stack, Trigger};
 
 use super::machine::{ImageState, Machine};
+use super::replicas::is_surplus;
 use super::{Prepared, Session};
 use crate::effect::Effect;
 use crate::event::Stackfile;
@@ -81,7 +82,11 @@ impl Session {
                 (known, _) => self.declared_anew(known, service),
             };
             let manual = service.trigger == Trigger::Manual && self.options.watch;
-            let machine = Machine { manual, ..machine };
+            let machine = Machine {
+                manual,
+                surplus: false,
+                ..machine
+            };
             self.machines.insert(service.name.clone(), machine);
             if old.is_some_and(|old| old.source != service.source) {
                 self.look_for_image(&service.name, "declared otherwise");
@@ -141,7 +146,8 @@ impl Session {
                 terminals: machine.terminals,
                 ..fresh
             };
-            if machine.container.is_some() {
+            machine.surplus = is_surplus(stack, name, service.declared_as());
+            if machine.container.is_some() && !machine.surplus {
                 left.push(service.container_name.clone());
             }
             match busy {

@@ -63,7 +63,10 @@ impl Session {
         };
         let wanted = wanted(&stack, &services, &self.options.profiles);
         for name in &wanted {
-            let named = services.is_empty() || services.contains(name);
+            let named = services.is_empty()
+                || services
+                    .iter()
+                    .any(|it| stack.members(it).any(|member| member.name == *name));
             self.want(name, build && named, recreate && named);
         }
     }
@@ -136,6 +139,7 @@ pub fn wanted(stack: &Stack, named: &[String], profiles: &[String]) -> BTreeSet<
                         .any(|profile| profiles.contains(profile))
             } else {
                 named.contains(&service.name)
+                    || named.iter().any(|name| name == service.declared_as())
             }
         })
         .map(|service| service.name.clone())

@@ -50,6 +50,7 @@ pub(crate) struct DraftSettings {
     pub(crate) platform: Once<String>,
     pub(crate) pull: Once<Pull>,
     pub(crate) trigger: Once<Trigger>,
+    pub(crate) replicas: Once<u32>,
 }
 
 impl DraftSettings {
@@ -102,6 +103,7 @@ impl DraftSettings {
             "platform" => emptied!(platform),
             "pull" => emptied!(pull),
             "trigger" => emptied!(trigger),
+            "replicas" => emptied!(replicas),
             _ => false,
         }
     }

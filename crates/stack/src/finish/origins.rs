@@ -128,6 +128,7 @@ impl Origins<'_> {
         self.once("platform", &draft.platform);
         self.once("pull", &draft.pull);
         self.once("trigger", &draft.trigger);
+        self.once("replicas", &draft.replicas);
         for (word, list) in [
             ("group-add", &draft.group_add),
             ("dns", &draft.dns),

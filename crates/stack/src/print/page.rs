@@ -231,6 +231,14 @@ impl<'a> Page<'a> {
     }
 
     /// A path of the host, from the Stackfile's folder on.
+    /// The name in the Stackfile of a service.
+    pub(super) fn declared_as(&self, name: &str) -> String {
+        let service = self.stack.service(name);
+        service
+            .map_or(name, |service| service.declared_as())
+            .to_owned()
+    }
+
     pub(super) fn path(&self, path: &Path) -> String {
         self.quoted(&relative(path, &self.stack.root))
     }

@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::{amounts, build, settings, text, words};
-use crate::model::{Restart, Service, Source};
+use crate::model::{Service, Source};
 
 pub(super) fn service(page: &mut Page<'_>, service: &Service) {
     let Service {
@@ -34,9 +34,11 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
         pre_stop,
         pull,
         trigger,
+        replica,
         settings,
         at: _,
     } = service;
+    let name = replica.as_ref().map_or(name, |replica| &replica.of);
     page.owner = format!("service {name}");
     let word = match (proxy, task) {
         (Some(_), _) => "proxy",
@@ -44,7 +46,7 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
         (None, false) => "service",
     };
     let mut head = format!("{word} {}", text::name(name));
-    if *container_name != format!("{}-{name}", page.stack.name) {
+    if replica.is_none() && *container_name != format!("{}-{name}", page.stack.name) {
         head += &format!(" name={}", page.quoted(container_name));
     }
     let comment = page.whence("declaration");
@@ -52,6 +54,9 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
         match source {
             Source::Image(image) => page.say("image", &format!("image {}", page.quoted(image))),
             Source::Build(of) => build::build(page, of),
+        }
+        if let Some(replica) = replica {
+            page.say("replicas", &format!("replicas {}", replica.count));
         }
         if let Some(proxy) = proxy {
             words::proxy(page, proxy);
@@ -73,14 +78,7 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
         page.say("ready-timeout", &format!("ready-timeout \"{time}\""));
         words::resources(page, "limits", limits);
         words::resources(page, "reservations", reservations);
-        let policy = match restart {
-            Restart::No => "no".to_owned(),
-            Restart::Always => "always".to_owned(),
-            Restart::UnlessStopped => "unless-stopped".to_owned(),
-            Restart::OnFailure(None) => "on-failure".to_owned(),
-            Restart::OnFailure(Some(count)) => format!("on-failure retries={count}"),
-        };
-        page.say("restart", &format!("restart {policy}"));
+        words::restart(page, *restart);
         if let Some(logging) = logging {
             words::logging(page, logging);
         }

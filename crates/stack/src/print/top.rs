@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::{amounts, service, text};
 use crate::model::{
-    Check, CheckTest, File, FileKind, FileSource, Network, Stack, Variable, Volume,
+    Check, CheckTest, File, FileKind, FileSource, Network, Service, Stack, Variable, Volume,
 };
 use crate::read::network_name;
 
@@ -31,7 +31,8 @@ pub(super) fn stack(page: &mut Page<'_>) {
     each(page, volumes, volume);
     each(page, networks, network);
     each(page, files, file);
-    for service in services {
+    let alike = |service: &&Service| service.replica.as_ref().is_none_or(|it| it.number == 1);
+    for service in services.iter().filter(alike) {
         page.gap();
         service::service(page, service);
     }
@@ -160,7 +161,8 @@ fn check(page: &mut Page<'_>, check: &Check) {
     let asked = match test {
         CheckTest::Http(address) => format!("http {}", page.text(address)),
         CheckTest::Exec { service, command } => {
-            format!("exec {} {}", text::name(service), page.command(command))
+            let service = page.declared_as(service);
+            format!("exec {} {}", text::name(&service), page.command(command))
         }
     };
     let timeout = amounts::duration(*timeout);

@@ -4,7 +4,7 @@ use super::page::Page;
 use super::{amounts, text};
 use crate::model::{
     Action, Attachment, Command, Condition, DependsOn, FileInside, Healthcheck, Logging, Mount,
-    MountSource, On, Port, Probe, Proxy, Pull, Resources, Route, Sync, Trigger,
+    MountSource, On, Port, Probe, Proxy, Pull, Resources, Restart, Route, Sync, Trigger,
 };
 
 pub(super) fn proxy(page: &mut Page<'_>, proxy: &Proxy) {
@@ -120,8 +120,19 @@ pub(super) fn files(page: &mut Page<'_>, files: &[FileInside]) {
 }
 
 pub(super) fn depends_on(page: &mut Page<'_>, all: &[DependsOn]) {
+    let mut declared: Vec<DependsOn> = Vec::new();
+    for one in all {
+        let service = page.declared_as(&one.service);
+        // All replicas of one are named at once.
+        if declared.iter().all(|it| it.service != service) {
+            declared.push(DependsOn {
+                service,
+                ..one.clone()
+            });
+        }
+    }
     page.grouped(
-        all,
+        &declared,
         |one| format!("depends-on {}", one.service),
         |one| (one.condition, one.follow, one.required),
         |_, some| {
@@ -275,6 +286,17 @@ fn action(page: &Page<'_>, action: &Action) -> String {
         Action::Recreate => "recreate".to_owned(),
         Action::Rebuild => "rebuild".to_owned(),
     }
+}
+
+pub(super) fn restart(page: &mut Page<'_>, restart: Restart) {
+    let policy = match restart {
+        Restart::No => "no".to_owned(),
+        Restart::Always => "always".to_owned(),
+        Restart::UnlessStopped => "unless-stopped".to_owned(),
+        Restart::OnFailure(None) => "on-failure".to_owned(),
+        Restart::OnFailure(Some(count)) => format!("on-failure retries={count}"),
+    };
+    page.say("restart", &format!("restart {policy}"));
 }
 
 pub(super) fn trigger(page: &mut Page<'_>, trigger: Trigger) {

@@ -122,6 +122,7 @@ const WORDS: &[(&str, Shape)] = &[
     ("platform", shape((1, 1), "platform \"linux/amd64\"")),
     ("pull", shape((1, 1), "pull always")),
     ("trigger", shape((1, 1), "trigger manual")),
+    ("replicas", shape((1, 1), "replicas 3")),
 ];
 
 /// Reads the node if its word is one of these; false if it is not.
@@ -221,6 +222,7 @@ fn said_once(
         "platform" => say!(platform, cx.parsed(text, value::platform)),
         "pull" => say!(pull, cx.parsed(text, pull)),
         "trigger" => say!(trigger, cx.parsed(text, trigger)),
+        "replicas" => say!(replicas, cx.parsed(text, replicas)),
         _ => return false,
     }
     true
@@ -485,6 +487,14 @@ fn pull(text: &str) -> Result<Pull, value::Unfit> {
         "never" => Pull::Never,
         _ => Pull::Missing,
     })
+}
+
+/// More than these are a slip.
+const REPLICAS: i64 = 100;
+
+fn replicas(text: &str) -> Result<u32, value::Unfit> {
+    let count = value::within(text, 1..=REPLICAS, "a number from 1 to 100")?;
+    Ok(u32::try_from(count).unwrap_or(1))
 }
 
 fn trigger(text: &str) -> Result<Trigger, value::Unfit> {

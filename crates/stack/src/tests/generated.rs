@@ -45,6 +45,11 @@ pub(super) fn stackfile(dice: &mut Dice) -> String {
     let _ = writeln!(text, "secret word text={}", making.text(dice));
     text += "secret env env=\"V_SECRET\"\nsecret build-only text=\"b\"\n";
     let _ = writeln!(text, "config-file token text={}", making.text(dice));
+    let _ = writeln!(
+        text,
+        "service many {{ image \"x:1\"; replicas {}; depends-on base }}\nservice after {{ image \"x:1\"; depends-on many }}",
+        dice.one_of(&["1", "2", "11"])
+    );
     text += "service base { image \"x:1\" }\ntask done { image \"x:1\"; restart on-failure retries=2 }\n";
     let defaults = making.body(dice, Who::Defaults);
     let _ = writeln!(text, "defaults {{\n{defaults}}}");

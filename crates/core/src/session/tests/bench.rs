@@ -336,6 +336,10 @@ impl Bench {
                 self.set(container, ContainerState::Exited);
                 Outcome::Stopped { deaf: false }
             }
+            Effect::Remove { container, .. } => {
+                self.containers.retain(|one| one.id != *container);
+                Outcome::Removed
+            }
             other => panic!("{other:?} has no end"),
         }
     }

@@ -54,6 +54,7 @@ pub(crate) fn brief(effect: &Effect) -> Option<String> {
         }
         Effect::Explain { container, .. } => format!("explain {container}"),
         Effect::Stop { container, .. } => format!("stop {container}"),
+        Effect::Remove { container, .. } => format!("remove {container}"),
         Effect::Cancel { op } => format!("cancel {} of {}", op.number, op.service),
         Effect::Exit(exit) => format!("exit {}", exit.code()),
         Effect::Watch { .. } | Effect::Notice(_) => return None,
