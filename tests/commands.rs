@@ -14,6 +14,8 @@ mod kit;
 mod attach;
 #[path = "commands/codes.rs"]
 mod codes;
+#[path = "commands/flood.rs"]
+mod flood;
 #[path = "commands/logs.rs"]
 mod logs;
 #[path = "commands/look.rs"]

@@ -1,29 +1,32 @@
 //! `devrun logs`: of all or some services, prefixed, in order of time.
 
 mod follow;
+mod waiting;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Write;
+use std::pin::Pin;
 
 use devrun_core::effect::Exit;
 use devrun_core::spec::Container;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 use time::OffsetDateTime;
+use tokio::sync::{mpsc, oneshot};
 
 use super::Trouble;
 use super::arguments::{Color, Format, Global, Logs};
 use super::client::place;
 use super::context::Context;
+use super::labels;
 use super::output::line;
 use super::signals::Signals;
 use super::status::{current, not_watching};
-use crate::engine::{Engine, LogLine, LogOptions, LogStream};
+use crate::engine::{Engine, EngineError, LogLine, LogOptions, LogStream};
+use crate::report::Clock;
 use crate::report::paint::DIM;
-use crate::report::{Clock, mask};
-use follow::{Follower, From, Told};
+use follow::{Follower, From, Handful, Told};
 
 pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result<u8, Trouble> {
-    let context = Context::of(global)?;
+    let context = labels::context_of_logs(global).await?;
     let options = &Logs {
         services: context.services(&options.services)?,
         ..options.clone()
@@ -44,16 +47,13 @@ pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result
         .max()
         .unwrap_or(0);
     let printer = Printer {
-        global,
+        color: global.color,
+        format: global.format,
         clock,
         width,
-        grep: options.grep.as_deref(),
+        grep: options.grep.clone(),
     };
-    let (mut lines, newest) = past(&engine, &containers, wanted, &printer).await?;
-    lines.sort_by_key(|(_, line)| line.time);
-    for (service, line) in &lines {
-        printer.print(service, line)?;
-    }
+    let newest = past(&engine, &containers, wanted, &printer).await?;
     if options.follow {
         let from = From {
             services: newest,
@@ -61,7 +61,7 @@ pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result
         };
         let services = options.services.clone();
         let follower = Follower::new(&engine, &context.stack.name, services, from);
-        follow(follower, &printer).await?;
+        follow(follower.only(options.grep.clone()), printer).await?;
     }
     Ok(Exit::Done.code())
 }
@@ -78,85 +78,184 @@ async fn chosen(
     Ok(containers.into_iter().filter(wanted).collect())
 }
 
-/// The last lines of each, and up to when each was read. With a text to look for, the last that hold it: the engine would count
-/// all lines.
+type Log = Pin<Box<dyn Stream<Item = Result<LogLine, EngineError>> + Send>>;
+
+/// Tells what there is, all services in order of time; answers up to when each was read.
 async fn past(
     engine: &Engine,
     containers: &[Container],
     options: LogOptions,
-    printer: &Printer<'_>,
-) -> Result<(Vec<(String, LogLine)>, BTreeMap<String, OffsetDateTime>), Trouble> {
-    let asked = LogOptions {
-        tail: options.tail.filter(|_| printer.grep.is_none()),
-        ..options
-    };
-    let mut all = Vec::new();
+    printer: &Printer,
+) -> Result<BTreeMap<String, OffsetDateTime>, Trouble> {
     let mut newest = BTreeMap::new();
+    let mut logs = Vec::new();
     for container in containers {
         // Without a line there is only the clock to say what was left out.
-        let mut last = match options.tail {
+        let from = match options.tail {
             Some(0) => OffsetDateTime::now_utc(),
             _ => options.since.unwrap_or(OffsetDateTime::UNIX_EPOCH),
         };
-        let mut log = engine.logs(&container.id, asked);
-        let mut own = VecDeque::new();
-        while let Some(line) = log.next().await {
-            let line = line?;
-            last = last.max(line.time);
-            if printer.wants(&line) {
-                own.push_back((container.service().to_owned(), line));
+        let (log, last) = match (&printer.grep, options.tail) {
+            (Some(_), Some(most)) => {
+                last_with_text(engine, container, options, most, printer).await?
             }
-            if options.tail.is_some_and(|most| own.len() > most) {
-                own.pop_front();
-            }
-        }
-        all.extend(own);
-        newest.insert(container.service().to_owned(), last);
+            _ => (Box::pin(engine.logs(&container.id, options)) as Log, from),
+        };
+        newest.insert(container.service().to_owned(), last.max(from));
+        logs.push((container.service(), log.fuse(), None));
     }
-    Ok((all, newest))
-}
-
-async fn follow(mut follower: Follower, printer: &Printer<'_>) -> Result<(), Trouble> {
-    let mut signals = Signals::listen()?;
+    // Read side by side and in step, so that no log has to fit into the memory.
     loop {
-        tokio::select! {
-            next = follower.next() => match next {
-                Some((service, Told::Line(line))) => printer.print(&service, &line)?,
-                Some((service, Told::Again(how, time))) => printer.mark(&service, how, time)?,
-                None => return Ok(()),
-            },
-            () = signals.next() => return Ok(()),
+        for (_, log, head) in &mut logs {
+            if head.is_none() {
+                *head = log.next().await.transpose()?;
+            }
+        }
+        let heads = logs.iter_mut().filter(|(_, _, head)| head.is_some());
+        let first = heads.min_by_key(|(_, _, head)| head.as_ref().map(|line| line.time));
+        let Some((service, _, head)) = first else {
+            return Ok(newest);
+        };
+        if let Some(line) = head.take() {
+            let last = newest.entry((*service).to_owned()).or_insert(line.time);
+            *last = line.time.max(*last);
+            printer.print(service, &line)?;
         }
     }
 }
 
-struct Printer<'a> {
-    global: &'a Global,
+/// The last lines that hold the text, and up to when it was looked for: the engine would count all
+/// lines.
+async fn last_with_text(
+    engine: &Engine,
+    container: &Container,
+    options: LogOptions,
+    most: usize,
+    printer: &Printer,
+) -> Result<(Log, OffsetDateTime), Trouble> {
+    let all = LogOptions {
+        tail: None,
+        ..options
+    };
+    let mut log = engine.logs(&container.id, all);
+    let mut lines = VecDeque::new();
+    let mut last = OffsetDateTime::UNIX_EPOCH;
+    while let Some(line) = log.next().await {
+        let line = line?;
+        last = last.max(line.time);
+        if printer.wants(&line) {
+            lines.push_back(Ok(line));
+        }
+        if lines.len() > most {
+            lines.pop_front();
+        }
+    }
+    Ok((Box::pin(futures_util::stream::iter(lines)), last))
+}
+
+async fn follow(follower: Follower, printer: Printer) -> Result<(), Trouble> {
+    let mut signals = Signals::listen()?;
+    let (hands, printed) = printing(move |service, told| match told {
+        Told::Line(line) => printer.print(&service, &line),
+        Told::Again(how, time) => printer.mark(&service, &Mark::begins(how, time)),
+        Told::Dropped(count, time) => printer.mark(&service, &Mark::dropped(count, time)),
+    });
+    tokio::select! {
+        () = follower.run(hands) => printed.await.unwrap_or(Ok(())),
+        () = signals.next() => Ok(()),
+    }
+}
+
+/// A thread that prints, as a terminal may be slow and must not keep anybody else. Tells why it
+/// ended.
+fn printing(
+    print: impl Fn(String, Told) -> Result<(), Trouble> + Send + 'static,
+) -> (
+    mpsc::Sender<Handful>,
+    oneshot::Receiver<Result<(), Trouble>>,
+) {
+    let (hands, mut handfuls) = mpsc::channel::<Handful>(1);
+    let (ended, end) = oneshot::channel();
+    std::thread::spawn(move || {
+        let mut result = Ok(());
+        while let (Ok(()), Some(handful)) = (&result, handfuls.blocking_recv()) {
+            result = handful
+                .into_iter()
+                .try_for_each(|(service, told)| print(service, told));
+        }
+        // Whoever asked may be gone.
+        let _ = ended.send(result);
+    });
+    (hands, end)
+}
+
+/// What is said between lines.
+struct Mark {
+    time: OffsetDateTime,
+    text: String,
+    /// The fields of its own.
+    json: serde_json::Value,
+}
+
+impl Mark {
+    /// The next lines are of another start.
+    fn begins(how: &str, time: OffsetDateTime) -> Mark {
+        Mark {
+            time,
+            text: how.to_owned(),
+            json: serde_json::json!({"event": "log-begins", "reason": how}),
+        }
+    }
+
+    fn dropped(count: u64, time: OffsetDateTime) -> Mark {
+        let lines = if count == 1 { "line" } else { "lines" };
+        Mark {
+            time,
+            text: format!("{} {lines} dropped", thousands(count)),
+            json: serde_json::json!({"event": "log-dropped", "count": count}),
+        }
+    }
+}
+
+/// `12,431`.
+fn thousands(count: u64) -> String {
+    match count {
+        0..1000 => count.to_string(),
+        _ => format!("{},{:03}", thousands(count / 1000), count % 1000),
+    }
+}
+
+struct Printer {
+    color: Color,
+    format: Format,
     clock: Clock,
     width: usize,
     /// Only lines with this text.
-    grep: Option<&'a str>,
+    grep: Option<String>,
 }
 
-impl Printer<'_> {
+impl Printer {
     fn wants(&self, log: &LogLine) -> bool {
-        self.grep.is_none_or(|text| log.text.contains(text))
+        self.grep
+            .as_ref()
+            .is_none_or(|text| log.text.contains(text))
     }
 
-    /// The next lines are of another start.
-    fn mark(&self, service: &str, how: &str, time: OffsetDateTime) -> Result<(), Trouble> {
-        let color = self.global.color;
-        if self.global.format == Format::Json {
-            let object = serde_json::json!({
-                "time": Clock::rfc3339(time), "event": "log-begins", "service": service,
-                "reason": how,
+    fn mark(&self, service: &str, mark: &Mark) -> Result<(), Trouble> {
+        if self.format == Format::Json {
+            let mut object = serde_json::json!({
+                "time": Clock::rfc3339(mark.time), "service": service,
             });
-            return line(color, &object.to_string());
+            if let (Some(object), Some(own)) = (object.as_object_mut(), mark.json.as_object()) {
+                object.extend(own.clone());
+            }
+            return line(self.color, &object.to_string());
         }
-        let (width, time) = (self.width, self.clock.time_of_day(time));
+        let (width, time) = (self.width, self.clock.time_of_day(mark.time));
+        let text = &mark.text;
         line(
-            color,
-            &format!("{DIM}{time} {service:width$} | ── {how} ──{DIM:#}"),
+            self.color,
+            &format!("{DIM}{time} {service:width$} | ── {text} ──{DIM:#}"),
         )
     }
 
@@ -164,8 +263,8 @@ impl Printer<'_> {
         if !self.wants(log) {
             return Ok(());
         }
-        let color = self.global.color;
-        if self.global.format == Format::Json {
+        let color = self.color;
+        if self.format == Format::Json {
             let stream = match log.stream {
                 LogStream::Stdout => "stdout",
                 LogStream::Stderr => "stderr",
@@ -200,23 +299,20 @@ pub(super) fn alongside(
         .flat_map(|name| context.stack.members(name))
         .map(|member| member.name.clone())
         .collect();
-    let mut follower = Follower::new(engine, &context.stack.name, services, from);
-    tokio::spawn(async move {
-        while let Some((service, told)) = follower.next().await {
-            let mut out =
-                anstream::AutoStream::new(std::io::stdout(), super::output::choice(color));
-            let written = match told {
-                Told::Line(log) => {
-                    writeln!(out, "{DIM}{service} |{DIM:#} {}", mask::printed(&log.text))
-                }
-                // What happened to the service is told by the session itself.
-                Told::Again(..) => Ok(()),
-            };
-            if written.is_err() {
-                return;
+    let follower = Follower::new(engine, &context.stack.name, services, from);
+    let (hands, _) = printing(move |service, told| {
+        let text = match told {
+            Told::Line(log) => format!("{DIM}{service} |{DIM:#} {}", log.text),
+            Told::Dropped(count, time) => {
+                let text = Mark::dropped(count, time).text;
+                format!("{DIM}{service} | ── {text} ──{DIM:#}")
             }
-        }
-    })
+            // What happened to the service is told by the session itself.
+            Told::Again(..) => return Ok(()),
+        };
+        line(color, &text)
+    });
+    tokio::spawn(follower.run(hands))
 }
 
 fn tail(text: &str) -> Result<Option<usize>, Trouble> {
@@ -240,5 +336,19 @@ fn since(text: Option<&str>) -> Result<Option<OffsetDateTime>, Trouble> {
         Err(_) => Err(Trouble::usage(format!(
             "--since takes a duration (10m, 2h) or a time (2025-01-31T12:00:00Z), not {text:?}"
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_lines_are_counted_as_people_read_numbers() {
+        let text = |count| Mark::dropped(count, OffsetDateTime::UNIX_EPOCH).text;
+        assert_eq!(text(1), "1 line dropped");
+        assert_eq!(text(999), "999 lines dropped");
+        assert_eq!(text(12_431), "12,431 lines dropped");
+        assert_eq!(text(1_000_007), "1,000,007 lines dropped");
     }
 }

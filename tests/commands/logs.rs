@@ -126,3 +126,67 @@ fn grep_counts_the_lines_that_hold_the_text() {
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(text.trim_end().ends_with("begins"), "{text}");
 }
+
+#[test]
+fn what_is_asked_for_and_nothing_else() {
+    let (stack, session) = app_with("logs-some", Found::Session);
+    let mut following = Following::of(&stack, &["--tail", "all", "web"]);
+    following.until("tick 12", 1);
+    let told = |arguments: &[&str]| -> Vec<Value> {
+        let mut all = vec!["logs", "--format", "json"];
+        all.extend(arguments);
+        let text = stack.ok(&all).out;
+        let lines = text.lines();
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
+    };
+    let all = told(&["--tail", "all"]);
+    let times: Vec<&str> = all
+        .iter()
+        .filter_map(|line| line["time"].as_str())
+        .collect();
+    assert!(times.is_sorted(), "{all:#?}");
+    assert!(
+        all.iter().any(|line| line["service"] == "cache"),
+        "{all:#?}"
+    );
+    assert_eq!(told(&["--tail", "3", "web"]).len(), 3);
+    assert!(told(&["--tail", "0"]).is_empty());
+    assert!(told(&["--grep", "nobody says this"]).is_empty());
+    assert!(told(&["--since", "2099-01-01T00:00:00Z"]).is_empty());
+    let tick = all.iter().find(|line| line["text"] == "tick 5").unwrap();
+    let since = told(&[
+        "--tail",
+        "all",
+        "--since",
+        tick["time"].as_str().unwrap(),
+        "web",
+    ]);
+    assert_eq!(since.first().unwrap()["text"], "tick 5", "{since:#?}");
+
+    // Of a container that was replaced, only what is there can be told.
+    stack.ok(&["up", "-d", "--recreate", "web"]);
+    following.until("-- replaced", 1);
+    following.again("tick 3");
+    let new = told(&[
+        "--tail",
+        "all",
+        "--since",
+        tick["time"].as_str().unwrap(),
+        "web",
+    ]);
+    assert_eq!(new.first().unwrap()["text"], "begins", "{new:#?}");
+
+    // A wrong Stackfile keeps nobody from the logs of what runs; none at all is no failure.
+    let right = stack.read("Stackfile.kdl");
+    stack.write("Stackfile.kdl", "stack app\nservice web { imagine; }\n");
+    let ran = stack.ok(&["logs", "--tail", "1", "web"]);
+    assert_eq!(ran.out.lines().count(), 1, "{}", ran.err);
+    assert!(ran.err.contains("devrun check"), "{}", ran.err);
+    stack.write("Stackfile.kdl", &right);
+    session.unwrap().interrupt();
+    stack.ok(&["down"]);
+    assert!(told(&[]).is_empty());
+    assert_eq!(stack.run(&["logs", "nobody"]).code, 2);
+}

@@ -1,11 +1,12 @@
 //! Logs as they come, across restarts and replacements of their containers.
 //!
 //! Each container has a task that reads its log to the end, and again when it was started again:
-//! from the last line on, so that there is neither gap nor doubling. Each has a channel of its own,
-//! so that a service that floods waits for the reader alone.
+//! from the last line on, so that there is neither gap nor doubling. What is read waits in bounds
+//! for whoever prints, so that nobody waits for a service that floods.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::pin::Pin;
+use std::time::Instant;
 
 use devrun_core::observed::{Happened, Observed};
 use devrun_core::spec::{Container, ContainerState};
@@ -15,30 +16,46 @@ use time::OffsetDateTime;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::waiting::Waiting;
 use crate::engine::{Engine, LogLine, LogOptions, nanoseconds};
 
-/// So many lines of one container may wait to be printed.
-const WAITING: usize = 256;
-/// So many lines that have come together are put in order of their time.
-const TOGETHER: usize = 512;
+/// So many lines of one container may be on their way from its log.
+const ON_THE_WAY: usize = 256;
+/// So many lines are taken in at once, before anything else is looked at.
+const AT_ONCE: usize = 512;
+/// So many lines are handed over to be printed together.
+const HANDFUL: usize = 32;
 
 /// What is to be printed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Told {
     /// A line of a service.
     Line(LogLine),
     /// Here the log of another start, or of another container, begins.
     Again(&'static str, OffsetDateTime),
+    /// So many lines up to then are not told, as there was no end of them.
+    Dropped(u64, OffsetDateTime),
 }
 
 impl Told {
-    fn time(&self) -> OffsetDateTime {
+    pub(super) fn time(&self) -> OffsetDateTime {
         match self {
             Told::Line(line) => line.time,
-            Told::Again(_, time) => *time,
+            Told::Again(_, time) | Told::Dropped(_, time) => *time,
+        }
+    }
+
+    /// The bytes of its text.
+    pub(super) fn size(&self) -> usize {
+        match self {
+            Told::Line(line) => line.text.len(),
+            Told::Again(..) | Told::Dropped(..) => 0,
         }
     }
 }
+
+/// Some of what is to be printed, each with its service.
+pub(super) type Handful = Vec<(String, Told)>;
 
 type Stream1 = Pin<Box<dyn Stream<Item = (String, Told)> + Send>>;
 
@@ -60,7 +77,9 @@ pub(super) struct Follower {
     /// The container of each service that is read, and the way to tell it of another start.
     reading: BTreeMap<String, Reading>,
     lines: SelectAll<Stream1>,
-    ready: VecDeque<(String, Told)>,
+    waiting: Waiting,
+    /// Only lines with this text.
+    grep: Option<String>,
     events: mpsc::Receiver<Observed>,
 }
 
@@ -78,36 +97,53 @@ impl Follower {
             from,
             reading: BTreeMap::new(),
             lines: SelectAll::new(),
-            ready: VecDeque::new(),
+            waiting: Waiting::default(),
+            grep: None,
             events: engine.events(stack),
         }
     }
 
-    /// The next thing to print; `None` once nothing can come any more.
-    pub(super) async fn next(&mut self) -> Option<(String, Told)> {
+    /// Only lines that hold this text.
+    pub(super) fn only(self, grep: Option<String>) -> Follower {
+        Follower { grep, ..self }
+    }
+
+    /// Hands over what is to be printed, until nothing can come any more or nobody prints.
+    pub(super) async fn run(mut self, printing: mpsc::Sender<Handful>) {
         loop {
-            if let Some(told) = self.ready.pop_front() {
-                return Some(told);
-            }
+            let due = self.waiting.due();
             tokio::select! {
-                // First who is read, then what they say.
-                biased;
-                observed = self.events.recv() => self.observe(observed?),
+                observed = self.events.recv() => match observed {
+                    Some(observed) => self.observe(observed),
+                    None => return,
+                },
                 Some(told) = self.lines.next() => self.gather(told),
+                permit = handed_over(&printing, due) => match permit {
+                    Some(permit) => permit.send(self.handful()),
+                    None => return,
+                },
+                () = printing.closed() => return,
             }
         }
     }
 
-    /// Lines that are there at the same time are told in order of time.
     fn gather(&mut self, first: (String, Told)) {
-        let mut together = vec![first];
-        while together.len() < TOGETHER
-            && let Some(Some(told)) = self.lines.next().now_or_never()
-        {
-            together.push(told);
+        let now = Instant::now();
+        let (service, told) = first;
+        self.waiting.add(service, told, now);
+        for _ in 1..AT_ONCE {
+            let Some(Some((service, told))) = self.lines.next().now_or_never() else {
+                return;
+            };
+            self.waiting.add(service, told, now);
         }
-        together.sort_by_key(|(_, told)| told.time());
-        self.ready.extend(together);
+    }
+
+    fn handful(&mut self) -> Handful {
+        let now = Instant::now();
+        std::iter::from_fn(|| self.waiting.next(now))
+            .take(HANDFUL)
+            .collect()
     }
 
     fn observe(&mut self, observed: Observed) {
@@ -183,7 +219,7 @@ impl Follower {
         start: i128,
         how: Option<&'static str>,
     ) {
-        let (sender, lines) = mpsc::channel(WAITING);
+        let (sender, lines) = mpsc::channel(ON_THE_WAY);
         let (starts, other_starts) = mpsc::unbounded_channel();
         let task = Reader {
             engine: self.engine.clone(),
@@ -192,6 +228,7 @@ impl Follower {
             start,
             starts: other_starts,
             lines: sender,
+            grep: self.grep.clone(),
         };
         tokio::spawn(task.run(how));
         let name = service.to_owned();
@@ -217,6 +254,7 @@ struct Reader {
     start: i128,
     starts: mpsc::UnboundedReceiver<i128>,
     lines: mpsc::Sender<Told>,
+    grep: Option<String>,
 }
 
 impl Reader {
@@ -257,11 +295,30 @@ impl Reader {
         while let Some(Ok(line)) = log.next().await {
             if line.time > self.told {
                 self.told = line.time;
+                if self
+                    .grep
+                    .as_ref()
+                    .is_some_and(|text| !line.text.contains(text))
+                {
+                    continue;
+                }
                 self.lines.send(Told::Line(line)).await.map_err(|_| ())?;
             }
         }
         Ok(())
     }
+}
+
+/// Room to print, once something is due; `None` where nobody prints any more.
+async fn handed_over(
+    printing: &mpsc::Sender<Handful>,
+    due: Option<Instant>,
+) -> Option<mpsc::Permit<'_, Handful>> {
+    match due {
+        Some(due) => tokio::time::sleep_until(due.into()).await,
+        None => std::future::pending().await,
+    }
+    printing.reserve().await.ok()
 }
 
 fn at_time(nanoseconds: i128) -> OffsetDateTime {
