@@ -10,12 +10,13 @@ use super::context::Context;
 use super::output::line;
 use super::signals::Signals;
 
-/// Without `--follow` the stream ends where nothing new has come for so long.
-const ALL_TOLD: std::time::Duration = std::time::Duration::from_millis(200);
-
 pub(super) async fn run(global: &Global, options: &Events) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
-    let Some(mut client) = Client::ask(&place(&context)?, &Ask::Follow).await? else {
+    let ask = match options.follow {
+        true => Ask::Follow,
+        false => Ask::History,
+    };
+    let Some(mut client) = Client::ask(&place(&context)?, &ask).await? else {
         return Err(Trouble::new(
             Exit::Failed,
             format!("{} has no session, so nothing happens", context.stack.name),
@@ -27,20 +28,11 @@ pub(super) async fn run(global: &Global, options: &Events) -> Result<u8, Trouble
         let tell = tokio::select! {
             tell = client.next() => tell?,
             () = signals.next() => return Ok(Exit::Done.code()),
-            () = all_told(options.follow) => return Ok(Exit::Done.code()),
         };
         match tell {
             Some(Tell::Notice { notice }) => line(global.color, &notice.to_string())?,
             Some(_) => {}
             None => return Ok(Exit::Done.code()),
         }
-    }
-}
-
-async fn all_told(follow: bool) {
-    if follow {
-        std::future::pending().await
-    } else {
-        tokio::time::sleep_until(tokio::time::Instant::now() + ALL_TOLD).await;
     }
 }
