@@ -199,7 +199,24 @@ impl Driver {
 
     /// Reads the Stackfile, for the first time or again.
     fn reload(&mut self) {
-        let (mut stackfile, reads) = load::read(&self.load);
+        let (stackfile, reads) = load::read(&self.load);
+        self.loaded(stackfile, reads);
+    }
+
+    /// Reads it again for somebody who may know of a save that nobody has told of, or not yet.
+    fn reload_if_changed(&mut self) {
+        let (stackfile, reads) = load::read(&self.load);
+        let before = self.stack.as_ref();
+        let equal = match &stackfile {
+            Stackfile::Loaded { stack, .. } => before == Some(stack),
+            Stackfile::Rejected { .. } => true,
+        };
+        if !equal || self.watcher.is_none() {
+            self.loaded(stackfile, reads);
+        }
+    }
+
+    fn loaded(&mut self, mut stackfile: Stackfile, reads: Vec<PathBuf>) {
         self.reads = reads;
         if let (
             Stackfile::Loaded {
@@ -376,11 +393,9 @@ impl Driver {
                 recreate,
             } => {
                 self.follow(false, reply);
-                let before = self.load.shell.clone();
                 self.load.shell.extend(variables);
-                if before != self.load.shell {
-                    self.reload();
-                }
+                // Nobody may have told of a save, or not yet.
+                self.reload_if_changed();
                 self.feed(Event::Request(Request::Up {
                     services,
                     profiles,

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::kit::{Ran, Scratch, docker, eventually, free_port, said};
+use crate::kit::{Ran, Scratch, docker, eventually, free_port, identity, said};
 
 /// Two services that say something, in a known order.
 const TALKERS: &str = r#"stack app
@@ -415,4 +415,25 @@ fn exec_passes_code_arguments_and_stdin_on() {
         said(&absent)
     );
     assert_eq!(stack.run(&["exec", "nobody", "true"]).code, 2);
+}
+
+#[test]
+fn a_second_up_applies_what_was_saved_while_nobody_watched() {
+    let text = "stack app\nservice one { image \"redis:7\"; environment { WORD \"old\"; }; }\n\
+                service other { image \"redis:7\"; }\n";
+    let stack = Scratch::new("reread", &[("Stackfile.kdl", text)]);
+    let mut session = stack.up(&["--no-watch"]);
+    session.ready();
+    let other = identity(&stack.container("other"));
+    stack.edit("Stackfile.kdl", "old", "new");
+    stack.ok(&["up", "-d"]);
+    let word = docker(&["exec", &stack.container("one"), "printenv", "WORD"]).out;
+    assert_eq!(word.trim(), "new");
+    assert_eq!(identity(&stack.container("other")), other);
+    let events = stack.ok(&["events"]).out;
+    assert!(
+        events.lines().last().unwrap().contains("settled"),
+        "{events}"
+    );
+    session.interrupt();
 }
