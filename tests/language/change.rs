@@ -1,55 +1,159 @@
-//! A word that changes recreates the service that it belongs to, and no other.
+//! Each word of a service: what the engine knows by it, before and after it was changed; and that a
+//! change makes its own container anew and no other.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde_json::Value;
 
 use crate::kit::{Scratch, docker};
 
-const BEFORE: &str = r#"stack app
-secret key text="one"
-service other { image "redis:7" }
-service web {
-    image "python:3.13-slim"
-    command "sleep" "1000"
-    init #true
-    user "root"
-    working-dir "/tmp"
-    label { tier "one" }
-    secret key
+/// A word, how it is changed, where the engine's answer has it, and what it is then.
+struct Case {
+    name: &'static str,
+    lines: [&'static str; 2],
+    at: &'static str,
+    values: [&'static str; 2],
 }
-"#;
 
-fn id(stack: &Scratch, service: &str) -> String {
-    docker(&["inspect", "-f", "{{.Id}}", &stack.container(service)]).out
+/// `STACK` stands for the stack's name.
+const WORDS: &str = include_str!("words.txt");
+
+fn cases() -> Vec<Case> {
+    let rows = WORDS.lines().filter(|line| !line.starts_with('#'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let [name, before, after, at, was, is] = cells[..] else {
+            panic!("not six cells: {row}");
+        };
+        Case {
+            name,
+            lines: [before, after],
+            at,
+            values: [was, is],
+        }
+    })
+    .collect()
+}
+
+/// What is declared at the top for some of them.
+const TOP: [&str; 2] = [
+    "stack app
+volume one
+volume two
+network left
+network right
+secret key text=\"first\"
+config-file conf text=\"first\"
+",
+    "stack app
+volume one
+volume two
+network left
+network right
+secret key text=\"second\"
+config-file conf text=\"second\"
+",
+];
+
+/// Words that are about devrun and not about the container.
+const NOT_THE_CONTAINERS: [(&str, &str); 6] = [
+    ("ready-timeout \"1m\"", "ready-timeout \"2m\""),
+    ("post-start \"true\"", "post-start \"true\" \"1\""),
+    ("depends-on control", "depends-on control condition=started"),
+    ("trigger auto", "trigger manual"),
+    ("pull missing", "pull never"),
+    ("on \"here/*\" { restart }", "on \"here/*.x\" { restart }"),
+];
+
+fn stackfile(cases: &[Case], changed: bool) -> String {
+    let mut text = TOP[usize::from(changed)].to_owned();
+    let mut service = |name: &str, line: &str| {
+        let sleeps = if line.starts_with("command") {
+            ""
+        } else {
+            "command \"sleep\" \"1000\"\n"
+        };
+        let init = if line.starts_with("init") {
+            ""
+        } else {
+            "init #true\n"
+        };
+        let _ = writeln!(
+            text,
+            "service {name} {{\nimage \"redis:7\"\n{sleeps}{init}{line}\n}}"
+        );
+    };
+    service("control", "");
+    for case in cases {
+        service(case.name, case.lines[usize::from(changed)]);
+    }
+    for (number, (before, after)) in NOT_THE_CONTAINERS.iter().enumerate() {
+        service(
+            &format!("kept{number}"),
+            if changed { after } else { before },
+        );
+    }
+    text
+}
+
+/// All containers of the stack, by service.
+fn containers(stack: &Scratch) -> BTreeMap<String, Value> {
+    let label = format!("label=devrun.stack={}", stack.name);
+    let ids = docker(&["ps", "-aq", "--filter", &label]).out;
+    let mut arguments = vec!["inspect"];
+    arguments.extend(ids.split_whitespace());
+    let all: Vec<Value> = serde_json::from_str(&docker(&arguments).out).unwrap();
+    let service = |it: &Value| {
+        it["Config"]["Labels"]["devrun.service"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    all.into_iter().map(|it| (service(&it), it)).collect()
+}
+
+fn check(stack: &Scratch, cases: &[Case], found: &BTreeMap<String, Value>, which: usize) {
+    for case in cases {
+        let at = case.at.replace("STACK", &stack.name);
+        let wanted = case.values[which].replace("STACK", &stack.name);
+        let wanted: Value = serde_json::from_str(&wanted).unwrap();
+        let seen = found[case.name].pointer(&at).unwrap_or(&Value::Null);
+        assert_eq!(*seen, wanted, "{}", case.name);
+    }
+}
+
+/// Which of them are another container now.
+fn anew(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Vec<String> {
+    let names = before
+        .keys()
+        .filter(|name| before[*name]["Id"] != after[*name]["Id"]);
+    names.cloned().collect()
 }
 
 #[test]
-fn a_change_recreates_its_own_service_with_the_reason() {
-    let stack = Scratch::new("change", &[("Stackfile.kdl", BEFORE)]);
-    stack.ok(&["up", "-d", "--no-watch"]);
-    let other = id(&stack, "other");
-    for (old, new, reason) in [
-        ("\"/tmp\"", "\"/var\"", "working-dir"),
-        ("tier \"one\"", "tier \"two\"", "label"),
-        ("text=\"one\"", "text=\"two\"", "files"),
-        ("    user \"root\"\n", "    read-only #true\n", "read-only"),
-        (
-            "secret key\n}",
-            "secret key\n    network own { alias \"w\" }\n}",
-            "network",
-        ),
-    ] {
-        if new.contains("network own") {
-            stack.edit("Stackfile.kdl", "stack app\n", "stack app\nnetwork own\n");
-        }
-        let before = id(&stack, "web");
-        stack.edit("Stackfile.kdl", old, new);
-        let plan = stack.ok(&["up", "--dry-run"]);
-        let said = format!("{}{}", plan.out, plan.err);
-        assert!(
-            said.contains("changed:") && said.contains(reason),
-            "{reason}: {said}"
-        );
-        stack.ok(&["stop"]);
-        stack.ok(&["up", "-d", "--no-watch"]);
-        assert_ne!(id(&stack, "web"), before, "{reason}");
-        assert_eq!(id(&stack, "other"), other, "{reason}");
-    }
+fn each_word_reaches_the_engine_and_its_change_makes_that_container_anew() {
+    let cases = cases();
+    let first = stackfile(&cases, false);
+    let stack = Scratch::new("change", &[("Stackfile.kdl", &first), ("here/file", "")]);
+    stack.ok(&["up", "-d"]);
+    let before = containers(&stack);
+    check(&stack, &cases, &before, 0);
+
+    // One word of one service.
+    stack.edit("Stackfile.kdl", "hostname \"a\"", "hostname \"c\"");
+    stack.ok(&["wait"]);
+    let one = containers(&stack);
+    assert_eq!(anew(&before, &one), ["hostname"]);
+    let events = stack.ok(&["events"]).out;
+    assert!(events.contains("changed: hostname"), "{events}");
+
+    // All of them.
+    stack.write("Stackfile.kdl", &stackfile(&cases, true));
+    stack.ok(&["wait"]);
+    let all = containers(&stack);
+    check(&stack, &cases, &all, 1);
+    let mut names: Vec<&str> = cases.iter().map(|case| case.name).collect();
+    names.sort_unstable();
+    assert_eq!(anew(&one, &all), names);
 }
