@@ -17,3 +17,5 @@ mod files;
 mod inspect;
 #[path = "language/life.rs"]
 mod life;
+#[path = "language/shared.rs"]
+mod shared;

@@ -45,6 +45,7 @@ pub(super) async fn run(global: &Global, options: &Up) -> Result<u8, Trouble> {
             steps.push(off(service));
         }
     }
+    with_the_network_of(&context, &mut steps);
     steps.extend(orphans(&context, &containers).map(|container| undeclared(container, options)));
     if global.format == Format::Json {
         let object = serde_json::json!({
@@ -55,6 +56,30 @@ pub(super) async fn run(global: &Global, options: &Up) -> Result<u8, Trouble> {
         print(global, &context, &steps)?;
     }
     Ok(Exit::Done.code())
+}
+
+/// Whoever has the network of a service is made anew together with it.
+fn with_the_network_of(context: &Context, steps: &mut [Step]) {
+    for service in &context.stack.services {
+        let Some(other) = service.settings.network_of() else {
+            continue;
+        };
+        let anew = |step: &&Step| {
+            step.kind == "service"
+                && step.name == other
+                && matches!(step.action, "recreate" | "create")
+        };
+        if steps.iter().find(anew).is_none() {
+            continue;
+        }
+        let own = |step: &&mut Step| step.kind == "service" && step.name == service.name;
+        if let Some(step) = steps.iter_mut().find(own)
+            && matches!(step.action, "keep" | "start")
+        {
+            step.action = "recreate";
+            step.reason = format!("{other}, whose network it has, is made anew");
+        }
+    }
 }
 
 /// Containers of this stack and checkout whose service is no longer declared.
@@ -91,7 +116,13 @@ pub(super) async fn of_service(
         .map_err(|failure| trouble(&service.name, failure))?;
     let root = root_hash(&stack.root);
     let parts = image.map(|image| {
-        let spec = make::container(stack, service, &image, &root, None);
+        let container_of = |name: &str| {
+            let mut found = containers.iter();
+            let other = found.find(|container| container.service() == name)?;
+            Some(other.id.clone())
+        };
+        let settled = make::settled(stack, service, container_of);
+        let spec = make::container(stack, &settled, &image, &root, None);
         let of = |name: &str| spec.labels.get(name).cloned().unwrap_or_default();
         (image, of(label::SPEC), of(label::PARTS))
     });
@@ -143,7 +174,7 @@ fn decide(
         Some(_) if recreate => ("recreate", "asked for".to_owned()),
         Some(seen) if seen.label(label::SPEC) != spec => (
             "recreate",
-            make::difference(seen.label(label::PARTS), &parts),
+            make::reason(service, seen.label(label::PARTS), &parts),
         ),
         Some(seen) => match seen.state {
             ContainerState::Running => ("keep", String::new()),

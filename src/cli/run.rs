@@ -4,6 +4,7 @@ use std::io::IsTerminal;
 
 use devrun_core::effect::Exit;
 use devrun_core::event::{Failure, Progress};
+use devrun_core::make::settled;
 use devrun_core::one_off::one_off;
 use devrun_core::spec::{Container, ContainerState};
 use devrun_stack::Service;
@@ -98,6 +99,8 @@ async fn fresh(
         .await
         .map_err(|failure| trouble(&service.name, failure))?;
     let root = root_hash(&stack.root);
+    // Whose network it has is called by its name here: for one command nothing is compared.
+    let service = &settled(stack, service, |_| None);
     for number in 1.. {
         let spec = one_off(stack, service, &image, &root, number, &options.command);
         match engine.create_attached(&spec, tty).await {

@@ -113,6 +113,9 @@ pub(super) fn from_answer(doing: String, status: u16, message: &str) -> EngineEr
             detail: message.into(),
         };
     }
+    if message.contains("of a non running container") {
+        return EngineError::LenderMissing { doing };
+    }
     if message.contains("rootfs is marked read-only") {
         return EngineError::ReadOnlyRoot { doing };
     }

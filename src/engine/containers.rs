@@ -186,12 +186,24 @@ impl Engine {
 
     /// Starts a container; one that runs already is fine.
     pub(crate) async fn start(&self, id: &str) -> Result<(), EngineError> {
-        within(
-            &format!("starting {}", short(id)),
-            PATIENT,
-            self.docker.start_container(id, None),
-        )
-        .await
+        let call = self.docker.start_container(id, None);
+        let started = within(&format!("starting {}", short(id)), PATIENT, call).await;
+        self.who_is_missing(id, started).await
+    }
+
+    /// The engine's "no such container" may be about the one whose network this one has.
+    async fn who_is_missing(
+        &self,
+        id: &str,
+        done: Result<(), EngineError>,
+    ) -> Result<(), EngineError> {
+        let Err(EngineError::NoSuchContainer { doing }) = done else {
+            return done;
+        };
+        Err(match self.inspect(id).await? {
+            Some(_) => EngineError::LenderMissing { doing },
+            None => EngineError::NoSuchContainer { doing },
+        })
     }
 
     /// Asks it to end and kills it after `grace`; one that is stopped already is fine.
@@ -225,7 +237,8 @@ impl Engine {
             ..Default::default()
         };
         let call = self.docker.restart_container(id, Some(options));
-        within(&format!("restarting {}", short(id)), grace + PATIENT, call).await
+        let restarted = within(&format!("restarting {}", short(id)), grace + PATIENT, call).await;
+        self.who_is_missing(id, restarted).await
     }
 
     /// Removes a container, a running one only with `force`. Its anonymous volumes stay:

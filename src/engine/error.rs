@@ -99,6 +99,12 @@ pub(crate) enum EngineError {
         /// What was being done.
         doing: String,
     },
+    /// The container that it has its network, or another part, of is gone, or does not run.
+    #[error("{doing}: the container whose network it has does not run")]
+    LenderMissing {
+        /// What was being done.
+        doing: String,
+    },
     /// The container does not run, so nothing can be done in it.
     #[error("{doing}: the container is not running")]
     NotRunning {
@@ -214,6 +220,9 @@ impl EngineError {
             }
             Self::BindMissing { path, .. } => format!("create {path}, or correct the path in the Stackfile"),
             Self::CommandMissing { .. } => "correct the command, or install it in the image".into(),
+            Self::LenderMissing { .. } => {
+                "start the one that `network-mode` names, or correct the name in the Stackfile".into()
+            }
             Self::OutOfRange { .. } => "lower the limit in the Stackfile".into(),
             Self::Other { detail, .. } if detail.contains("non-overlapping IPv4 address pool") => {
                 "the engine has no addresses left for networks: docker network prune".into()

@@ -1,5 +1,6 @@
 //! A service and its image to what the engine is told, with the hash of each part.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -79,6 +80,40 @@ pub fn container(
         spec.labels.insert(label::RUN.to_owned(), run.to_owned());
     }
     spec
+}
+
+/// The service as the engine is told of it: where it has the network of another one, that is a
+/// container's, by its id, so that it is made anew when the other one was.
+#[must_use]
+pub fn settled<'a>(
+    stack: &Stack,
+    service: &'a Service,
+    container_of: impl Fn(&str) -> Option<String>,
+) -> Cow<'a, Service> {
+    let Some(other) = service.settings.network_of() else {
+        return Cow::Borrowed(service);
+    };
+    let named = || {
+        stack
+            .service(other)
+            .map(|other| other.container_name.clone())
+    };
+    let container = container_of(other).or_else(named).unwrap_or_default();
+    let mut service = service.clone();
+    service.settings.network_mode = Some(format!("container:{container}"));
+    Cow::Owned(service)
+}
+
+/// Why a service's container is made anew, from two labels of [`label::PARTS`].
+#[must_use]
+pub fn reason(service: &Service, before: &str, now: &str) -> String {
+    let said = difference(before, now);
+    match service.settings.network_of() {
+        Some(other) if said == "changed: network-mode" => {
+            format!("{other}, whose network it has, was made anew")
+        }
+        _ => said,
+    }
 }
 
 /// Name on the engine of the image that a service is built into, without the tag. Services that

@@ -62,6 +62,40 @@ pub(crate) struct Draft {
     pub(crate) alone: bool,
 }
 
+impl Draft {
+    /// Whose network it has, where it has that of another service.
+    pub(crate) fn network_of(&self) -> Option<(&str, SourceSpan)> {
+        let mode = self.settings.network_mode.as_ref()?;
+        Some((mode.value.strip_prefix("service:")?, mode.at))
+    }
+
+    /// Whoever has the network of another service depends on it: that one is there before, and
+    /// takes the network along when its process ends.
+    pub(crate) fn lean_on_network(&mut self) {
+        let Some(mode) = self.settings.network_mode.clone() else {
+            return;
+        };
+        let Some(name) = mode.value.strip_prefix("service:") else {
+            return;
+        };
+        let said = |on: &&mut Said<DraftDependency>| on.value.service == name;
+        if let Some(dependency) = self.depends_on.iter_mut().find(said) {
+            dependency.value.follow = true;
+            return;
+        }
+        self.depends_on.push(Said {
+            value: DraftDependency {
+                service: name.to_owned(),
+                condition: Some(Condition::Started),
+                follow: true,
+                required: true,
+            },
+            at: mode.at,
+            layer: mode.layer,
+        });
+    }
+}
+
 /// Where the image comes from.
 #[derive(Debug, Clone)]
 pub(crate) enum DraftSource {

@@ -69,6 +69,7 @@ pub(crate) fn service<'a>(
     layers.defaults(cx);
     let defaults = cx.layer;
     layers.body(cx, node.children(), node.kind.place(), Speaker::Itself);
+    layers.draft.lean_on_network();
     Laid {
         node,
         draft: layers.draft,

@@ -3,10 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use devrun_stack::Service;
+
 use super::Session;
-use super::machine::{Doing, Machine, Update};
+use super::machine::{Doing, ImageState, Machine, Update};
 use crate::effect::Effect;
 use crate::plan::Follow;
+use crate::spec::label;
 
 /// What a save triggers waits until nothing was saved for so long, so that an editor's "save all"
 /// restarts once; the sync itself does not wait.
@@ -172,6 +175,34 @@ impl Session {
         true
     }
 
+    /// Whether it has the network of that service's present process already, or gets it with a new
+    /// container anyway.
+    fn has_its_network(&self, service: &Service, other: &str) -> bool {
+        if service.settings.network_of() != Some(other) {
+            return false;
+        }
+        let seen = |name: &str| self.machines.get(name)?.container.as_ref();
+        let (Some(own), Some(others)) = (seen(&service.name), seen(other)) else {
+            return true;
+        };
+        self.lost_network(service) || own.started_ns > others.started_ns
+    }
+
+    /// Whether it has the network of a container that is gone: no restart gives it back.
+    pub(super) fn lost_network(&self, service: &Service) -> bool {
+        if service.settings.network_of().is_none() {
+            return false;
+        }
+        let Some(machine) = self.machines.get(&service.name) else {
+            return false;
+        };
+        let (Some(seen), ImageState::Have(image)) = (&machine.container, &machine.image) else {
+            return false;
+        };
+        let wanted = self.spec(service, image);
+        wanted.is_some_and(|spec| spec.labels.get(label::SPEC) != Some(&seen.spec))
+    }
+
     /// Whoever asked to follow this service restarts, once it is ready again.
     pub(super) fn follow_dependents(&mut self, name: &str) {
         if !self
@@ -190,7 +221,7 @@ impl Session {
                 .depends_on
                 .iter()
                 .any(|dependency| dependency.follow && dependency.service == name);
-            if !follows {
+            if !follows || self.has_its_network(service, name) {
                 continue;
             }
             if let Some(machine) = self.machines.get_mut(&service.name)

@@ -72,7 +72,10 @@ impl Session {
         let Some(machine) = self.machines.get(name) else {
             return;
         };
-        if machine.can_follow() && self.step_follow(name) {
+        let lost = self
+            .service(name)
+            .is_some_and(|service| self.lost_network(service));
+        if machine.can_follow() && !lost && self.step_follow(name) {
             return;
         }
         self.rebuild_for_nobody(name);
@@ -226,10 +229,9 @@ impl Session {
             return;
         };
         let parts = spec.labels.get(label::PARTS).map_or("", String::as_str);
-        let reason = if machine.recreate {
-            "asked for".to_owned()
-        } else {
-            make::difference(&seen.parts, parts)
+        let reason = match self.service(name) {
+            Some(service) if !machine.recreate => make::reason(service, &seen.parts, parts),
+            _ => "asked for".to_owned(),
         };
         let old = Old {
             container: seen.id,
@@ -348,9 +350,11 @@ impl Session {
     /// The spec of a service's container as it should be now.
     pub(super) fn spec(&self, service: &Service, image: &Image) -> Option<ContainerSpec> {
         let stack = self.stack.as_ref()?;
+        let container_of = |name: &str| self.machines.get(name)?.container_id();
+        let service = make::settled(stack, service, container_of);
         Some(make::container(
             stack,
-            service,
+            &service,
             image,
             &self.options.root,
             self.options.run.as_deref(),

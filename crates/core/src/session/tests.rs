@@ -12,6 +12,7 @@ mod hooks;
 mod proxy;
 mod random;
 mod saving;
+mod shared;
 mod simulation;
 pub(crate) mod stacks;
 mod tasks;

@@ -32,7 +32,8 @@ pub struct Settings {
     /// The domain of that name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub domainname: Option<String>,
-    /// The engine's network mode instead of networks: `host` or `none`.
+    /// Instead of networks: `host`, `none`, `container:NAME`, or `service:NAME`, which stands for
+    /// the container of that service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network_mode: Option<String>,
     /// `host`: sees the processes of the machine.
@@ -131,6 +132,14 @@ pub struct Settings {
     /// Which of an image's variants, `linux/arm64`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub platform: Option<String>,
+}
+
+impl Settings {
+    /// The service whose network it has instead of one of its own.
+    #[must_use]
+    pub fn network_of(&self) -> Option<&str> {
+        self.network_mode.as_deref()?.strip_prefix("service:")
+    }
 }
 
 #[allow(

@@ -343,20 +343,14 @@ fn program(command: Command) -> Command {
 }
 
 fn network_mode(cx: &mut Context<'_>, text: &Text) -> Option<String> {
-    if text.value.starts_with("service:") || text.value.starts_with("container:") {
-        let problem = cx
-            .error(
-                "stackfile::planned",
-                text.span,
-                "not yet",
-                "sharing another container's network is planned, and not there yet",
-            )
-            .advise("services on one network find each other by name; host and none are there");
-        cx.report(problem);
-        return None;
-    }
-    cx.parsed(text, |text| {
-        known(text, &["host", "none"], "a network mode")
+    cx.parsed(text, |text| match text.split_once(':') {
+        Some(("service", name)) => value::name(name).map(|_| text.to_owned()),
+        Some(("container", name)) => value::engine_name(name).map(|_| text.to_owned()),
+        _ => known(
+            text,
+            &["host", "none", "service:NAME", "container:NAME"],
+            "a network mode",
+        ),
     })
 }
 

@@ -1,7 +1,7 @@
 //! What is passed on to the engine, and networks.
 
 use super::world::{World, told};
-use crate::{Attachment, Command, Gpus, Pull, Service, Stack, Tmpfs, Ulimit};
+use crate::{Attachment, Command, Condition, Gpus, Pull, Service, Stack, Tmpfs, Ulimit};
 
 fn stack(text: &str) -> Stack {
     let loaded = World::new(text).load();
@@ -274,4 +274,27 @@ fn ranges_of_ports_are_as_many_ports() {
         [(8000, 90), (8001, 91)]
     );
     assert_eq!(service("port \"5000-5001/udp\"").ports[1].protocol, "udp");
+}
+
+#[test]
+fn whoever_has_the_network_of_another_depends_on_it() {
+    let of = |more: &str| {
+        let stack = stack(&format!(
+            "stack app\nservice vpn {{ image \"x:1\" }}\nservice it {{ image \"x:1\"; network-mode \"service:vpn\"{more} }}\n"
+        ));
+        let it = stack.service("it").unwrap();
+        assert!(it.networks(&stack).is_empty());
+        assert_eq!(it.settings.network_of(), Some("vpn"));
+        it.depends_on.clone()
+    };
+    let [implied] = &of("")[..] else { panic!() };
+    assert_eq!(
+        (implied.condition, implied.follow, implied.required),
+        (Condition::Started, true, true)
+    );
+    let [said] = &of("; depends-on vpn")[..] else {
+        panic!()
+    };
+    assert_eq!((said.condition, said.follow), (Condition::Healthy, true));
+    assert_eq!(service("network-mode \"container:other-1\"").depends_on, []);
 }
