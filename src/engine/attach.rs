@@ -1,10 +1,10 @@
 //! `devrun attach`: the terminal of this process on the first process of a container that runs.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::containers::short;
@@ -17,11 +17,13 @@ use super::{Engine, EngineError, hijack};
 const LEAVE: [u8; 2] = [0x10, 0x11];
 /// How long the engine may take to note the end of a process whose output has ended.
 const NOTED: Duration = Duration::from_secs(5);
+/// The same where our input has ended, upon which the engine closes the output as well.
+const NOTED_AFTER_INPUT: Duration = Duration::from_secs(1);
 
 /// How it came to an end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Attached {
-    /// The person left; the process goes on.
+    /// The person, or what was piped in, has come to an end; the process goes on.
     Left,
     /// The process ended, with this code.
     Ended(i64),
@@ -42,6 +44,9 @@ impl Engine {
             u8::from(input),
         );
         let doing = format!("talking to {}", short(id));
+        // From now on, because the engine may start it again before its output is seen to end.
+        let (engine, own) = (self.clone(), id.to_owned());
+        let exit = Aborting(tokio::spawn(async move { engine.next_exit(&own).await }));
         let duplex = hijack::post(&self.dialer, &path, String::new(), &doing).await?;
         let (reader, writer) = tokio::io::split(duplex);
         let raw = tty && input && std::io::IsTerminal::is_terminal(&std::io::stdin());
@@ -55,9 +60,10 @@ impl Engine {
             async move { engine.resize_container(&own, rows, columns).await }
         };
         let resizing = raw.then(|| tokio::spawn(follow_size(resize)));
+        let input_over = AtomicBool::new(false);
         let ended = tokio::select! {
             copied = copy_out(reader, tty) => copied.map(|code| code.map(|_| Attached::Left)),
-            () = typed(input, raw, writer) => Ok(Some(Attached::Left)),
+            () = typed(input, raw, writer, &input_over) => Ok(Some(Attached::Left)),
             // Where the process has a terminal, Ctrl-C is a key like others.
             () = interrupted() => Ok(Some(Attached::Left)),
             _ = terminated() => Ok(Some(Attached::Left)),
@@ -65,22 +71,35 @@ impl Engine {
         resizing.iter().for_each(JoinHandle::abort);
         match ended {
             Ok(Some(attached)) => Ok(attached),
-            Ok(None) => self.ended(id).await,
+            Ok(None) => ended_with(exit, input_over.into_inner()).await,
             Err(error) => Err(local(&error)),
-        }
-    }
-
-    async fn ended(&self, id: &str) -> Result<Attached, EngineError> {
-        match tokio::time::timeout(NOTED, self.wait(id)).await {
-            Ok(code) => code.map(Attached::Ended),
-            // The engine has started it again already.
-            Err(_) => Ok(Attached::Ended(0)),
         }
     }
 }
 
+/// Ends with whoever waits for it.
+struct Aborting(JoinHandle<Result<i64, EngineError>>);
+
+impl Drop for Aborting {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn ended_with(mut exit: Aborting, input_over: bool) -> Result<Attached, EngineError> {
+    let patience = match input_over {
+        true => NOTED_AFTER_INPUT,
+        false => NOTED,
+    };
+    match tokio::time::timeout(patience, &mut exit.0).await {
+        Ok(Ok(code)) => code.map(Attached::Ended),
+        // It goes on, without us.
+        Ok(Err(_)) | Err(_) => Ok(Attached::Left),
+    }
+}
+
 /// Passes on what is typed; comes back when the keys for leaving were.
-async fn typed(input: bool, raw: bool, mut writer: impl AsyncWrite + Unpin) {
+async fn typed(input: bool, raw: bool, mut writer: impl AsyncWrite + Unpin, over: &AtomicBool) {
     if !input {
         return std::future::pending().await;
     }
@@ -98,13 +117,9 @@ async fn typed(input: bool, raw: bool, mut writer: impl AsyncWrite + Unpin) {
             return;
         }
     }
+    over.store(true, Ordering::Relaxed);
     let _ = writer.shutdown().await;
-    // The process goes on to speak, although nobody has more to tell it.
-    drain(chunks).await
-}
-
-async fn drain(mut chunks: mpsc::Receiver<Vec<u8>>) {
-    while chunks.recv().await.is_some() {}
+    // What the process has said until now is still shown: the engine closes the output then.
     std::future::pending().await
 }
 

@@ -306,9 +306,19 @@ impl Engine {
 
     /// Waits until it does not run (any more); the exit code. Without an end of its own.
     pub(crate) async fn wait(&self, id: &str) -> Result<i64, EngineError> {
+        self.wait_until(id, "not-running").await
+    }
+
+    /// Waits until its process ends, also where the engine starts it again; the exit code. Without
+    /// an end of its own.
+    pub(crate) async fn next_exit(&self, id: &str) -> Result<i64, EngineError> {
+        self.wait_until(id, "next-exit").await
+    }
+
+    async fn wait_until(&self, id: &str, condition: &str) -> Result<i64, EngineError> {
         let doing = format!("waiting for {}", short(id));
         let options = WaitContainerOptions {
-            condition: "not-running".into(),
+            condition: condition.into(),
         };
         let mut answers = self.docker.wait_container(id, Some(options));
         match answers.next().await {

@@ -1,7 +1,10 @@
 //! A terminal on the process of a service, and saves that wait.
 
+use std::io::Write;
+use std::process::Stdio;
+
 use crate::kit::terminal::CTRL_D;
-use crate::kit::{Scratch, Session, eventually, identity, said};
+use crate::kit::{Ran, Scratch, Session, eventually, identity, said};
 
 /// A program that stops at a breakpoint when its input says so.
 const PROGRAM: &str = "import sys
@@ -10,6 +13,8 @@ answer = 41
 for line in sys.stdin:
     if line.strip() == 'stop':
         breakpoint()
+    if line.strip() == 'seven':
+        sys.exit(7)
     print('heard', line.strip(), flush=True)
 ";
 
@@ -135,6 +140,69 @@ fn the_end_of_the_process_is_the_end_of_the_terminal() {
 }
 
 #[test]
+fn what_is_piped_in_reaches_the_process_which_outlives_it() {
+    let stack = app("attachpipe", &STACKFILE.replace("    tty #true\n", ""));
+    let _session = ready(&stack);
+    let process = identity(&stack.container("app"));
+    let piped = |line: &str| {
+        let mut attach = stack
+            .command(&["attach", "app"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = attach.stdin.take().unwrap();
+        stdin.write_all(line.as_bytes()).unwrap();
+        drop(stdin);
+        Ran::of(attach.wait_with_output().unwrap())
+    };
+    let left = piped("hello\n");
+    assert_eq!(left.code, 0, "{}", said(&left));
+    assert!(!left.err.contains("ended"), "{}", left.err);
+    eventually("it was heard", 30, || {
+        let logs = stack.ok(&["logs", "app"]).out;
+        logs.contains("heard hello").then_some(())
+    });
+    assert_eq!(identity(&stack.container("app")), process);
+
+    let ended = piped("seven\n");
+    assert_eq!(ended.code, 7, "{}", said(&ended));
+}
+
+#[test]
+fn what_is_declared_otherwise_waits_and_is_said() {
+    let stack = app("attachdeclared", STACKFILE);
+    let mut session = ready(&stack);
+    let process = identity(&stack.container("app"));
+    let mut terminal = stack.terminal("attach app");
+    terminal.expect("saves wait meanwhile");
+    stack.edit(
+        "Stackfile.kdl",
+        "    stdin-open",
+        "    environment { COLOUR blue }\n    stdin-open",
+    );
+    eventually("the change is counted", 30, || {
+        let reason = stack.service("app")["reason"].clone();
+        let reason = reason.as_str()?;
+        reason
+            .contains("its container is made anew then")
+            .then_some(())
+    });
+    let late = stack.run(&["wait", "app", "--timeout", "1s"]);
+    assert_eq!(late.code, 4, "{}", said(&late));
+    assert!(late.err.contains("terminal"), "{}", late.err);
+    assert_eq!(identity(&stack.container("app")), process);
+    terminal.keys(LEAVE);
+    let (_, rest) = terminal.end();
+    assert!(rest.contains("1 save waited"), "{rest}");
+    session.event("app", "update-planned", 30);
+    stack.ok(&["wait", "app"]);
+    let colour = stack.ok(&["exec", "app", "printenv", "COLOUR"]);
+    assert_eq!(colour.out.trim(), "blue");
+}
+
+#[test]
 fn without_a_session_or_an_input_it_is_said_what_is_missing() {
     let stack = app("attachbare", &STACKFILE.replace("    stdin-open #true\n    tty #true\n", "    command \"sh\" \"-c\" \"while :; do echo tick; sleep 0.1; done\"\n    init #true\n"));
     let session = ready(&stack);
@@ -180,7 +248,7 @@ fn saves_wait_for_a_trigger_where_the_stackfile_says_so() {
     assert_eq!(inside(&stack, "app"), "two");
     stack.ok(&["trigger"]);
     let by_itself = stack.run(&["trigger", "other"]);
-    assert_eq!(by_itself.code, 2, "{}", said(&by_itself));
+    assert_eq!(by_itself.code, 0, "{}", said(&by_itself));
     assert!(
         by_itself.err.contains("trigger manual"),
         "{}",

@@ -1,7 +1,10 @@
 //! Saves that wait: while a terminal is on the process of a service, or until somebody says so.
 
+use devrun_stack::Service;
+
 use super::Session;
-use super::machine::Machine;
+use super::machine::{ImageState, Machine};
+use crate::spec::label;
 
 impl Session {
     pub(super) fn on_attach(&mut self, name: &str) {
@@ -15,6 +18,17 @@ impl Session {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.terminals = machine.terminals.saturating_sub(1);
         }
+    }
+
+    /// A terminal is on a process whose container is to be made anew.
+    pub(super) fn replacement_waits(&self, service: &Service, machine: &Machine) -> bool {
+        let (ImageState::Have(image), Some(seen)) = (&machine.image, &machine.container) else {
+            return false;
+        };
+        machine.is_attended()
+            && self
+                .spec(service, image)
+                .is_some_and(|spec| spec.labels.get(label::SPEC) != Some(&seen.spec))
     }
 
     pub(super) fn on_trigger(&mut self, services: &[String]) {
@@ -52,9 +66,16 @@ pub(super) fn held(machine: &Machine) -> Option<Held> {
     }
 }
 
+/// What was saved and not begun with. A new declaration is a save too, and so is what a comparison
+/// may find, unless it comes with another.
+pub(super) fn waiting(machine: &Machine, replacement: bool) -> usize {
+    let told = machine.waiting_saves() + usize::from(replacement);
+    told.max(usize::from(machine.comparison_waits()))
+}
+
 /// Why a service that serves is not up to date, if its saves wait.
-pub(super) fn why_saves_wait(machine: &Machine) -> Option<String> {
-    let count = machine.waiting_saves();
+pub(super) fn why_saves_wait(machine: &Machine, replacement: bool) -> Option<String> {
+    let count = waiting(machine, replacement);
     let saves = match count {
         1 => "1 save waits".to_owned(),
         _ => format!("{count} saves wait"),
@@ -62,6 +83,9 @@ pub(super) fn why_saves_wait(machine: &Machine) -> Option<String> {
     if machine.is_attended() {
         return Some(match count {
             0 => "a terminal is on its process; saves wait meanwhile".to_owned(),
+            _ if replacement => format!(
+                "{saves} while a terminal is on its process; its container is made anew then"
+            ),
             _ => format!("{saves} while a terminal is on its process"),
         });
     }

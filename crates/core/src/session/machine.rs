@@ -400,6 +400,11 @@ impl Machine {
         self.terminals > 0 && self.running()
     }
 
+    /// Its trees are to be compared again, which would bring over what differs.
+    pub(crate) fn comparison_waits(&self) -> bool {
+        self.is_attended() && self.ready && self.attached.is_none()
+    }
+
     /// Saves wait for somebody to say so.
     pub(crate) fn awaits_trigger(&self) -> bool {
         self.manual && !self.triggered
@@ -427,7 +432,7 @@ impl Machine {
         if self.wanted != Wanted::Run {
             return 0;
         }
-        let under_way = self.update.is_some() || !self.follow.is_empty();
+        let under_way = self.update.is_some() || !self.follow.is_empty() || self.comparison_waits();
         self.pending.len().max(usize::from(under_way))
     }
 
@@ -458,6 +463,7 @@ impl Machine {
             && !self.again
             && self.suspect.is_none()
             && !matches!(self.image, ImageState::Busy(_) | ImageState::Unknown { .. })
+            && !self.comparison_waits()
             && (self.awaits_trigger() || (self.pending.is_empty() && self.follow.is_empty()))
     }
 }

@@ -92,6 +92,11 @@ impl Session {
             ImageState::Have(image) => Some(image.name.clone()),
             _ => None,
         };
+        let replacement = self.replacement_waits(service, machine);
+        let waiting = match machine.wanted {
+            Wanted::Run => super::hold::waiting(machine, replacement),
+            Wanted::Off | Wanted::Stopped => 0,
+        };
         ServiceView {
             name: service.name.clone(),
             state,
@@ -106,7 +111,7 @@ impl Session {
             image,
             restarts: machine.restarts,
             transport: machine.attached,
-            pending: machine.unfinished(),
+            pending: machine.unfinished().max(waiting),
             held: super::hold::held(machine),
             took: machine.start_took,
         }
@@ -143,12 +148,12 @@ impl Session {
             return facts(State::Failed, Some(reason));
         }
         if machine.ready && machine.running() {
-            return Self::facts_of_ready(machine);
+            return self.facts_of_ready(service, machine);
         }
         self.facts_of_starting(service, machine)
     }
 
-    fn facts_of_ready(machine: &Machine) -> Facts {
+    fn facts_of_ready(&self, service: &Service, machine: &Machine) -> Facts {
         let (state, reason) = match machine.health {
             Some(Health::Unhealthy) => {
                 let reason = match &machine.last_probe {
@@ -161,7 +166,11 @@ impl Session {
                 State::Ready,
                 Some("its build failed; serving the version before".to_owned()),
             ),
-            _ => (State::Ready, super::hold::why_saves_wait(machine)),
+            _ => {
+                let replacement = self.replacement_waits(service, machine);
+                let reason = super::hold::why_saves_wait(machine, replacement);
+                (State::Ready, reason)
+            }
         };
         Facts { state, reason }
     }
@@ -286,13 +295,17 @@ impl Session {
             .values()
             .filter(|machine| machine.wanted == Wanted::Run)
             .collect();
-        let ready = wanted
-            .iter()
-            .all(|machine| machine.is_up() && machine.at_rest());
+        let done = |machine: &Machine| {
+            let replaced = self
+                .service(&machine.name)
+                .is_some_and(|service| self.replacement_waits(service, machine));
+            machine.is_up() && machine.at_rest() && !replaced
+        };
+        let ready = wanted.iter().all(|machine| done(machine));
         let stuck = self.connected
             && wanted
                 .iter()
-                .all(|machine| (machine.is_up() && machine.at_rest()) || self.hopeless(machine, 0));
+                .all(|machine| done(machine) || self.hopeless(machine, 0));
         let armed = self.armed || !self.options.watch;
         let settled = armed && self.connected && (ready || stuck);
         if settled && !self.settled {

@@ -193,6 +193,9 @@ impl Session {
             return;
         };
         if machine.attached.is_none() {
+            if machine.comparison_waits() {
+                return;
+            }
             let op = self.begin(name, Doing::Attach);
             self.emit(Effect::Attach { op, container });
         } else if let Some(command) = machine.hooks.front().cloned() {

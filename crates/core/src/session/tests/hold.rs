@@ -83,6 +83,12 @@ fn what_is_declared_otherwise_waits_for_the_terminal_too() {
     bench.attach("backend");
     bench.load(&APP.replace("port 8000", "port 8000; environment { A 1 }"));
     assert!(bench.open().is_empty(), "{:?}", bench.open());
+    assert_eq!(
+        bench.state("backend"),
+        "ready: 1 save waits while a terminal is on its process; its container is made anew then"
+    );
+    assert_eq!(bench.service("backend").pending, 1);
+    assert!(!bench.session.view().settled);
     bench.detach("backend");
     assert!(
         bench
@@ -92,6 +98,23 @@ fn what_is_declared_otherwise_waits_for_the_terminal_too() {
         "{:?}",
         bench.open()
     );
+}
+
+#[test]
+fn what_is_compared_again_waits_too() {
+    let mut bench = Bench::ready();
+    bench.attach("backend");
+    bench.feed(Event::Watch(WatchEvent::Overflow));
+    let lines = bench.finish();
+    assert!(
+        !lines.iter().any(|line| line.starts_with("attach backend")),
+        "{lines:?}"
+    );
+    assert_eq!(bench.service("backend").pending, 1);
+    assert!(!bench.session.view().settled);
+    assert_eq!(bench.detach("backend"), ["attach backend-1"]);
+    bench.finish();
+    assert!(bench.session.view().settled);
 }
 
 #[test]

@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
+use devrun_stack::Trigger;
+
 use super::bench::ROOT;
 use super::brief::brief;
 use super::stacks::loaded;
@@ -198,15 +200,16 @@ impl Simulation {
     fn load(&mut self) {
         let mut event = base(self.worker).clone();
         if let Event::Stackfile(Stackfile::Loaded { stack, .. }) = &mut event {
-            let backend = Arc::make_mut(stack)
-                .services
-                .iter_mut()
-                .find(|service| service.name == "backend");
             let edition = self.edition.to_string();
-            backend
-                .unwrap()
-                .environment
-                .insert("EDITION".into(), edition);
+            let manual = self.seed.is_multiple_of(4);
+            for service in &mut Arc::make_mut(stack).services {
+                if service.name == "backend" {
+                    let edition = edition.clone();
+                    service.environment.insert("EDITION".into(), edition);
+                } else if service.name == "frontend" && manual {
+                    service.trigger = Trigger::Manual;
+                }
+            }
             self.world.stack = stack.clone();
         }
         self.feed(event);
@@ -252,7 +255,8 @@ impl Simulation {
                 let message = "not a Stackfile".to_owned();
                 self.feed(Event::Stackfile(Stackfile::Rejected { message }));
             }
-            66..69 => self.up(number < 68),
+            66..68 => self.up(number < 67),
+            68 => self.trigger(),
             69 => self.terminal(),
             _ => self.on_a_container(number),
         }
@@ -265,6 +269,11 @@ impl Simulation {
             build: false,
             recreate,
         }));
+    }
+
+    /// Somebody asks for what waits for that.
+    fn trigger(&mut self) {
+        self.feed(Event::Request(Request::Trigger { services: vec![] }));
     }
 
     /// Somebody looks at a process for a while, and leaves.
@@ -448,6 +457,8 @@ fn what_heals_by_itself_heals_without_anybody() {
         while simulation.world.now < TROUBLE && simulation.step() {}
         simulation.world.faults = 0;
         simulation.settle_down("healing");
+        simulation.trigger();
+        simulation.settle_down("bringing over what waited");
         simulation.check_live();
         simulation.feed(Event::Signal);
         simulation.settle_down("going down");
@@ -475,6 +486,8 @@ fn after_any_trouble_saving_and_asking_again_brings_all_up() {
         simulation.settle_down("saving again");
         simulation.up(false);
         simulation.settle_down("asking again");
+        simulation.trigger();
+        simulation.settle_down("bringing over what waited");
         simulation.check_live();
         simulation.feed(Event::Signal);
         simulation.settle_down("going down");
