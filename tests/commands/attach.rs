@@ -144,7 +144,7 @@ fn what_is_piped_in_reaches_the_process_which_outlives_it() {
     let stack = app("attachpipe", &STACKFILE.replace("    tty #true\n", ""));
     let _session = ready(&stack);
     let process = identity(&stack.container("app"));
-    let piped = |line: &str| {
+    let piped = |line: &str, goes_on: bool| {
         let mut attach = stack
             .command(&["attach", "app"])
             .stdin(Stdio::piped())
@@ -154,10 +154,11 @@ fn what_is_piped_in_reaches_the_process_which_outlives_it() {
             .unwrap();
         let mut stdin = attach.stdin.take().unwrap();
         stdin.write_all(line.as_bytes()).unwrap();
-        drop(stdin);
+        // Whoever has said all does not hear how it ends.
+        let _open = goes_on.then_some(stdin);
         Ran::of(attach.wait_with_output().unwrap())
     };
-    let left = piped("hello\n");
+    let left = piped("hello\n", false);
     assert_eq!(left.code, 0, "{}", said(&left));
     assert!(!left.err.contains("ended"), "{}", left.err);
     eventually("it was heard", 30, || {
@@ -166,7 +167,7 @@ fn what_is_piped_in_reaches_the_process_which_outlives_it() {
     });
     assert_eq!(identity(&stack.container("app")), process);
 
-    let ended = piped("seven\n");
+    let ended = piped("seven\n", true);
     assert_eq!(ended.code, 7, "{}", said(&ended));
 }
 
