@@ -60,7 +60,10 @@ impl Trouble {
 impl From<EngineError> for Trouble {
     fn from(error: EngineError) -> Trouble {
         let exit = match error {
-            EngineError::Unreachable { .. } | EngineError::BadEndpoint { .. } => Exit::NoEngine,
+            EngineError::Unreachable { .. }
+            | EngineError::BadEndpoint { .. }
+            | EngineError::Lost { .. }
+            | EngineError::TimedOut { .. } => Exit::NoEngine,
             _ => Exit::Failed,
         };
         Trouble {

@@ -94,8 +94,8 @@ impl Engine {
             problem,
         })?;
         let unreachable = |detail: String| {
-            let words = dialer.last_words().filter(|words| !detail.contains(words));
-            let detail = words.map_or(detail.clone(), |words| format!("{detail}: {words}"));
+            // A connection that broke says less than why the way broke it.
+            let detail = dialer.last_words().unwrap_or(detail);
             EngineError::Unreachable {
                 hint: dial::mend(&endpoint, &detail),
                 endpoint: endpoint.to_string(),

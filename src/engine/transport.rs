@@ -10,6 +10,7 @@ use hyper::client::conn::http1;
 use hyper::header::{HOST, HeaderValue};
 use hyper::http::uri::Uri;
 use hyper_util::rt::TokioIo;
+use tokio::sync::oneshot;
 
 use super::Dialer;
 
@@ -25,8 +26,14 @@ pub(super) fn over(dialer: Dialer, limit_secs: u64) -> Result<Docker, Error> {
 
 async fn call(dialer: Dialer, mut request: BollardRequest) -> Result<Response<Incoming>, Error> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(dialer.open().await?)).await?;
-    // Ends by itself once the answer was read or given up; its errors are those of the answer.
-    tokio::spawn(connection.with_upgrades());
+    let (ended, why) = oneshot::channel();
+    // Ends by itself once the answer was read or given up.
+    tokio::spawn(async move {
+        if let Err(error) = connection.with_upgrades().await {
+            // Whoever has an answer reads of it there.
+            let _ = ended.send(error);
+        }
+    });
     let path = request.uri().path_and_query();
     *request.uri_mut() = match path {
         Some(path) => Uri::from(path.clone()),
@@ -35,5 +42,14 @@ async fn call(dialer: Dialer, mut request: BollardRequest) -> Result<Response<In
     request
         .headers_mut()
         .insert(HOST, HeaderValue::from_static("engine"));
-    Ok(sender.send_request(request).await?)
+    match sender.send_request(request).await {
+        Ok(response) => Ok(response),
+        // A connection that was refused before the request went out tells nobody else why: an
+        // engine that does not take our certificate, say.
+        Err(error) if error.is_canceled() => {
+            drop(sender);
+            Err(why.await.unwrap_or(error).into())
+        }
+        Err(error) => Err(error.into()),
+    }
 }

@@ -29,8 +29,9 @@ fn runner(nextest: bool) -> Command {
 }
 
 /// Programs that tests call, with their packages: a real browser and its driver, the commands that
-/// people type, and a shell that runs in an image without anything else.
-const PROGRAMS: [(&str, &str); 7] = [
+/// people type, a shell that runs in an image without anything else, and what engines elsewhere are
+/// reached through: each test runs a server of its own, on 127.0.0.1 and with keys of its own.
+const PROGRAMS: [(&str, &str); 10] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("curl", "curl"),
@@ -38,6 +39,9 @@ const PROGRAMS: [(&str, &str); 7] = [
     ("script", "bsdutils"),
     ("git", "git"),
     ("busybox", "busybox-static"),
+    ("ssh", "openssh-client"),
+    ("sshd", "openssh-server"),
+    ("openssl", "openssl"),
 ];
 
 fn programs() -> Result<(), Failure> {

@@ -27,7 +27,7 @@ const ASK: &str = r#"sh -c 'echo "devrun-engine:$(docker context inspect --forma
 /// How long what ssh still says is awaited after its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How many of its lines are kept.
-const KEPT: usize = 8;
+const KEPT: usize = 32;
 
 /// The way to one machine; opened when first asked for, and again after it broke.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl Tunnel {
 
     pub(super) fn last_words(&self) -> Option<String> {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        (!said.is_empty()).then(|| said.join("; "))
+        (!said.is_empty()).then(|| gist(&said))
     }
 
     fn silent(&self) -> io::Error {
@@ -179,6 +179,19 @@ fn sweep(place: &Path) {
     }
 }
 
+/// What matters of what ssh said: of the page about a changed key, which and where; else the end.
+fn gist(said: &[String]) -> String {
+    let told = ["IDENTIFICATION HAS CHANGED", "Offending"];
+    let end = said.len().saturating_sub(2);
+    let changed = said.iter().any(|line| line.contains(told[0]));
+    let lines = said.iter().enumerate().filter(|(at, line)| match changed {
+        true => told.iter().any(|sign| line.contains(sign)),
+        false => *at >= end,
+    });
+    let lines: Vec<&str> = lines.map(|(_, line)| line.as_str()).collect();
+    lines.join("; ")
+}
+
 fn socket(folder: &TempDir) -> PathBuf {
     folder.path().join("engine.sock")
 }
@@ -256,9 +269,9 @@ fn listen(errors: impl AsyncRead + Send + Unpin + 'static, said: Said) -> JoinHa
     tokio::spawn(async move {
         let mut lines = BufReader::new(errors).lines();
         while let Ok(Some(line)) = lines.next_line().await {
-            let line = line.trim();
-            // The frame that ssh draws around a changed key.
-            if line.is_empty() || line.starts_with('@') {
+            // Ssh draws a frame around the news of a changed key.
+            let line = line.trim_matches(|c: char| c == '@' || c.is_whitespace());
+            if line.is_empty() {
                 continue;
             }
             let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
@@ -272,7 +285,19 @@ fn listen(errors: impl AsyncRead + Send + Unpin + 'static, said: Said) -> JoinHa
 
 #[cfg(test)]
 mod tests {
-    use super::{forwarded, sweep};
+    use super::{forwarded, gist, sweep};
+
+    #[test]
+    fn of_a_changed_key_it_is_told_which_and_of_all_else_the_end() {
+        let of = |text: &str| gist(&text.lines().map(str::to_owned).collect::<Vec<_>>());
+        assert_eq!(
+            of(
+                "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!\nIT IS POSSIBLE\nSHA256:x.\nOffending ED25519 key in /k:1\nHost key verification failed."
+            ),
+            "WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED!; Offending ED25519 key in /k:1"
+        );
+        assert_eq!(of("welcome\nto\nnowhere"), "to; nowhere");
+    }
 
     #[test]
     fn only_what_ended_processes_left_is_swept() {

@@ -1,0 +1,72 @@
+//! `DOCKER_HOST=ssh://…`.
+
+use crate::day;
+use crate::kit::{Scratch, free_port};
+use crate::sshd::Sshd;
+use crate::wire::Wire;
+
+fn stack(test: &str) -> (Scratch, Sshd) {
+    let mut stack = day::stack(test);
+    let sshd = Sshd::start(&stack.state);
+    sshd.known_to(&mut stack, sshd.port, "key", Some("host"));
+    (stack, sshd)
+}
+
+#[test]
+fn a_whole_day_over_ssh() {
+    let (mut stack, _sshd) = stack("ssh");
+    let port = free_port();
+    stack
+        .environment
+        .push(("PORT".to_owned(), port.to_string()));
+    let up = day::whole(&stack);
+    let told = format!("{}{}", up.out, up.err);
+    for part in [
+        "engine at farbox: ports are published there".to_owned(),
+        format!("ssh -N -L {port}:localhost:{port} farbox"),
+        "Stackfile.kdl:8: ".to_owned(),
+        "is mounted from farbox".to_owned(),
+    ] {
+        assert_eq!(told.matches(&part).count(), 1, "{part:?} in:\n{told}");
+    }
+    let doctor = stack.run(&["doctor"]);
+    assert!(
+        doctor.out.contains("at ssh://farbox (DOCKER_HOST)"),
+        "{doctor:?}"
+    );
+}
+
+#[test]
+fn a_session_outlives_its_connection_over_ssh() {
+    let (mut stack, sshd) = stack("sshcut");
+    let mut wire = Wire::to(sshd.port);
+    sshd.known_to(&mut stack, wire.port, "key", Some("host"));
+    day::cut(&stack, &mut wire);
+}
+
+#[test]
+fn what_keeps_ssh_out_is_said_with_the_mend() {
+    let (mut stack, sshd) = stack("sshout");
+    sshd.known_to(&mut stack, sshd.port, "key", None);
+    day::refused(
+        &stack,
+        &[
+            "ssh://farbox (DOCKER_HOST)",
+            "Host key verification failed",
+            "connect once by hand (ssh farbox)",
+        ],
+    );
+    sshd.known_to(&mut stack, sshd.port, "key", Some("other"));
+    day::refused(&stack, &["IDENTIFICATION HAS CHANGED", "ssh-keygen -R"]);
+    sshd.known_to(&mut stack, sshd.port, "other", Some("host"));
+    day::refused(&stack, &["Permission denied", "ssh-add"]);
+    let nobody = free_port();
+    sshd.known_to(&mut stack, nobody, "key", Some("host"));
+    day::refused(&stack, &["Connection refused", "ssh farbox docker version"]);
+    sshd.known_to(&mut stack, sshd.port, "key", Some("host"));
+    stack.environment.push((
+        "DOCKER_HOST".to_owned(),
+        "ssh://farbox/nowhere.sock".to_owned(),
+    ));
+    day::refused(&stack, &["open failed", "the engine does not run there"]);
+}
