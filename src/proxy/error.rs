@@ -69,6 +69,7 @@ impl From<ProxyError> for Failure {
             details,
             hint: Some(hint.to_owned()),
             container_gone,
+            ..Failure::default()
         }
     }
 }

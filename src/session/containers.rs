@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use tokio::sync::OnceCell;
 
 use super::agents::Agent;
+use super::hooks;
 use super::stopping::{self, remove};
 use crate::engine::{Engine, EngineError, Found, LogOptions, nanoseconds};
 use crate::sync::agent_binary::AGENT;
@@ -29,6 +30,7 @@ pub(super) fn failure(error: EngineError) -> Failure {
         details: Vec::new(),
         hint: error.hint(),
         container_gone: matches!(error, EngineError::NoSuchContainer { .. }),
+        created: None,
     }
 }
 
@@ -127,12 +129,13 @@ async fn volume_ready(
     }
 }
 
-/// Makes a container, in the place of an old one if there is one, and starts it.
+/// Makes a container, in the place of an old one if there is one, and starts it. The files are in it
+/// before; whether commands belong to the start is remembered.
 pub(super) async fn create(
     engine: Engine,
     spec: ContainerSpec,
     replaces: Option<Old>,
-    files: Vec<PutFile>,
+    (files, owes_hooks): (Vec<PutFile>, bool),
     agent: Option<Agent>,
     agent_volume: Arc<OnceCell<String>>,
 ) -> Outcome {
@@ -159,7 +162,7 @@ pub(super) async fn create(
         Ok(created) => created,
         Err(error) => return Outcome::Failed(name_taken(&engine, &spec, error).await),
     };
-    match start(&engine, &created.id, &files).await {
+    match start(&engine, &created.id, (&files, owes_hooks)).await {
         Outcome::Started {
             container,
             started_ns,
@@ -173,6 +176,10 @@ pub(super) async fn create(
                 warnings,
             }
         }
+        Outcome::Failed(failure) if !failure.container_gone => Outcome::Failed(Failure {
+            created: Some(created.id),
+            ..failure
+        }),
         other => other,
     }
 }
@@ -232,7 +239,14 @@ async fn name_taken(engine: &Engine, spec: &ContainerSpec, error: EngineError) -
 }
 
 /// Starts a container that exists.
-pub(super) async fn start(engine: &Engine, container: &str, files: &[PutFile]) -> Outcome {
+pub(super) async fn start(
+    engine: &Engine,
+    container: &str,
+    (files, owes_hooks): (&[PutFile], bool),
+) -> Outcome {
+    if owes_hooks {
+        hooks::owed(container);
+    }
     if let Err(failure) = put(engine, container, files).await {
         return Outcome::Failed(failure);
     }

@@ -262,6 +262,6 @@ fn explained(error: BuildError, inline: Option<&Location>) -> Failure {
             Some(at) => format!("mend it at {at} and save"),
             None => format!("mend {} and save it", failure.dockerfile.display()),
         }),
-        container_gone: false,
+        ..Failure::default()
     }
 }

@@ -5,6 +5,7 @@ mod containers;
 mod deaf;
 mod driver;
 mod elsewhere;
+mod hooks;
 mod images;
 mod inside;
 mod known;

@@ -9,7 +9,7 @@ use devrun_stack::{Command, Probe};
 
 use super::driver::{Driver, Input};
 use super::inside::Hands;
-use super::{containers, images, trees};
+use super::{containers, hooks, images, trees};
 use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::{apply_config, apply_states};
 
@@ -26,6 +26,7 @@ impl Driver {
             Effect::Exit(exit) => self.end(exit),
             Effect::Cancel { op } => self.cancel(&op),
             Effect::Watch { rules } => self.watch(rules),
+            Effect::HooksOver { container } => hooks::over(&container),
             Effect::ProxyStates { container, states } => self.tell_proxy(container, states),
             Effect::Prepare {
                 op,
@@ -94,12 +95,13 @@ impl Driver {
                 files,
             } => {
                 let volume = self.agent_volume.clone();
+                let owes = self.has_hooks(&op.service);
                 let agent = replaces
                     .as_ref()
                     .and_then(|old| self.agents.get(&old.container).cloned());
                 self.work(
                     op,
-                    containers::create(engine, *spec, replaces, files, agent, volume),
+                    containers::create(engine, *spec, replaces, (files, owes), agent, volume),
                 );
             }
             Effect::Start {
@@ -107,18 +109,16 @@ impl Driver {
                 container,
                 files,
             } => {
+                let owes = self.has_hooks(&op.service);
                 self.work(op, async move {
-                    containers::start(&engine, &container, &files).await
+                    containers::start(&engine, &container, (&files, owes)).await
                 });
             }
             Effect::Restart {
                 op,
                 container,
                 grace,
-            } => {
-                let agent = self.agents.get(&container).cloned();
-                self.work(op, containers::restart(engine, agent, container, grace));
-            }
+            } => self.restart(op, container, grace),
             Effect::Stop {
                 op,
                 container,
@@ -184,6 +184,23 @@ impl Driver {
             // Those without a container were taken by `perform`.
             _ => {}
         }
+    }
+
+    fn restart(&mut self, op: Op, container: String, grace: Duration) {
+        let agent = self.agents.get(&container).cloned();
+        if self.has_hooks(&op.service) {
+            hooks::owed(&container);
+        }
+        let restarts = containers::restart(self.engine.clone(), agent, container, grace);
+        self.work(op, restarts);
+    }
+
+    /// Commands belong to each of its starts.
+    fn has_hooks(&self, service: &str) -> bool {
+        let stack = self.stack.as_ref();
+        stack
+            .and_then(|stack| stack.service(service))
+            .is_some_and(|service| !service.post_start.is_empty())
     }
 
     fn attach(&mut self, op: Op, container: String) {

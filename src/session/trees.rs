@@ -8,6 +8,7 @@ use devrun_core::plan::{Rules, SyncRule};
 
 use super::agents::Agent;
 use super::containers::failure;
+use super::hooks;
 use super::known::Known;
 use tokio_util::io::ReaderStream;
 
@@ -140,6 +141,7 @@ pub(super) async fn attach(
                 transport: Transport::Agent,
                 changed,
                 problems,
+                owes_hooks: hooks::are_owed(&agent.container),
             };
             (outcome, Some(agent))
         }
@@ -223,11 +225,13 @@ async fn archive_only(
     service: String,
     container: String,
 ) -> Outcome {
+    let owes_hooks = hooks::are_owed(&container);
     match push(&engine, &rules, &service, &container, None).await {
         Ok(_) => Outcome::Attached {
             transport: Transport::Archive,
             changed: Vec::new(),
             problems: Vec::new(),
+            owes_hooks,
         },
         Err(problem) => Outcome::Failed(problem),
     }

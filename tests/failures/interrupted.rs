@@ -192,3 +192,33 @@ fn without_an_engine_it_says_where_it_looked_and_ends_with_3() {
         assert!(ran.err.contains("hint:"), "{verb:?}: {}", said(&ran));
     }
 }
+
+#[test]
+fn commands_of_a_start_that_a_killed_session_did_not_come_to_run_later_and_once() {
+    let text = r#"stack app
+service one {
+    image "redis:7"
+    post-start "touch /tmp/began; until [ -e /tmp/go ]; do sleep 0.1; done"
+    post-start "echo ran >> /tmp/second"
+}
+"#;
+    let stack = Scratch::new("hooks-killed", &[("Stackfile.kdl", text)]);
+    let one = stack.container("one");
+    let session = stack.up(&[]);
+    eventually("the first command runs", 60, || {
+        let began = docker(&["exec", &one, "test", "-e", "/tmp/began"]);
+        (began.code == 0).then_some(())
+    });
+    session.signal(9);
+    session.end();
+    let container = identity(&one);
+    docker(&["exec", &one, "touch", "/tmp/go"]);
+    for _ in 0..2 {
+        let mut session = stack.up(&[]);
+        session.ready();
+        session.signal(9);
+        session.end();
+    }
+    assert_eq!(docker(&["exec", &one, "cat", "/tmp/second"]).out, "ran\n");
+    assert_eq!(identity(&one), container, "nobody started it anew");
+}

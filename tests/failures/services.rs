@@ -313,3 +313,27 @@ service web {
     let (code, errors) = session.interrupt();
     assert_eq!(code, 0, "{errors}");
 }
+
+#[test]
+fn a_container_that_could_not_be_started_is_shown_and_taken_by_the_next_try() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let text = format!("stack app\nservice one {{ image \"redis:7\"; port {port} to=6379; }}\n");
+    let stack = Scratch::new("made-in-vain", &[("Stackfile.kdl", &text)]);
+    let mut session = stack.up(&[]);
+    assert!(!session.settled());
+    let one = stack.service("one");
+    assert_eq!(one["state"], "failed", "{one}");
+    let reason = one["reason"].as_str().unwrap();
+    assert!(reason.contains(&port.to_string()), "{one}");
+    let made = one["container"]["id"].clone();
+    assert!(made.is_string(), "{one}");
+    drop(taken);
+    stack.ok(&["up", "-d"]);
+    let one = stack.service("one");
+    assert_eq!(
+        (&one["state"], &one["container"]["id"]),
+        (&"ready".into(), &made)
+    );
+    session.interrupt();
+}

@@ -141,6 +141,11 @@ pub enum Effect {
         /// The number that it answers with.
         generation: u64,
     },
+    /// The commands of this start have ended well. Has no `Done`.
+    HooksOver {
+        /// The container.
+        container: String,
+    },
     /// Tell the running proxy which services are ready, and why others are not. Has no `Done`.
     ProxyStates {
         /// The proxy's container.

@@ -131,6 +131,8 @@ pub enum Outcome {
         changed: Vec<PathBuf>,
         /// What could not be brought over.
         problems: Vec<Problem>,
+        /// Commands of the last start that devrun made of it are not known to have ended well.
+        owes_hooks: bool,
     },
     /// The trees are in step with these saves.
     Synced(Synced),
@@ -182,6 +184,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The container that it was about is not there any more.
     pub container_gone: bool,
+    /// The container that was made all the same, and does not run.
+    pub created: Option<String>,
 }
 
 /// What a sync did.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use devrun_stack::{Action, Condition, Service, Stack};
 
 use crate::effect::{Effect, Old, RouteState};
-use crate::event::{Event, Op, Outcome, Request, Stackfile, WatchEvent};
+use crate::event::{Event, Failure, Op, Outcome, Request, Stackfile, WatchEvent};
 use crate::observed::{Happened, Observed};
 use crate::session::{Held, Session, State, View};
 use crate::spec::{Container, ContainerSpec, ContainerState, Health, label};
@@ -189,6 +189,21 @@ impl Invariants {
                     && let Some(known) = self.containers.get_mut(container)
                 {
                     known.ends(Some(code));
+                }
+            }
+            Outcome::Failed(Failure {
+                created: Some(id), ..
+            }) => {
+                if let Effect::Create {
+                    op, spec, replaces, ..
+                } = effect
+                {
+                    let known = self.containers.entry(id.clone()).or_default();
+                    known.service.clone_from(&op.service);
+                    known.spec = spec.labels.get(label::SPEC).cloned().unwrap_or_default();
+                    if let Some(old) = replaces {
+                        self.containers.remove(&old.container);
+                    }
                 }
             }
             // Whatever cannot be stopped must not keep the others from it.
@@ -451,6 +466,7 @@ fn container_of(effect: &Effect) -> Option<&str> {
         | Effect::Signal { container, .. }
         | Effect::ProxyApply { container, .. }
         | Effect::ProxyStates { container, .. }
+        | Effect::HooksOver { container }
         | Effect::Explain { container, .. }
         | Effect::Remove { container, .. }
         | Effect::Stop { container, .. } => Some(container),
@@ -479,6 +495,7 @@ pub(crate) fn target(effect: &Effect) -> Option<(&Op, Target<'_>)> {
         | Effect::Remove { op, .. }
         | Effect::Stop { op, .. } => Some((op, Target::Container(&op.service))),
         Effect::ProxyStates { .. }
+        | Effect::HooksOver { .. }
         | Effect::Cancel { .. }
         | Effect::Watch { .. }
         | Effect::Notice(_)

@@ -169,6 +169,7 @@ impl Session {
                 transport,
                 changed,
                 problems,
+                owes_hooks,
             } => {
                 for problem in problems {
                     let path = self.shown_path(&problem.path);
@@ -178,13 +179,14 @@ impl Session {
                     );
                 }
                 self.on_attached(name, transport, &changed);
+                if owes_hooks {
+                    self.catch_up_hooks(name);
+                }
             }
             Outcome::Synced(synced) if doing == Doing::Push => self.on_pushed(name, &synced),
             Outcome::Synced(synced) => self.on_synced(name, &synced),
             Outcome::Executed if doing == Doing::Hook => {
-                if let Some(machine) = self.machines.get_mut(name) {
-                    machine.hooks.pop_front();
-                }
+                self.on_hook_over(name);
             }
             Outcome::Executed => self.step_over(name, "ran its command"),
             Outcome::Signalled => self.step_over(name, "signalled"),
@@ -207,6 +209,30 @@ impl Session {
                 }
             }
             Outcome::Prepared { .. } | Outcome::Image { .. } | Outcome::Failed(_) => {}
+        }
+    }
+
+    /// The session before did not come to all of what belongs to the start.
+    fn catch_up_hooks(&mut self, name: &str) {
+        let Some((service, _)) = self.pair(name) else {
+            return;
+        };
+        if let Some(machine) = self.machines.get_mut(name)
+            && machine.hooks.is_empty()
+        {
+            machine.hooks = service.post_start.into();
+        }
+    }
+
+    fn on_hook_over(&mut self, name: &str) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        machine.hooks.pop_front();
+        if machine.hooks.is_empty()
+            && let Some(container) = machine.container_id()
+        {
+            self.emit(Effect::HooksOver { container });
         }
     }
 
@@ -311,6 +337,18 @@ impl Session {
             Doing::Explain => {}
             Doing::Attach | Doing::Probe => machine.suspect = Some((now + TOGETHER, failure)),
             Doing::Create | Doing::Start | Doing::Restart | Doing::Hook => {
+                if let Some(id) = failure.created.clone() {
+                    // The next try starts it, if it still is what it should be.
+                    let (spec, parts) = machine.making.take().unwrap_or_default();
+                    machine.container = Some(Seen {
+                        id,
+                        running: false,
+                        spec,
+                        parts,
+                        started_ns: 0,
+                        exit_code: None,
+                    });
+                }
                 machine.failed = Some(failure);
                 self.update_over(name, Some(Vec::new()));
             }

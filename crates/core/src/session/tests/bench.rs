@@ -369,6 +369,7 @@ pub(super) fn attached(changed: &[&str]) -> Outcome {
         transport: Transport::Agent,
         changed: changed.collect(),
         problems: vec![],
+        owes_hooks: false,
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) fn brief(effect: &Effect) -> Option<String> {
             });
             format!("tell {container}{}", states.collect::<String>())
         }
+        Effect::HooksOver { container } => format!("hooks of {container} are over"),
         Effect::Explain { container, .. } => format!("explain {container}"),
         Effect::Stop { container, .. } => format!("stop {container}"),
         Effect::Remove { container, .. } => format!("remove {container}"),

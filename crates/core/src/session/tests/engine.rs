@@ -143,6 +143,7 @@ fn without_an_agent_it_is_attached_again() {
         transport: Transport::Archive,
         changed: vec![],
         problems: vec![],
+        owes_hooks: false,
     };
     bench.ends("attach backend-1", archive);
     assert_eq!(bench.service("backend").transport, Some(Transport::Archive));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::bench::Bench;
 use super::stacks::APP;
-use crate::event::{Event, Outcome, Progress, Synced};
+use crate::event::{Event, Failure, Outcome, Progress, Synced};
 use crate::observed::Happened;
 use crate::spec::Health;
 
@@ -37,6 +37,31 @@ fn a_failed_build_without_a_container_holds_up_those_who_need_it() {
     assert_eq!(bench.save(&["backend/app.py"]), ["build backend"]);
     bench.finish();
     assert_eq!(bench.state("entry"), "ready");
+}
+
+#[test]
+fn a_container_that_was_made_and_does_not_start_is_known_and_started_by_the_next_try() {
+    let mut bench = db_made_in_vain();
+    assert_eq!(bench.state("db"), "failed: port 5432 of the host is taken");
+    let view = bench.session.view();
+    let db = view.services.iter().find(|view| view.name == "db").unwrap();
+    assert_eq!(db.container.as_deref(), Some("db-1"));
+    assert_eq!(bench.up(&[]), ["start db-1"]);
+    bench.ok("start db-1");
+    assert_eq!(bench.state("db"), "starting: its files are being compared");
+}
+
+fn db_made_in_vain() -> Bench {
+    let mut bench = Bench::new(APP);
+    bench.ok("prepare");
+    bench.ok("pull db");
+    let failure = Failure {
+        message: "port 5432 of the host is taken".to_owned(),
+        created: Some("db-1".to_owned()),
+        ..Failure::default()
+    };
+    bench.ends("create db", Outcome::Failed(failure));
+    bench
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::bench::Bench;
 use crate::effect::Effect;
+use crate::event::{Outcome, Transport};
 
 const HOOKED: &str = r#"
 stack app
@@ -24,7 +25,10 @@ fn hooks_run_in_order_between_the_start_and_the_first_question() {
     bench.ok("create web");
     assert_eq!(bench.ok("attach web-1"), ["exec web-1 one"]);
     assert_eq!(bench.ok("exec web-1 one"), ["exec web-1 two"]);
-    assert_eq!(bench.ok("exec web-1 two"), ["probe web-1"]);
+    assert_eq!(
+        bench.ok("exec web-1 two"),
+        ["hooks of web-1 are over", "probe web-1"]
+    );
     bench.ok("pull after");
     assert_eq!(bench.ok("probe web-1"), ["create after"]);
 }
@@ -44,6 +48,35 @@ fn a_hook_that_fails_is_a_start_that_fails() {
         "{}",
         bench.state("after")
     );
+}
+
+#[test]
+fn hooks_that_the_session_before_did_not_come_to_run_now() {
+    let mut bench = Bench::new(HOOKED);
+    bench.ok("prepare");
+    bench.ok("pull web");
+    bench.ok("create web");
+    let owes = |owes_hooks| Outcome::Attached {
+        transport: Transport::Agent,
+        changed: vec![],
+        problems: vec![],
+        owes_hooks,
+    };
+    // Those of its own start run once.
+    assert_eq!(bench.ends("attach web-1", owes(true)), ["exec web-1 one"]);
+    bench.ok("exec web-1 one");
+    bench.ok("exec web-1 two");
+    let begun = |owing: bool| {
+        // Another session finds what runs already.
+        let mut next = Bench::new(HOOKED);
+        next.containers = bench.containers.clone();
+        next.connect();
+        next.ok("prepare");
+        next.ok("pull web");
+        next.ends("attach web-1", owes(owing))
+    };
+    assert_eq!(begun(true), ["exec web-1 one"]);
+    assert_eq!(begun(false), ["probe web-1"]);
 }
 
 #[test]

@@ -143,6 +143,7 @@ fn who_is_gone_for_a_moment_is_not_called_ready_without_its_probe() {
         transport: crate::event::Transport::Agent,
         changed: vec![],
         problems: vec![],
+        owes_hooks: false,
     };
     let told = bench.ends("attach entry-1", outcome);
     assert!(

@@ -172,6 +172,13 @@ impl World {
             return failed(&message);
         }
         let id = self.make(spec);
+        if self.goes_wrong() {
+            return Outcome::Failed(Failure {
+                message: "port 8000 of the host is taken".to_owned(),
+                created: Some(id),
+                ..Failure::default()
+            });
+        }
         self.begin(&id);
         self.started(&id)
     }
@@ -251,6 +258,7 @@ impl World {
                     transport: Transport::Agent,
                     changed: synced.changed,
                     problems: vec![],
+                    owes_hooks: false,
                 }
             }
             Effect::Sync { op, paths, .. } => {
