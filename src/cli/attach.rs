@@ -17,6 +17,7 @@ use crate::report::paint::{BUSY, DIM, stderr_line};
 
 pub(super) async fn run(global: &Global, options: &Attach) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
+    context.services(std::slice::from_ref(&options.service))?;
     let engine = Engine::connect().await?;
     let containers = engine.snapshot(&context.stack.name).await?;
     let name = &context.one(&options.service, |name| running(&containers, name))?;

@@ -14,6 +14,7 @@ use crate::engine::Engine;
 
 pub(super) async fn run(global: &Global, options: &Exec) -> Result<u8, Trouble> {
     let context = labels::context(global).await?;
+    context.services(std::slice::from_ref(&options.service))?;
     let engine = Engine::connect().await?;
     if !place(&context)?.is_locked() {
         not_watching(global, &current(&context).await?);
