@@ -1,7 +1,9 @@
 //! An engine behind ssh: one connection of the system's `ssh`, so that its configuration, keys
 //! and known hosts hold, and through it the engine's socket, as a socket that only we can reach.
 
+use std::fs::Permissions;
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -24,6 +26,9 @@ const SOCKET: &str = "/var/run/docker.sock";
 const MARK: &str = "devrun-engine:";
 /// Ends with its input, and so with us, whatever ends us.
 const ASK: &str = r#"sh -c 'echo "devrun-engine:$(docker context inspect --format "{{.Endpoints.docker.Host}}" 2>/dev/null)"; exec cat'"#;
+/// How long the folder's name may be that ours is in: a socket's has 104 bytes on some systems, and
+/// ssh makes its own under a longer name first.
+const ROOM: usize = 55;
 /// How long what ssh still says is awaited after its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How many of its lines are kept.
@@ -94,6 +99,8 @@ impl Tunnel {
         sweep(&place);
         let folder = tempfile::Builder::new()
             .prefix(&format!("{PREFIX}{}-", std::process::id()))
+            // Who gets in here has the engine, and with it that machine.
+            .permissions(Permissions::from_mode(0o700))
             .tempdir_in(place)?;
         let mut ssh = master(&self.target, folder.path())
             .spawn()
@@ -157,12 +164,15 @@ impl Tunnel {
     }
 }
 
-/// A folder of this user, which the system empties; only short names fit a socket's.
+/// A folder of this user, which the system empties; where its name is too long, another one.
 fn place() -> PathBuf {
-    std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|folder| folder.is_dir())
-        .unwrap_or_else(std::env::temp_dir)
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let places = own.into_iter().chain([std::env::temp_dir()]);
+    short(places).unwrap_or_else(|| "/tmp".into())
+}
+
+fn short(mut places: impl Iterator<Item = PathBuf>) -> Option<PathBuf> {
+    places.find(|folder| folder.as_os_str().len() <= ROOM && folder.is_dir())
 }
 
 /// Removes what processes left there that ended without being asked.
@@ -255,6 +265,9 @@ fn forwarding(target: &Ssh, folder: &Path, there: &str) -> Command {
     let mut command = ssh(target, folder);
     let here = folder.join("engine.sock");
     command.args([
+        // Forwards of the person's own configuration would be asked for as well, and may be open.
+        "-F",
+        "/dev/null",
         "-O",
         "forward",
         "-L",
@@ -285,7 +298,7 @@ fn listen(errors: impl AsyncRead + Send + Unpin + 'static, said: Said) -> JoinHa
 
 #[cfg(test)]
 mod tests {
-    use super::{forwarded, gist, sweep};
+    use super::{forwarded, gist, short, sweep};
 
     #[test]
     fn of_a_changed_key_it_is_told_which_and_of_all_else_the_end() {
@@ -311,6 +324,16 @@ mod tests {
         sweep(place.path());
         let left = names.map(|name| place.path().join(name).exists());
         assert_eq!(left, [false, true, true, true]);
+    }
+
+    #[test]
+    fn sockets_are_made_where_their_names_fit() {
+        let place = tempfile::tempdir_in("/tmp").unwrap();
+        let long = place.path().join("x".repeat(60));
+        std::fs::create_dir(&long).unwrap();
+        let gone = place.path().join("gone");
+        let places = [gone, long, place.path().to_owned()];
+        assert_eq!(short(places.into_iter()), Some(place.path().to_owned()));
     }
 
     #[test]
