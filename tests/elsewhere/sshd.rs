@@ -6,6 +6,10 @@ use std::process::{Child, Command, Stdio};
 
 use crate::kit::{Scratch, eventually, free_port};
 
+/// What people have set for themselves, and what must not come between; the forward's port is taken.
+const OF_THE_PERSON: &str = "  RequestTTY force\n  RemoteCommand sleep 1000\n  ControlMaster auto\n  \
+     ControlPersist 60\n  ExitOnForwardFailure yes\n";
+
 pub struct Sshd {
     child: Child,
     pub port: u16,
@@ -59,7 +63,8 @@ impl Sshd {
         let config = format!(
             "Host farbox\n  HostName 127.0.0.1\n  Port {port}\n  IdentityFile {here}/{key}\n  \
              IdentitiesOnly yes\n  IdentityAgent none\n  UserKnownHostsFile {here}/known\n  \
-             GlobalKnownHostsFile /dev/null\n"
+             GlobalKnownHostsFile /dev/null\n{OF_THE_PERSON}  LocalForward 127.0.0.1:{} 127.0.0.1:1\n",
+            self.port
         );
         std::fs::write(self.folder.join("config"), config).unwrap();
         // Ssh asks the user's record for the home folder, not HOME: so it is told by a wrapper.
