@@ -14,6 +14,8 @@ mod kit;
 mod beside;
 #[path = "failures/engine.rs"]
 mod engine;
+#[path = "failures/full.rs"]
+mod full;
 #[path = "failures/hands.rs"]
 mod hands;
 #[path = "failures/interrupted.rs"]

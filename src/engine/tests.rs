@@ -245,6 +245,20 @@ async fn where_no_engine_is_the_error_says_where_it_was_looked_for() {
     );
 }
 
+/// Time passes by itself where everybody waits.
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_never_answers_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("engine.sock");
+    let _silent = tokio::net::UnixListener::bind(&socket).unwrap();
+    let located = Located {
+        endpoint: Endpoint::Unix(socket),
+        origin: "DOCKER_HOST".into(),
+    };
+    let error = Engine::connect_to(located).await.unwrap_err().to_string();
+    assert!(error.ends_with("no answer within 30 s"), "{error}");
+}
+
 #[tokio::test]
 async fn lines_come_with_their_time_their_output_and_whole() {
     let stage = Stage::set("logs").await;

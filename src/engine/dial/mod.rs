@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 
@@ -77,7 +78,18 @@ async fn tcp(address: &str) -> io::Result<TcpStream> {
     let stream = in_time(address, TcpStream::connect(address)).await?;
     // Small frames go both ways all the time, and none may wait for the next.
     stream.set_nodelay(true)?;
+    keep_alive(&stream)?;
     Ok(stream)
+}
+
+/// A machine that is gone without a word is noticed in half a minute, and not in the two hours
+/// after which the kernel would ask.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, Duration::from_secs(10))?;
+    sockopt::set_tcp_keepintvl(stream, Duration::from_secs(5))?;
+    sockopt::set_tcp_keepcnt(stream, 4)?;
+    Ok(())
 }
 
 async fn in_time<T>(address: &str, opening: impl Future<Output = io::Result<T>>) -> io::Result<T> {
