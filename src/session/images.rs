@@ -47,6 +47,7 @@ pub(super) async fn pull(
         Ok(_) => {}
         Err(error) => return Outcome::Failed(failure(error)),
     }
+    making(&inputs, &op).await;
     let mut last = String::new();
     let pulled = engine.pull(&reference, named.platform.as_deref(), |progress| {
         // Layers move in hundreds of small steps; a line for each change of what happens will do.
@@ -156,6 +157,7 @@ pub(super) async fn build(
         no_cache: wanted.no_cache,
         pull: wanted.pull,
     };
+    making(&inputs, &op).await;
     let endpoint = endpoint(&engine);
     let built = image::build(&endpoint, request, |step| {
         if let Some(progress) = told(step) {
@@ -212,6 +214,16 @@ fn told(step: Step) -> Option<Progress> {
         cached: step.cached,
         took_ms,
     })
+}
+
+/// What was looked for is not there, and is now made.
+async fn making(inputs: &mpsc::Sender<Input>, op: &Op) {
+    let input = Input::Progress {
+        op: op.clone(),
+        progress: Progress::Making,
+    };
+    // Where nobody hears it, the session ends.
+    let _ = inputs.send(input).await;
 }
 
 /// Progress is for people: where the loop is far behind, one line less does no harm.

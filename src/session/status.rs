@@ -84,7 +84,7 @@ fn status_of_view(service: &Service, view: &ServiceView, since: OffsetDateTime) 
         health: view.health.map(str::to_owned),
         reason: view.reason.clone(),
         details: view.details.clone(),
-        since: Some(Clock::rfc3339(since)),
+        since: (view.state != State::Off).then(|| Clock::rfc3339(since)),
         exit_code: view.exit_code,
         container: view.container.as_ref().map(|id| ContainerInfo {
             id: id.clone(),

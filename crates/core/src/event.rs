@@ -39,7 +39,7 @@ pub enum Event {
         /// How.
         outcome: Outcome,
     },
-    /// Something on the way of an effect, for people; changes no state.
+    /// Something on the way of an effect, for people.
     Progress {
         /// Which effect.
         op: Op,
@@ -224,6 +224,8 @@ pub enum Transport {
 /// On the way of an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
+    /// There is no such image yet: it is being built or pulled.
+    Making,
     /// A step of a build.
     Step {
         /// `[dev 3/7] RUN pip install …`.

@@ -87,6 +87,10 @@ impl Lines {
         let told = self.entry(service);
         told.live = now;
         told.rebuild = false;
+        if action == "unchanged" && self.volume != Volume::Verbose {
+            return Vec::new();
+        }
+        let told = self.entry(service);
         let ready = if became_ready(action) {
             told.away = false;
             ", ready"

@@ -126,6 +126,10 @@ pub(crate) struct Machine {
     pub(crate) name: String,
     pub(crate) wanted: Wanted,
     pub(crate) image: ImageState,
+    /// Why its image is looked for, until it turns out that it has to be made.
+    pub(crate) image_asked: Option<String>,
+    /// Its image is being built or pulled.
+    pub(crate) image_made: bool,
     pub(crate) container: Option<Seen>,
     pub(crate) busy: Option<Busy>,
     /// Hash, and hash of each part, of what the container that is being made is made of.
@@ -275,6 +279,8 @@ impl Machine {
                 reason: "first start".to_owned(),
                 force: false,
             },
+            image_asked: None,
+            image_made: false,
             container: None,
             busy: None,
             making: None,

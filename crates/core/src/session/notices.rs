@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use devrun_stack::Source;
+
 use super::Session;
+use super::machine::ImageState;
 use crate::effect::{Effect, Exit};
 use crate::event::{Op, Progress};
 use crate::notice::{Notice, NoticeEvent};
@@ -104,10 +107,30 @@ impl Session {
         );
     }
 
+    /// What was looked for is not there.
+    fn on_making(&mut self, op: &Op) {
+        let name = &op.service;
+        let built = self
+            .service(name)
+            .is_some_and(|service| matches!(service.source, Source::Build(_)));
+        let cause = self.cause_of(name);
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        if machine.image != ImageState::Busy(op.clone()) {
+            return;
+        }
+        machine.image_made = true;
+        if let Some(reason) = machine.image_asked.take().filter(|_| built) {
+            self.notice(Some(name), cause, NoticeEvent::BuildStarted { reason });
+        }
+    }
+
     pub(super) fn on_progress(&mut self, op: &Op, progress: Progress) {
         let name = op.service.clone();
         let cause = self.cause_of(&name);
         match progress {
+            Progress::Making => self.on_making(op),
             Progress::Step {
                 name: step,
                 cached,

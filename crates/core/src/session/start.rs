@@ -111,6 +111,8 @@ impl Session {
         let op = self.op(name);
         if let Some(machine) = self.machines.get_mut(name) {
             machine.image = ImageState::Busy(op.clone());
+            machine.image_asked = Some(reason);
+            machine.image_made = false;
         }
         match &service.source {
             Source::Image(image) => self.emit(Effect::Pull {
@@ -120,8 +122,6 @@ impl Session {
                 platform: service.settings.platform.clone(),
             }),
             Source::Build(build) => {
-                let cause = self.cause_of(name);
-                self.notice(Some(name), cause, NoticeEvent::BuildStarted { reason });
                 self.emit(Effect::Build {
                     op,
                     build: build.as_ref().clone(),

@@ -177,8 +177,9 @@ impl Session {
         let update = machine.update.as_ref();
         let earlier = update.is_some_and(|update| !update.actions.is_empty());
         if nothing && !earlier {
-            // Equal content: nothing happened that is worth a line.
-            machine.update = None;
+            // Equal content: nothing happened, but what was planned is over.
+            self.acted(name, "unchanged");
+            self.update_over(name, None);
         } else if !nothing || machine.ready {
             self.update_over(name, None);
         }

@@ -3,7 +3,8 @@
 use super::bench::{Bench, attached, image_there};
 use super::stacks::APP;
 use crate::effect::Effect;
-use crate::event::{Event, Failure, Outcome, WatchEvent};
+use crate::event::{Event, Failure, Outcome, Progress, WatchEvent};
+use crate::notice::NoticeEvent;
 use crate::session::Options;
 use crate::spec::{ContainerState, label};
 
@@ -42,6 +43,19 @@ fn services_start_in_the_order_in_which_they_need_each_other() {
 fn a_wait_is_told_with_its_reason() {
     let mut bench = Bench::new(APP);
     bench.ok("prepare");
+    let looked_for = "waiting: its image is being looked for";
+    assert_eq!(bench.state("db"), looked_for, "it may be there");
+    bench.heard();
+    for line in ["pull db", "build backend"] {
+        let progress = Progress::Making;
+        let op = bench.op(line);
+        bench.feed(Event::Progress { op, progress });
+    }
+    let begun = bench.told.iter().filter_map(|notice| match &notice.event {
+        NoticeEvent::BuildStarted { .. } => notice.service.as_deref(),
+        _ => None,
+    });
+    assert_eq!(begun.collect::<Vec<_>>(), ["backend"]);
     assert_eq!(bench.state("db"), "pulling: pulling postgres:17");
     assert_eq!(bench.state("backend"), "building: its image is being built");
     bench.ok("build backend");
