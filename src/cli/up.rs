@@ -53,6 +53,7 @@ pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u
                 true => Reader::Caller,
                 false => Reader::Guest,
             });
+            same_engine(&place, &engine).await?;
             hand_over(global, options, &context, &place, printer).await
         }
         Ok(lock) if options.detach => {
@@ -228,6 +229,27 @@ async fn connect(place: &Place, child: &mut std::process::Child) -> Result<Clien
                 format!("the session did not start\n{}", said.trim()),
             ));
         }
+    }
+}
+
+/// The session that runs has the engine that is meant here: there is one session for a checkout,
+/// and what it starts elsewhere is not what was asked for.
+async fn same_engine(place: &Place, engine: &Engine) -> Result<(), Trouble> {
+    let Some(mut client) = Client::ask(place, &Ask::Status { caught_up: false }).await? else {
+        return Ok(());
+    };
+    let status = client.status().await?;
+    let theirs = status
+        .and_then(|status| status.session)
+        .map(|session| session.engine);
+    let ours = engine.endpoint().settled().to_string();
+    match theirs.filter(|theirs| !theirs.is_empty() && *theirs != ours) {
+        None => Ok(()),
+        Some(theirs) => Err(Trouble::new(
+            Exit::Failed,
+            format!("the session of this stack runs on {theirs}, and {ours} is meant here ({})", engine.origin()),
+        )
+        .hint("name that engine, end that session (devrun stop), or run beside it under another name with -p")),
     }
 }
 

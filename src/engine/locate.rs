@@ -56,6 +56,14 @@ impl Endpoint {
         }
     }
 
+    /// The same without links on the way, so that two names of one socket are equal.
+    pub(crate) fn settled(&self) -> Endpoint {
+        match self {
+            Self::Unix(path) => Self::Unix(path.canonicalize().unwrap_or_else(|_| path.clone())),
+            other => other.clone(),
+        }
+    }
+
     /// The machine that it runs on, where that is another one.
     pub(crate) fn elsewhere(&self) -> Option<&str> {
         let host = match self {

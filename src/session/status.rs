@@ -44,6 +44,7 @@ impl Driver {
             session: Some(SessionInfo {
                 pid: std::process::id(),
                 since: self.since.clone(),
+                engine: self.engine.endpoint().settled().to_string(),
             }),
             proxy: stack.url.clone().map(|url| ProxyInfo {
                 url,

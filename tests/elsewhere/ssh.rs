@@ -1,7 +1,7 @@
 //! `DOCKER_HOST=ssh://…`.
 
 use crate::day;
-use crate::kit::{Scratch, free_port};
+use crate::kit::{Ran, Scratch, free_port};
 use crate::sshd::Sshd;
 use crate::wire::Wire;
 
@@ -34,6 +34,24 @@ fn a_whole_day_over_ssh() {
         doctor.out.contains("at ssh://farbox (DOCKER_HOST)"),
         "{doctor:?}"
     );
+}
+
+#[test]
+fn a_second_up_that_means_another_engine_is_refused() {
+    let (stack, _sshd) = stack("sshtwo");
+    let mut session = stack.up(&[]);
+    session.ready();
+    assert_eq!(stack.status()["session"]["engine"], "ssh://farbox");
+    let mut command = stack.command(&["up", "-d"]);
+    let second = Ran::of(command.env_remove("DOCKER_HOST").output().unwrap());
+    assert_eq!(second.code, 1, "{second:?}");
+    assert!(
+        second.err.contains("runs on ssh://farbox, and unix:///"),
+        "{second:?}"
+    );
+    stack.ok(&["up", "-d"]);
+    let (code, errors) = session.interrupt();
+    assert_eq!(code, 0, "{errors}");
 }
 
 #[test]

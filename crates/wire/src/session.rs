@@ -104,6 +104,9 @@ pub struct SessionInfo {
     pub pid: u32,
     /// Since when, RFC 3339.
     pub since: String,
+    /// Where its engine listens, as a URL.
+    #[serde(default)]
+    pub engine: String,
 }
 
 /// The entry point.
