@@ -5,16 +5,17 @@ use crate::kit::{Ran, Scratch, free_port};
 use crate::sshd::Sshd;
 use crate::wire::Wire;
 
-fn stack(test: &str) -> (Scratch, Sshd) {
+/// In this order, so that the server is there until the stack is removed.
+fn stack(test: &str) -> (Sshd, Scratch) {
     let mut stack = day::stack(test);
     let sshd = Sshd::start(&stack.state);
     sshd.known_to(&mut stack, sshd.port, "key", Some("host"));
-    (stack, sshd)
+    (sshd, stack)
 }
 
 #[test]
 fn a_whole_day_over_ssh() {
-    let (mut stack, _sshd) = stack("ssh");
+    let (_sshd, mut stack) = stack("ssh");
     let port = free_port();
     stack
         .environment
@@ -38,7 +39,7 @@ fn a_whole_day_over_ssh() {
 
 #[test]
 fn a_second_up_that_means_another_engine_is_refused() {
-    let (stack, _sshd) = stack("sshtwo");
+    let (_sshd, stack) = stack("sshtwo");
     let mut session = stack.up(&[]);
     session.ready();
     assert_eq!(stack.status()["session"]["engine"], "ssh://farbox");
@@ -56,7 +57,7 @@ fn a_second_up_that_means_another_engine_is_refused() {
 
 #[test]
 fn a_session_outlives_its_connection_over_ssh() {
-    let (mut stack, sshd) = stack("sshcut");
+    let (sshd, mut stack) = stack("sshcut");
     let mut wire = Wire::to(sshd.port);
     sshd.known_to(&mut stack, wire.port, "key", Some("host"));
     day::cut(&stack, &mut wire);
@@ -64,7 +65,7 @@ fn a_session_outlives_its_connection_over_ssh() {
 
 #[test]
 fn what_keeps_ssh_out_is_said_with_the_mend() {
-    let (mut stack, sshd) = stack("sshout");
+    let (sshd, mut stack) = stack("sshout");
     sshd.known_to(&mut stack, sshd.port, "key", None);
     day::refused(
         &stack,

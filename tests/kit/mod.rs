@@ -205,7 +205,9 @@ impl Drop for Scratch {
         self.end_sessions();
         for kind in ["container", "network", "volume"] {
             let label = format!("label=devrun.stack={}", self.name);
-            let all = docker(&[kind, "ls", "-q", "--filter", &label]);
+            // Of containers, those that are stopped are listed only when asked for.
+            let ids = if kind == "container" { "-aq" } else { "-q" };
+            let all = docker(&[kind, "ls", ids, "--filter", &label]);
             for id in all.out.split_whitespace() {
                 let remove: &[&str] = if kind == "container" {
                     &["rm", "-f", "-v", id]
