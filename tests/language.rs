@@ -11,6 +11,8 @@ mod kit;
 
 #[path = "language/change.rs"]
 mod change;
+#[path = "language/contexts.rs"]
+mod contexts;
 #[path = "language/files.rs"]
 mod files;
 #[path = "language/inspect.rs"]

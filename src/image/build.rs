@@ -25,6 +25,7 @@ use super::progress::{Progress, Step, is_cancelled};
 use super::secrets::{SecretSource, Secrets};
 use super::session::{Offers, Session};
 use super::ssh::Agents;
+use super::stages::Begun;
 
 #[cfg(test)]
 mod tests;
@@ -50,6 +51,8 @@ pub(crate) struct BuildRequest {
     pub(crate) secrets: BTreeMap<String, SecretSource>,
     /// Agents that `RUN --mount=type=ssh,id=NAME` may ask, by their sockets.
     pub(crate) ssh: BTreeMap<String, Option<PathBuf>>,
+    /// Images that are stages before the first one, by the stages' names.
+    pub(crate) stages: BTreeMap<String, String>,
     /// Take no step from an earlier build.
     pub(crate) no_cache: bool,
     /// Ask for a newer base image.
@@ -114,14 +117,23 @@ impl std::fmt::Display for Failure {
 /// Builds an image, and tells each step. Dropping the future ends the build.
 pub(crate) async fn build(
     endpoint: &Endpoint,
-    request: BuildRequest,
+    mut request: BuildRequest,
     mut steps: impl FnMut(Step) + Send,
 ) -> Result<Built, BuildError> {
     let text = tokio::fs::read(&request.dockerfile)
         .await
         .map_err(ContextError::read(&request.dockerfile))?;
     let context = Context::open(&request.context, &request.dockerfile)?;
-    let files = Files::new(context, request.dockerfile.clone());
+    let begun = Begun::with(&String::from_utf8_lossy(&text), &request.stages);
+    let other = match request.stages.is_empty() {
+        true => None,
+        false => Some(written(&begun.text).map_err(ContextError::read(&request.dockerfile))?),
+    };
+    request.target = request.target.map(|target| begun.target(&target));
+    let sent = other
+        .as_ref()
+        .map_or(&*request.dockerfile, |file| file.path());
+    let files = Files::new(context, sent.to_owned());
     let secrets = Secrets::with_host_authorities(request.secrets.clone());
     // Holds all connections of this build, and closes them when it goes.
     let mut tasks = JoinSet::new();
@@ -143,12 +155,13 @@ pub(crate) async fn build(
     if response.status() != StatusCode::OK {
         return Err(refusal(response).await.into());
     }
-    let mut progress = Progress::new(Dockerfile::parse(&String::from_utf8_lossy(&text)));
+    let dockerfile = Dockerfile::parse(&begun.text).moved(|line| begun.written(line));
+    let mut progress = Progress::new(dockerfile);
     match follow(response, &mut progress, &mut steps).await? {
         Outcome::Image(image_id) => Ok(Built { image_id }),
         Outcome::Error(message) => Err(match files.take_failure() {
             Some(error) => error.into(),
-            None => explain(request, &progress, &message),
+            None => explain(request, &progress, &message, &begun),
         }),
     }
 }
@@ -208,7 +221,14 @@ fn unreadable(error: impl std::fmt::Display) -> EngineError {
     EngineError::Answer(error.to_string())
 }
 
-fn explain(request: BuildRequest, progress: &Progress, message: &str) -> BuildError {
+/// A Dockerfile that stands nowhere, as a file for as long as it is built.
+pub(crate) fn written(text: &str) -> std::io::Result<tempfile::NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix("devrun-").tempfile()?;
+    std::io::Write::write_all(&mut file, text.as_bytes())?;
+    Ok(file)
+}
+
+fn explain(request: BuildRequest, progress: &Progress, message: &str, begun: &Begun) -> BuildError {
     let dockerfile = request.dockerfile;
     if let Some(step) = progress.failed_step() {
         return BuildError::Failed(Box::new(Failure {
@@ -226,7 +246,7 @@ fn explain(request: BuildRequest, progress: &Progress, message: &str) -> BuildEr
     let wrapped = "failed to create LLB definition: ";
     let message = message.rsplit(wrapped).next().unwrap_or(message);
     let (line, message) = match line_in(message) {
-        Some((line, message)) => (Some(line), message),
+        Some((line, message)) => (begun.written(line), message),
         None => (None, message),
     };
     BuildError::Failed(Box::new(Failure {

@@ -85,18 +85,28 @@ impl Context {
     pub(crate) fn open(root: &Path, dockerfile: &Path) -> Result<Self, ContextError> {
         let mut own = dockerfile.as_os_str().to_owned();
         own.push(".dockerignore");
+        Self::ignoring(root, &[PathBuf::from(own), root.join(".dockerignore")])
+    }
+
+    /// A folder that a build reads besides its context, with its own `.dockerignore`.
+    pub(crate) fn of_folder(root: &Path) -> Result<Self, ContextError> {
+        Self::ignoring(root, &[root.join(".dockerignore")])
+    }
+
+    fn ignoring(root: &Path, files: &[PathBuf]) -> Result<Self, ContextError> {
         let mut ignore = DockerIgnore::default();
-        for file in [PathBuf::from(own), root.join(".dockerignore")] {
-            match fs::read(&file) {
+        for file in files {
+            match fs::read(file) {
                 Ok(bytes) => {
                     ignore = DockerIgnore::parse(&String::from_utf8_lossy(&bytes));
                     if let Some(problem) = ignore.problems().first().cloned() {
+                        let file = file.clone();
                         return Err(ContextError::Ignore { file, problem });
                     }
                     break;
                 }
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-                Err(e) => return Err(ContextError::read(&file)(e)),
+                Err(e) => return Err(ContextError::read(file)(e)),
             }
         }
         let root = root.to_owned();

@@ -59,9 +59,32 @@ impl Dockerfile {
         Self { instructions }
     }
 
+    /// The line of the first FROM.
+    pub(super) fn first_stage(&self) -> Option<usize> {
+        self.froms().next().map(|from| from.line)
+    }
+
+    /// The keyword of the instruction that a line belongs to; empty before the first one.
+    pub(super) fn keyword_at(&self, line: usize) -> &str {
+        let before = self.instructions.iter().take_while(|one| one.line <= line);
+        before.last().map_or("", |one| one.keyword.as_str())
+    }
+
+    /// With other lines for its instructions; those without a line are found, and have none.
+    pub(super) fn moved(mut self, line: impl Fn(usize) -> Option<usize>) -> Self {
+        for instruction in &mut self.instructions {
+            instruction.line = line(instruction.line).unwrap_or(0);
+        }
+        self
+    }
+
     /// The line of the instruction behind a step as the engine names it: `[build 2/5] RUN make`,
     /// `[internal] load metadata for IMAGE`.
     pub(super) fn line_of(&self, step: &str) -> Option<usize> {
+        self.found(step).filter(|line| *line > 0)
+    }
+
+    fn found(&self, step: &str) -> Option<usize> {
         let (head, what) = step.strip_prefix('[')?.split_once("] ")?;
         if let Some(image) = what.strip_prefix("load metadata for ") {
             return self

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::path::Path;
 
 use devrun_stack::Build;
 use sha2::{Digest, Sha256};
@@ -12,13 +13,14 @@ use super::context::{Context, ContextError, Entry, Kind};
 mod tests;
 
 /// The hash of all that goes into a build: Dockerfile, stage, arguments, platform (`linux/amd64`),
-/// and path, content and executable bits of the files of the context. Paths for which `exclude`
+/// the other contexts by their names, each as a text that differs when it does, and path, content and executable bits of the files of the context. Paths for which `exclude`
 /// says yes do not count (relative to the context, forward slashes; asked for folders as well):
 /// what is synced into the container anyway is no reason to build. Nor does `.git`, which
 /// changes all the time. Blocks while it reads.
 pub(crate) fn inputs_hash(
     build: &Build,
     platform: &str,
+    contexts: &[(String, String)],
     exclude: impl Fn(&str) -> bool,
 ) -> Result<String, ContextError> {
     let mut hash = Fields(Sha256::new());
@@ -42,26 +44,49 @@ pub(crate) fn inputs_hash(
     for name in build.ssh.keys() {
         hash.field(name.as_bytes());
     }
-    let context = Context::open(&build.context, &build.dockerfile)?;
-    for entry in context.walk()? {
-        let entry = entry?;
-        let in_git = entry.path.split('/').any(|part| part == ".git");
-        if !in_git && !exclude(&entry.path) {
-            hash.entry(&entry)?;
-        }
+    for (name, content) in contexts {
+        hash.field(name.as_bytes());
+        hash.field(content.as_bytes());
     }
-    Ok(hash
-        .0
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect())
+    let context = Context::open(&build.context, &build.dockerfile)?;
+    hash.tree(&context, exclude)?;
+    Ok(hash.digits())
+}
+
+/// The hash of a folder that a build reads besides its context.
+pub(crate) fn folder_hash(
+    folder: &Path,
+    exclude: impl Fn(&str) -> bool,
+) -> Result<String, ContextError> {
+    let mut hash = Fields(Sha256::new());
+    hash.tree(&Context::of_folder(folder)?, exclude)?;
+    Ok(hash.digits())
 }
 
 /// A hash of fields: each with its length, so that no two lists of fields look alike.
 struct Fields(Sha256);
 
 impl Fields {
+    fn digits(self) -> String {
+        let digest = self.0.finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn tree(
+        &mut self,
+        context: &Context,
+        exclude: impl Fn(&str) -> bool,
+    ) -> Result<(), ContextError> {
+        for entry in context.walk()? {
+            let entry = entry?;
+            let in_git = entry.path.split('/').any(|part| part == ".git");
+            if !in_git && !exclude(&entry.path) {
+                self.entry(&entry)?;
+            }
+        }
+        Ok(())
+    }
+
     fn field(&mut self, bytes: &[u8]) {
         self.0.update((bytes.len() as u64).to_le_bytes());
         self.0.update(bytes);

@@ -16,10 +16,12 @@ mod progress;
 mod secrets;
 mod session;
 mod ssh;
+mod stages;
 
-pub(crate) use build::{BuildError, BuildRequest, build};
+pub(crate) use build::{BuildError, BuildRequest, build, written};
+pub(crate) use context::ContextError;
 pub(crate) use endpoint::{Connection, Endpoint};
 pub(crate) use ensure::image_tag;
-pub(crate) use inputs::inputs_hash;
+pub(crate) use inputs::{folder_hash, inputs_hash};
 pub(crate) use progress::{Step, StepState};
 pub(crate) use secrets::{SecretSource, own_authorities};

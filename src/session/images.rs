@@ -1,20 +1,20 @@
 //! Images: pulled where they are missing, built where none of these inputs is there.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use devrun_core::event::{Failure, Op, Outcome, Progress};
 use devrun_core::plan::Rules;
-use devrun_core::spec::label;
-use devrun_stack::{Build, Location, Pull};
+use devrun_core::spec::{Image, label};
+use devrun_stack::{Build, BuildContext, Location, Pull};
 use tokio::sync::mpsc;
 
 use super::Input;
 use super::containers::failure;
 use super::trees;
 use crate::engine::{Engine, MAKE_ROOM, says_full};
-use crate::image::{self, BuildError, BuildRequest, SecretSource, Step, StepState};
+use crate::image::{self, BuildError, BuildRequest, ContextError, SecretSource, Step, StepState};
 
 /// An image that somebody else makes.
 pub(super) struct Named {
@@ -92,22 +92,43 @@ pub(super) async fn tag_of(
     let own = || format!("{}/{}", version.os, version.arch);
     let platform = build.platform.clone().unwrap_or_else(own);
     let (spec, service, rules) = (build.clone(), service.to_owned(), rules.clone());
-    let hashed = tokio::task::spawn_blocking(move || {
-        let context = spec.context.clone();
-        // What is synced over anyway is no reason to build.
-        image::inputs_hash(&spec, &platform, |path| {
-            !rules.image_input(&service, &context.join(path))
-        })
-    });
-    let said = |message: String| Failure {
-        message,
-        ..Failure::default()
-    };
+    let hashed = tokio::task::spawn_blocking(move || hash_of(&spec, &platform, &service, &rules));
     let hash = match hashed.await {
         Ok(hash) => hash.map_err(|error| said(error.to_string()))?,
         Err(error) => return Err(said(format!("its files could not be read: {error}"))),
     };
     Ok((image::image_tag(name, &hash), hash))
+}
+
+/// The hash of all that an image is made of, other contexts included. Blocks.
+fn hash_of(
+    build: &Build,
+    platform: &str,
+    service: &str,
+    rules: &Rules,
+) -> Result<String, ContextError> {
+    let mut contexts = Vec::new();
+    for (name, context) in &build.contexts {
+        let content = match context {
+            BuildContext::Folder(folder) => folder_hash(folder, service, rules)?,
+            BuildContext::Image(image) => image.clone(),
+            BuildContext::Service { name, build } => {
+                let platform = build.platform.as_deref().unwrap_or(platform);
+                hash_of(build, platform, name, rules)?
+            }
+        };
+        contexts.push((name.clone(), content));
+    }
+    // What is synced over anyway is no reason to build.
+    image::inputs_hash(build, platform, &contexts, |path| {
+        !rules.image_input(service, &build.context.join(path))
+    })
+}
+
+fn folder_hash(folder: &Path, service: &str, rules: &Rules) -> Result<String, ContextError> {
+    image::folder_hash(folder, |path| {
+        !rules.image_input(service, &folder.join(path))
+    })
 }
 
 /// Has an image of these inputs, by building it if need be.
@@ -118,76 +139,175 @@ pub(super) async fn build(
     rules: Arc<Rules>,
     inputs: mpsc::Sender<Input>,
 ) -> Outcome {
-    let named = tag_of(&engine, &wanted.build, &wanted.name, &op.service, &rules);
-    let (tag, hash) = match named.await {
-        Ok(named) => named,
-        Err(failure) => return Outcome::Failed(failure),
+    let news = News {
+        inputs: &inputs,
+        op: &op,
     };
-    if !wanted.force {
-        match engine.inspect_image(&tag).await {
-            Ok(Some(image)) => return Outcome::Image { image, made: false },
-            Ok(None) => {}
-            Err(error) => return Outcome::Failed(failure(error)),
+    match made(&engine, &wanted, &op.service, &rules, &news).await {
+        Ok((image, true)) => {
+            let (id, service) = (image.id.clone(), op.service.clone());
+            let remembered = tokio::task::spawn_blocking(move || {
+                trees::remember_image(&rules, &service, &id);
+            });
+            // Only what is gone on the host would be missed.
+            let _ = remembered.await;
+            Outcome::Image { image, made: true }
         }
-    }
-    let inline = match wanted.build.inline.as_deref().map(written).transpose() {
-        Ok(inline) => inline,
-        Err(error) => return failed(format!("its Dockerfile could not be written: {error}")),
-    };
-    let place = inline.as_ref().map(|_| wanted.build.at.clone());
-    let secrets = wanted.build.secrets.into_iter();
-    let request = BuildRequest {
-        context: wanted.build.context,
-        dockerfile: match &inline {
-            Some(file) => file.path().to_owned(),
-            None => wanted.build.dockerfile,
-        },
-        platform: wanted.build.platform,
-        target: wanted.build.target,
-        args: wanted.build.args,
-        tag: tag.clone(),
-        labels: BTreeMap::from([
-            (label::STACK.to_owned(), wanted.stack),
-            (label::INPUTS.to_owned(), hash),
-        ]),
-        secrets: secrets
-            .map(|(name, content)| (name, SecretSource::Bytes(content.0)))
-            .collect(),
-        ssh: wanted.build.ssh,
-        no_cache: wanted.no_cache,
-        pull: wanted.pull,
-    };
-    making(&inputs, &op).await;
-    let endpoint = endpoint(&engine);
-    let built = image::build(&endpoint, request, |step| {
-        if let Some(progress) = told(step) {
-            tell(&inputs, &op, progress);
-        }
-    });
-    match built.await {
-        Ok(_) => match engine.inspect_image(&tag).await {
-            Ok(Some(image)) => {
-                let id = image.id.clone();
-                let service = op.service.clone();
-                let remembered = tokio::task::spawn_blocking(move || {
-                    trees::remember_image(&rules, &service, &id);
-                });
-                // Only what is gone on the host would be missed.
-                let _ = remembered.await;
-                Outcome::Image { image, made: true }
-            }
-            Ok(None) => failed(format!("{tag} is not there although it was built")),
-            Err(error) => Outcome::Failed(failure(error)),
-        },
-        Err(error) => Outcome::Failed(explained(error, place.as_ref())),
+        Ok((image, false)) => Outcome::Image { image, made: false },
+        Err(failure) => Outcome::Failed(failure),
     }
 }
 
-/// A Dockerfile that stands in the Stackfile, as a file for as long as it is built.
-fn written(text: &str) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut file = tempfile::Builder::new().prefix("devrun-").tempfile()?;
-    file.write_all(text.as_bytes())?;
-    Ok(file)
+/// To whom a build is told.
+struct News<'a> {
+    inputs: &'a mpsc::Sender<Input>,
+    op: &'a Op,
+}
+
+impl News<'_> {
+    fn step(&self, step: Step) {
+        if let Some(progress) = told(step) {
+            tell(self.inputs, self.op, progress);
+        }
+    }
+}
+
+/// The image, and whether it is new.
+async fn made(
+    engine: &Engine,
+    wanted: &Wanted,
+    service: &str,
+    rules: &Arc<Rules>,
+    news: &News<'_>,
+) -> Result<(Image, bool), Failure> {
+    let build = &wanted.build;
+    let (tag, hash) = tag_of(engine, build, &wanted.name, service, rules).await?;
+    if !wanted.force
+        && let Some(image) = engine.inspect_image(&tag).await.map_err(failure)?
+    {
+        return Ok((image, false));
+    }
+    // What it begins with is part of its own making.
+    if service == news.op.service {
+        making(news.inputs, news.op).await;
+    }
+    let mut stages = BTreeMap::new();
+    for (name, context) in &build.contexts {
+        let image = match context {
+            BuildContext::Image(image) => image.clone(),
+            BuildContext::Folder(folder) => {
+                folder_image(engine, wanted, service, (name, folder), rules).await?
+            }
+            BuildContext::Service { name, build } => {
+                let inner = Wanted {
+                    build: build.as_ref().clone(),
+                    name: format!("{}-{name}", wanted.stack),
+                    stack: wanted.stack.clone(),
+                    force: false,
+                    no_cache: false,
+                    pull: false,
+                };
+                Box::pin(made(engine, &inner, name, rules, news))
+                    .await?
+                    .0
+                    .name
+            }
+        };
+        stages.insert(name.clone(), image);
+    }
+    let inline = build.inline.as_deref().map(image::written).transpose();
+    let inline =
+        inline.map_err(|error| said(format!("its Dockerfile could not be written: {error}")))?;
+    let place = inline.as_ref().map(|_| build.at.clone());
+    let secrets = build.secrets.clone().into_iter();
+    // No registry has what was made here.
+    let only_here = |context: &BuildContext| !matches!(context, BuildContext::Image(_));
+    let request = BuildRequest {
+        context: build.context.clone(),
+        dockerfile: match &inline {
+            Some(file) => file.path().to_owned(),
+            None => build.dockerfile.clone(),
+        },
+        platform: build.platform.clone(),
+        target: build.target.clone(),
+        args: build.args.clone(),
+        tag: tag.clone(),
+        labels: labels(wanted, hash),
+        secrets: secrets
+            .map(|(name, content)| (name, SecretSource::Bytes(content.0)))
+            .collect(),
+        ssh: build.ssh.clone(),
+        stages,
+        no_cache: wanted.no_cache,
+        pull: wanted.pull && !build.contexts.values().any(only_here),
+    };
+    let built = image::build(&endpoint(engine), request, |step| news.step(step)).await;
+    built.map_err(|error| explained(error, place.as_ref()))?;
+    Ok((there(engine, &tag).await?, true))
+}
+
+/// A folder as an image, which a stage can begin with.
+async fn folder_image(
+    engine: &Engine,
+    wanted: &Wanted,
+    service: &str,
+    (name, folder): (&str, &Path),
+    rules: &Arc<Rules>,
+) -> Result<String, Failure> {
+    let (path, by, asked) = (folder.to_owned(), service.to_owned(), rules.clone());
+    let hashed = tokio::task::spawn_blocking(move || folder_hash(&path, &by, &asked)).await;
+    let hash = match hashed {
+        Ok(hash) => hash.map_err(|error| said(error.to_string()))?,
+        Err(error) => return Err(said(format!("its files could not be read: {error}"))),
+    };
+    let tag = image::image_tag(&format!("{}-{name}", wanted.name), &hash);
+    let there_already = engine.inspect_image(&tag).await.map_err(failure)?;
+    if there_already.is_some() {
+        return Ok(tag);
+    }
+    let dockerfile = image::written("FROM scratch\nCOPY . /\n")
+        .map_err(|error| said(format!("its Dockerfile could not be written: {error}")))?;
+    let request = BuildRequest {
+        context: folder.to_owned(),
+        dockerfile: dockerfile.path().to_owned(),
+        platform: wanted.build.platform.clone(),
+        target: None,
+        args: BTreeMap::new(),
+        tag: tag.clone(),
+        labels: labels(wanted, hash),
+        secrets: BTreeMap::new(),
+        ssh: BTreeMap::new(),
+        stages: BTreeMap::new(),
+        no_cache: false,
+        pull: false,
+    };
+    let built = image::build(&endpoint(engine), request, |_| ()).await;
+    built.map_err(|error| {
+        said(format!(
+            "the context {name} could not be read from {}: {error}",
+            folder.display()
+        ))
+    })?;
+    Ok(tag)
+}
+
+fn labels(wanted: &Wanted, hash: String) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (label::STACK.to_owned(), wanted.stack.clone()),
+        (label::INPUTS.to_owned(), hash),
+    ])
+}
+
+async fn there(engine: &Engine, tag: &str) -> Result<Image, Failure> {
+    let found = engine.inspect_image(tag).await.map_err(failure)?;
+    found.ok_or_else(|| said(format!("{tag} is not there although it was built")))
+}
+
+fn said(message: String) -> Failure {
+    Failure {
+        message,
+        ..Failure::default()
+    }
 }
 
 fn endpoint(engine: &Engine) -> image::Endpoint {
@@ -232,13 +352,6 @@ fn tell(inputs: &mpsc::Sender<Input>, op: &Op, progress: Progress) {
         op: op.clone(),
         progress,
     });
-}
-
-fn failed(message: String) -> Outcome {
-    Outcome::Failed(Failure {
-        message,
-        ..Failure::default()
-    })
 }
 
 fn explained(error: BuildError, inline: Option<&Location>) -> Failure {

@@ -131,6 +131,7 @@ pub fn image_name(stack: &Stack, service: &Service) -> String {
                     && theirs.inline == ours.inline
                     && theirs.args == ours.args
                     && theirs.secrets == ours.secrets
+                    && theirs.contexts == ours.contexts
             }
             _ => false,
         });

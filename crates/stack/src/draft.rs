@@ -63,6 +63,21 @@ pub(crate) struct Draft {
 }
 
 impl Draft {
+    /// The services whose images its build begins with, or copies from.
+    pub(crate) fn built_on(&self) -> impl Iterator<Item = (&str, SourceSpan)> {
+        let contexts = match self.source.as_ref().map(|said| &said.value) {
+            Some(DraftSource::Build { contexts, .. }) => Some(contexts),
+            _ => None,
+        };
+        contexts
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .filter_map(|(context, at)| match context {
+                DraftContext::Service(name) => Some((name.as_str(), *at)),
+                _ => None,
+            })
+    }
+
     /// Whose network it has, where it has that of another service.
     pub(crate) fn network_of(&self) -> Option<(&str, SourceSpan)> {
         let mode = self.settings.network_mode.as_ref()?;
@@ -108,7 +123,16 @@ pub(crate) enum DraftSource {
         args: BTreeMap<String, String>,
         secrets: BTreeMap<String, Content>,
         ssh: BTreeMap<String, Option<PathBuf>>,
+        contexts: BTreeMap<String, (DraftContext, SourceSpan)>,
     },
+}
+
+/// What a build knows by a name.
+#[derive(Debug, Clone)]
+pub(crate) enum DraftContext {
+    Folder(PathBuf),
+    Image(String),
+    Service(String),
 }
 
 /// A port; `host` is `None` where its variable is empty, so that it is not published.

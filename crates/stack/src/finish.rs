@@ -1,5 +1,6 @@
 //! From a draft to a service: what was not said is worked out.
 
+mod builds;
 mod origins;
 pub(crate) mod replicas;
 
@@ -12,8 +13,8 @@ use crate::context::Context;
 use crate::draft::{Draft, DraftProbe, DraftSource, Said};
 use crate::merge::Laid;
 use crate::model::{
-    Build, Condition, DependsOn, Healthcheck, On, Origin, Probe, Proxy, Restart, Route, Service,
-    Source, Sync,
+    Condition, DependsOn, Healthcheck, On, Origin, Probe, Proxy, Restart, Route, Service, Source,
+    Sync,
 };
 use crate::notes::Extent;
 use crate::read::{self, Kind};
@@ -38,7 +39,7 @@ pub(crate) fn service(
     let routes = routes(cx, draft, &laid.node.name);
     let sync = syncs(cx, draft);
     let healthcheck = healthcheck(cx, draft);
-    let source = source(cx, draft)?;
+    let source = source(cx, all, laid)?;
     let proxy = match (laid.node.kind, &draft.config) {
         (Kind::Proxy, Some(config)) => Some(Proxy {
             config: config.value.clone(),
@@ -120,34 +121,12 @@ fn environment(cx: &mut Context<'_>, draft: &Draft) -> (BTreeMap<String, String>
     (values, origins)
 }
 
-fn source(cx: &Context<'_>, draft: &Draft) -> Option<Source> {
-    let said = draft.source.as_ref()?;
-    Some(match &said.value {
-        DraftSource::Image(image) => Source::Image(image.clone()),
-        DraftSource::Build {
-            context,
-            dockerfile,
-            target,
-            inline,
-            args,
-            secrets,
-            ssh,
-        } => Source::Build(Box::new(Build {
-            context: context.clone(),
-            dockerfile: dockerfile.clone(),
-            target: target.clone(),
-            platform: draft
-                .settings
-                .platform
-                .as_ref()
-                .map(|one| one.value.clone()),
-            inline: inline.clone(),
-            args: args.clone(),
-            secrets: secrets.clone(),
-            ssh: ssh.clone(),
-            at: cx.location(said.at),
-        })),
-    })
+fn source(cx: &Context<'_>, all: &[Laid<'_>], laid: &Laid<'_>) -> Option<Source> {
+    if let DraftSource::Image(image) = &laid.draft.source.as_ref()?.value {
+        return Some(Source::Image(image.clone()));
+    }
+    let build = builds::of(cx, all, laid, &mut Vec::new())?;
+    Some(Source::Build(Box::new(build)))
 }
 
 /// The defaults of the stack are for what goes on; a task ends.

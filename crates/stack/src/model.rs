@@ -311,8 +311,28 @@ pub struct Build {
     /// Agents for `RUN --mount=type=ssh,id=NAME`: each with its socket, unless it is the one that
     /// `SSH_AUTH_SOCK` names.
     pub ssh: BTreeMap<String, Option<PathBuf>>,
+    /// What `FROM NAME` and `COPY --from=NAME` mean besides the Dockerfile's own stages.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub contexts: BTreeMap<String, BuildContext>,
     /// Where it is declared.
     pub at: Location,
+}
+
+/// What a Dockerfile may begin with, or copy from, under a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BuildContext {
+    /// A folder, absolute.
+    Folder(PathBuf),
+    /// An image by its reference.
+    Image(String),
+    /// What a service is built into.
+    Service {
+        /// The service as it is declared.
+        name: String,
+        /// How it is built.
+        build: Box<Build>,
+    },
 }
 
 /// What only a proxy has.

@@ -23,6 +23,7 @@ pub(crate) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
         rebuilds(cx, service);
         synced_binds(cx, service);
     }
+    built_on(cx, document, laid);
     circles(cx, laid);
     one_proxy(cx, laid);
     host_ports(cx, laid);
@@ -171,6 +172,42 @@ fn dependencies(
                 ));
             cx.report(problem);
         }
+    }
+}
+
+/// Whose image a build begins with has to be there, and not to begin with this one.
+fn built_on(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<'_>]) {
+    let index = |name: &str| laid.iter().position(|service| service.node.name == name);
+    for service in laid {
+        for (name, at) in service.draft.built_on() {
+            known_service(cx, document, name, at);
+        }
+    }
+    let edges: Vec<Vec<(usize, SourceSpan)>> = laid
+        .iter()
+        .map(|service| {
+            let known = |(name, at)| Some((index(name)?, at));
+            service.draft.built_on().filter_map(known).collect()
+        })
+        .collect();
+    let mut done = vec![false; laid.len()];
+    for start in 0..laid.len() {
+        let Some(circle) = walk(start, &edges, &mut done, &mut Vec::new()) else {
+            continue;
+        };
+        let name = &laid[circle[0].0].node.name;
+        let mut problem = cx
+            .error(
+                "stackfile::circle",
+                circle[0].1,
+                "needs the image",
+                format!("the build of `{name}` needs its own image first"),
+            )
+            .advise("put what they share into an image of its own");
+        for (_, span) in &circle[1..] {
+            problem = problem.also(*span, "and here");
+        }
+        cx.report(problem);
     }
 }
 

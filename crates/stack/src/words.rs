@@ -174,21 +174,19 @@ const PROXY: &[&str] = &[
 ];
 const SYNC: &[&str] = &["ignore", "on"];
 const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild"];
-const BUILD: &[&str] = &["args", "secret", "ssh", "dockerfile-inline"];
+const BUILD: &[&str] = &[
+    "args",
+    "secret",
+    "ssh",
+    "additional-context",
+    "dockerfile-inline",
+];
 const NETWORK: &[&str] = &["alias"];
 const CHECK: &[&str] = &["http", "exec"];
 
 /// Kept for what comes; using one says so.
 const PLANNED: &[&str] = &[
-    "overlay",
-    "include",
-    "process",
-    "action",
-    "attach",
-    "additional-context",
-    "mirror",
-    "back",
-    "run",
+    "overlay", "include", "process", "action", "attach", "mirror", "back", "run",
 ];
 
 impl Place {

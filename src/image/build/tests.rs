@@ -38,6 +38,7 @@ impl Project {
                 labels: BTreeMap::new(),
                 secrets: BTreeMap::new(),
                 ssh: BTreeMap::new(),
+                stages: BTreeMap::new(),
                 no_cache: false,
                 pull: false,
             },

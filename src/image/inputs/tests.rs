@@ -25,7 +25,7 @@ fn project() -> (tempfile::TempDir, Build) {
 }
 
 fn hash(build: &Build) -> String {
-    inputs_hash(build, "linux/amd64", |path| {
+    inputs_hash(build, "linux/amd64", &[], |path| {
         path == "src" || path.starts_with("src/")
     })
     .unwrap()

@@ -20,7 +20,7 @@ pub use sync_rule::SyncRule;
 
 use decide::Tally;
 use ignored::gitignore;
-use service::{ServiceRules, docker_ignore_files};
+use service::{ServiceRules, all_docker_ignore_files};
 
 /// The text of each `.gitignore`, `.dockerignore` and `DOCKERFILE.dockerignore` that was found,
 /// by its absolute path.
@@ -155,11 +155,28 @@ impl Rules {
         if let Some(service) = self.service(service) {
             for path in paths.iter().collect::<BTreeSet<_>>() {
                 service.weigh(path, &mut tally);
+                if service
+                    .built_on()
+                    .iter()
+                    .any(|one| self.rebuilds(one, path))
+                {
+                    service.rebuild(path, &mut tally);
+                }
             }
         }
         tally.decision(|path| {
             let shown = path.strip_prefix(&self.from.root).unwrap_or(path);
             shown.display().to_string()
+        })
+    }
+
+    /// Whether a service's image changes with that path. Replicas have one image.
+    fn rebuilds(&self, service: &str, path: &PathBuf) -> bool {
+        let names = [service.to_owned(), format!("{service}-1")];
+        let found = names.iter().find(|name| self.service(name).is_some());
+        found.is_some_and(|name| {
+            let decision = self.decide(name, std::slice::from_ref(path));
+            decision.follow.contains(&Follow::Rebuild)
         })
     }
 
@@ -234,7 +251,7 @@ impl Rules {
                 Source::Image(_) => None,
             });
         builds
-            .flat_map(|build| docker_ignore_files(build))
+            .flat_map(|build| all_docker_ignore_files(build))
             .collect()
     }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use devrun_stack::{Action, Build, Location, MountSource, On, Service, Source};
+use devrun_stack::{Action, Build, BuildContext, Location, MountSource, On, Service, Source};
 
 use super::IgnoreTexts;
 use super::decide::Tally;
@@ -58,16 +58,35 @@ pub(super) struct ServiceRules {
 struct BuildRule {
     docker: Arc<DockerScope>,
     git: GitScope,
+    /// Folders that it reads besides its context.
+    more: Vec<(Arc<DockerScope>, GitScope)>,
     /// Dockerfile and the files that say what it ignores.
     files: Vec<PathBuf>,
+    /// Services whose images it begins with.
+    built_on: Vec<String>,
     at: Location,
 }
 
 /// The files that may say what a build ignores, the one that counts first.
-pub(super) fn docker_ignore_files(build: &Build) -> [PathBuf; 2] {
+fn docker_ignore_files(build: &Build) -> [PathBuf; 2] {
     let mut own = build.dockerfile.clone().into_os_string();
     own.push(".dockerignore");
     [PathBuf::from(own), build.context.join(".dockerignore")]
+}
+
+/// The same, and those of its other folders.
+pub(super) fn all_docker_ignore_files(build: &Build) -> Vec<PathBuf> {
+    let mut files = docker_ignore_files(build).to_vec();
+    files.extend(folders(build).map(|folder| folder.join(".dockerignore")));
+    files
+}
+
+/// The folders that a build reads besides its context.
+fn folders(build: &Build) -> impl Iterator<Item = &PathBuf> {
+    build.contexts.values().filter_map(|context| match context {
+        BuildContext::Folder(folder) => Some(folder),
+        _ => None,
+    })
 }
 
 impl BuildRule {
@@ -75,8 +94,19 @@ impl BuildRule {
         let ignore_files = docker_ignore_files(build);
         let text = ignore_files.iter().find_map(|file| texts.get(file));
         let mut files = vec![build.dockerfile.clone()];
-        files.extend(ignore_files);
+        files.extend(all_docker_ignore_files(build));
+        let scope = |folder: &PathBuf| {
+            let text = texts.get(&folder.join(".dockerignore"));
+            let docker = DockerScope::new(folder, text.map_or("", String::as_str));
+            (Arc::new(docker), GitScope::new(folder, gitignores))
+        };
+        let service = |context: &BuildContext| match context {
+            BuildContext::Service { name, .. } => Some(name.clone()),
+            _ => None,
+        };
         Self {
+            more: folders(build).map(scope).collect(),
+            built_on: build.contexts.values().filter_map(service).collect(),
             docker: Arc::new(DockerScope::new(
                 &build.context,
                 text.map_or("", String::as_str),
@@ -88,10 +118,25 @@ impl BuildRule {
     }
 
     fn reads(&self, path: &Path, is_dir: bool) -> bool {
-        let context = &self.docker.context;
-        path.starts_with(context)
-            && !is_never_wanted(context, path, is_dir)
-            && !self.docker.ignores(path)
+        self.scope(path, is_dir).is_some()
+    }
+
+    /// What Git says of the folder by which the path is read; the context itself goes first.
+    fn scope(&self, path: &Path, is_dir: bool) -> Option<&GitScope> {
+        let reads = |docker: &DockerScope| {
+            let context = &docker.context;
+            path.starts_with(context)
+                && !is_never_wanted(context, path, is_dir)
+                && !docker.ignores(path)
+        };
+        self.scopes()
+            .find(|(docker, _)| reads(docker))
+            .map(|(_, git)| git)
+    }
+
+    fn scopes(&self) -> impl Iterator<Item = (&DockerScope, &GitScope)> {
+        let more = self.more.iter().map(|(docker, git)| (&**docker, git));
+        std::iter::once((&*self.docker, &self.git)).chain(more)
     }
 }
 
@@ -153,6 +198,18 @@ impl ServiceRules {
         }
     }
 
+    /// The services whose images its own begins with.
+    pub(super) fn built_on(&self) -> &[String] {
+        self.build.as_ref().map_or(&[], |build| &build.built_on)
+    }
+
+    /// Its image changes because another one did.
+    pub(super) fn rebuild(&self, path: &Path, tally: &mut Tally) {
+        if let Some(build) = &self.build {
+            tally.rebuild(path, &build.at);
+        }
+    }
+
     pub(super) fn covers(&self, path: &Path) -> bool {
         self.syncs
             .iter()
@@ -189,19 +246,23 @@ impl ServiceRules {
 
     /// Whether something below that folder can ask for anything.
     pub(super) fn looks_below(&self, folder: &Path) -> bool {
-        let build = self.build.as_ref().is_some_and(|build| {
-            let context = &build.docker.context;
-            let left_alone = || {
-                let says_so = |rule: &SyncRule| rule.verdict(folder, true) == Verdict::LeftAlone;
-                self.syncs.iter().any(says_so) || self.is_mounted(folder)
-            };
+        let left_alone = || {
+            let says_so = |rule: &SyncRule| rule.verdict(folder, true) == Verdict::LeftAlone;
+            self.syncs.iter().any(says_so) || self.is_mounted(folder)
+        };
+        let reads_below = |(docker, git): (&DockerScope, &GitScope)| {
+            let context = &docker.context;
             context.starts_with(folder)
                 || (folder.starts_with(context)
                     && !is_never_wanted(context, folder, true)
-                    && !build.docker.ignores_all_below(folder)
+                    && !docker.ignores_all_below(folder)
                     && !left_alone()
-                    && (build.git.depth(folder, true).is_none() || self.is_named(folder, true)))
-        });
+                    && (git.depth(folder, true).is_none() || self.is_named(folder, true)))
+        };
+        let build = self
+            .build
+            .as_ref()
+            .is_some_and(|build| build.scopes().any(reads_below));
         build
             || self.syncs.iter().any(|rule| rule.may_want_below(folder))
             || (self.heeds(folder, true)
@@ -215,7 +276,7 @@ impl ServiceRules {
         let build = self.build.iter().flat_map(|build| {
             let folders = build.files.iter().filter_map(|file| file.parent());
             folders
-                .chain([build.docker.context.as_path()])
+                .chain(build.scopes().map(|(docker, _)| docker.context.as_path()))
                 .map(Path::to_path_buf)
         });
         let syncs = self.syncs.iter().map(|rule| rule.from.clone());
@@ -228,9 +289,9 @@ impl ServiceRules {
     fn rebuilds(&self, path: &Path, is_dir: bool) -> bool {
         self.build.as_ref().is_some_and(|build| {
             build.files.iter().any(|file| file == path)
-                || (build.reads(path, is_dir)
-                    && (build.git.depth(path, is_dir).is_none() || self.is_named(path, is_dir))
-                    && !self.is_cared_for(path, is_dir))
+                || (build.scope(path, is_dir).is_some_and(|git| {
+                    git.depth(path, is_dir).is_none() || self.is_named(path, is_dir)
+                }) && !self.is_cared_for(path, is_dir))
         })
     }
 

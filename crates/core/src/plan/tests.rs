@@ -1,7 +1,7 @@
 //! The rules of one stack, asked about paths. `/p` is the checkout; the service `web` is built
 //! from `/p/web` and synced to `/app`.
 
-use devrun_stack::{Action, Build, Command, MountSource, Service};
+use devrun_stack::{Action, Build, BuildContext, Command, MountSource, Service};
 use proptest::prelude::*;
 
 use super::*;
@@ -561,4 +561,52 @@ proptest! {
         prop_assert!(decision.follow.len() <= 1);
         let _ = (rules.prunes(&path), rules.concerns(&path, true), rules.image_input("web", &path));
     }
+}
+
+#[test]
+fn other_contexts_rebuild_as_the_first_one_does() {
+    let mut base = web();
+    base.name = "base".into();
+    base.sync = vec![sync("/p/web/live", &[], Vec::new())];
+    let Source::Build(base_build) = &base.source else {
+        return;
+    };
+    let contexts = [
+        ("shared", BuildContext::Folder("/q/shared".into())),
+        (
+            "base",
+            BuildContext::Service {
+                name: "base".into(),
+                build: base_build.clone(),
+            },
+        ),
+    ];
+    let build = Build {
+        context: "/p/api".into(),
+        dockerfile: "/p/api/Dockerfile".into(),
+        contexts: contexts
+            .map(|(name, context)| (name.to_owned(), context))
+            .into(),
+        at: at(21),
+        ..Build::default()
+    };
+    let api = service("api", Source::Build(Box::new(build)));
+    let ignores = texts(&[("/q/shared/.dockerignore", "*.out\n")]);
+    let rules = Rules::compile(&stack(vec![base, api]), &ignores);
+    let rebuilds = |path: &str| {
+        let decision = rules.decide("api", &[path.into()]);
+        decision.follow.contains(&Follow::Rebuild)
+    };
+    for (path, wanted) in [
+        ("/q/shared/a.txt", true),
+        ("/q/shared/.dockerignore", true),
+        ("/q/shared/a.out", false),
+        ("/p/web/setup.txt", true),
+        ("/p/web/live/a.txt", false),
+        ("/p/elsewhere", false),
+    ] {
+        assert_eq!(rebuilds(path), wanted, "{path}");
+    }
+    assert!(rules.image_input("api", "/q/shared/a.txt".as_ref()));
+    assert!(rules.roots().contains(&"/q/shared".into()));
 }

@@ -2,7 +2,7 @@
 
 use super::page::{Page, relative};
 use super::text;
-use crate::model::Build;
+use crate::model::{Build, BuildContext};
 
 pub(super) fn build(page: &mut Page<'_>, build: &Build) {
     let Build {
@@ -15,6 +15,7 @@ pub(super) fn build(page: &mut Page<'_>, build: &Build) {
         args,
         secrets,
         ssh,
+        contexts,
         at: _,
     } = build;
     let mut head = format!("build {}", page.path(context));
@@ -36,6 +37,15 @@ pub(super) fn build(page: &mut Page<'_>, build: &Build) {
             if let Some(socket) = socket {
                 line += &format!(" socket={}", page.path(socket));
             }
+            page.row(&line, String::new());
+        }
+        for (name, context) in contexts {
+            let what = match context {
+                BuildContext::Folder(path) => page.path(path),
+                BuildContext::Image(image) => page.quoted(&format!("docker-image://{image}")),
+                BuildContext::Service { name, .. } => page.quoted(&format!("service:{name}")),
+            };
+            let line = format!("additional-context {} {what}", text::name(name));
             page.row(&line, String::new());
         }
         if let Some(inline) = inline {

@@ -1,5 +1,7 @@
 //! `build`: a Dockerfile and what it reads.
 
+mod contexts;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -8,7 +10,7 @@ use miette::SourceSpan;
 
 use super::{Document, environment, files};
 use crate::context::{Context, tidy};
-use crate::draft::{Draft, DraftSource, Said};
+use crate::draft::{Draft, DraftContext, DraftSource, Said};
 use crate::line::{Block, MANY, Shape};
 use crate::load::PathKind;
 use crate::model::{Content, FileKind};
@@ -28,6 +30,7 @@ struct Inside {
     secrets: BTreeMap<String, Content>,
     ssh: BTreeMap<String, Option<PathBuf>>,
     inline: Option<(String, SourceSpan)>,
+    contexts: BTreeMap<String, (DraftContext, SourceSpan)>,
 }
 
 pub(super) fn build(
@@ -94,6 +97,7 @@ pub(super) fn build(
         args: inside.args,
         secrets: inside.secrets,
         ssh: inside.ssh,
+        contexts: inside.contexts,
     };
     cx.once(
         &mut draft.source,
@@ -156,6 +160,7 @@ fn inside(cx: &mut Context<'_>, document: &Document<'_>, node: &KdlNode) -> Insi
                 }
             }
             "ssh" => ssh(cx, &mut inside.ssh, child),
+            "additional-context" => contexts::one(cx, &mut inside.contexts, child),
             "dockerfile-inline" => {
                 if let Some(line) = cx.line(child, &INLINE) {
                     let text = cx.string(&line.words[0]);

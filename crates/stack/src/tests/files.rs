@@ -121,10 +121,7 @@ service web {
     let planned =
         told("stack app\nservice a { build \".\" ssh=default { additional-context x } }\n");
     assert!(planned.contains("{ ssh default }"), "{planned}");
-    assert!(
-        planned.contains("`additional-context` is planned"),
-        "{planned}"
-    );
+    assert!(planned.contains("additional-context shared"), "{planned}");
 }
 
 #[test]

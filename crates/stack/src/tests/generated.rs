@@ -324,7 +324,7 @@ impl Making {
             0 => "image \"repo/x:1\"".to_owned(),
             1 => "build \"ctx\" target=dev { args { A \"${V_NUMBER}\"; B 007 } }".to_owned(),
             2 => format!(
-                "build \"./ctx\" dockerfile=\"other.Dockerfile\" {{ secret token build-only; ssh default; ssh deploy socket=\"token.txt\"; args {{ T {} }} }}",
+                "build \"./ctx\" dockerfile=\"other.Dockerfile\" {{ secret token build-only; ssh default; additional-context shared \"src\"; additional-context base \"service:base\"; additional-context alp \"docker-image://alpine:3\"; ssh deploy socket=\"token.txt\"; args {{ T {} }} }}",
                 self.text(dice)
             ),
             _ => format!("build \"ctx\" {{ dockerfile-inline {} }}", self.text(dice)),

@@ -13,7 +13,9 @@ fn cases() -> Vec<(&'static str, &'static str)> {
 }
 
 fn world(text: &str) -> World {
-    World::new(text).file("nginx.conf", "")
+    World::new(text)
+        .file("nginx.conf", "")
+        .file("api/Dockerfile", "")
 }
 
 #[test]
