@@ -18,7 +18,7 @@ use super::{Trouble, down, ending, logs, plan};
 use crate::engine::Engine;
 use crate::report::paint::stderr_line;
 use crate::report::{Clock, Lines, Reader, Sheet, Stamped, Volume};
-use crate::session::load::root_hash;
+use crate::session::load::{LoadOptions, load, root_hash};
 use crate::session::place::Place;
 use crate::session::{Begin, begin};
 
@@ -328,6 +328,8 @@ pub(super) struct Printer {
     format: Format,
     color: super::arguments::Color,
     lines: Lines,
+    /// How to read the Stackfile again.
+    load: LoadOptions,
 }
 
 impl Printer {
@@ -342,6 +344,7 @@ impl Printer {
             format: global.format,
             color: global.color,
             lines,
+            load: context.options.clone(),
         }
     }
 
@@ -354,6 +357,12 @@ impl Printer {
     }
 
     pub(super) fn print(&mut self, stamped: &Stamped) -> Result<(), Trouble> {
+        if stamped.notice.event == NoticeEvent::StackfileChanged
+            && let Ok(stack) = load(&self.load).map(|loaded| loaded.stack)
+            && let Ok(stack) = stack
+        {
+            self.lines.changed(Sheet::of(&stack));
+        }
         match self.format {
             Format::Json => line(self.color, &stamped.json()),
             Format::Text => {

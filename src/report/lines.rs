@@ -92,6 +92,11 @@ impl Lines {
         }
     }
 
+    /// The stack looks otherwise from now on.
+    pub(crate) fn changed(&mut self, sheet: Sheet) {
+        self.sheet = sheet;
+    }
+
     /// The lines for one notice, with colours; empty where it is not worth one.
     pub(crate) fn of(&mut self, stamped: &Stamped) -> Vec<String> {
         self.now = Clock::parse(&stamped.time);
@@ -167,6 +172,7 @@ impl Lines {
                 vec!["stopped; containers and data are kept".to_owned()]
             }
             NoticeEvent::SessionEnded { .. }
+            | NoticeEvent::StackfileChanged
             | NoticeEvent::FilesChanged { .. }
             | NoticeEvent::Synced { .. } => Vec::new(),
         }

@@ -431,6 +431,11 @@ fn a_second_up_applies_what_was_saved_while_nobody_watched() {
     assert_eq!(word.trim(), "new");
     assert_eq!(identity(&stack.container("other")), other);
     let events = stack.ok(&["events"]).out;
+    assert_eq!(
+        events.matches("\"stackfile-changed\"").count(),
+        1,
+        "{events}"
+    );
     assert!(
         events.lines().last().unwrap().contains("settled"),
         "{events}"

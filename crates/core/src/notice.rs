@@ -53,6 +53,8 @@ pub enum NoticeEvent {
         /// Files that are watched.
         watching: usize,
     },
+    /// The Stackfile, or a file that it names, says something else from now on.
+    StackfileChanged,
     /// Files were saved.
     FilesChanged {
         /// How many.

@@ -36,6 +36,8 @@ impl Session {
                 }
                 if first {
                     self.say_hello(&stack);
+                } else if before.is_some_and(|before| before != stack) {
+                    self.notice(None, None, NoticeEvent::StackfileChanged);
                 }
                 for warning in warnings {
                     self.warn(None, warning);
