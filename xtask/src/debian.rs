@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::Once;
 
@@ -33,13 +34,33 @@ pub(crate) fn install(packages: &[&str]) -> Result<(), Error> {
         LISTS.call_once(|| {
             let _ = run::quiet("apt-update", apt_get().arg("update"));
         });
-        run::quiet(
+        let asleep = packages.contains(&"openssh-server") && Path::new(SYSTEMD).exists();
+        if asleep {
+            of_sshd("mask")?;
+        }
+        let installed = run::quiet(
             "apt-install",
             apt_get()
                 .args(["install", "--yes", "--no-install-recommends"])
                 .args(packages),
-        )
+        );
+        if asleep {
+            of_sshd("unmask")?;
+            of_sshd("disable")?;
+        }
+        installed
     })
+}
+
+/// There where systemd runs the machine.
+const SYSTEMD: &str = "/run/systemd/system";
+
+/// Debian would start a server of ssh with its package, on a machine that had none: tests need the
+/// program, nobody wants the open door.
+fn of_sshd(verb: &str) -> Result<(), Error> {
+    let mut command = Command::new("systemctl");
+    command.args([verb, "ssh.service", "ssh.socket"]);
+    run::quiet("sshd", &mut command)
 }
 
 fn apt_get() -> Command {
