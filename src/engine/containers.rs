@@ -136,8 +136,10 @@ impl Engine {
         agent_volume: Option<&str>,
         more: impl FnOnce(&mut ContainerCreateBody),
     ) -> Result<Created, EngineError> {
+        let version = self.version().await?;
         let machine = Machine {
-            cpus: self.version().await?.cpus,
+            cpus: version.cpus,
+            memory: version.memory,
             ipv6: self.has_ipv6(),
         };
         let (mut body, mut warnings) = translate::container(spec, agent_volume, machine);

@@ -23,6 +23,8 @@ pub(super) const AGENT_FOLDER: &str = "/.devrun";
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Machine {
     pub(super) cpus: u32,
+    /// Bytes; 0 where the engine does not say.
+    pub(super) memory: u64,
     pub(super) ipv6: bool,
 }
 
@@ -45,7 +47,10 @@ pub(super) fn container(
             .limits
             .cpus
             .map(|cpus| nano_cpus(cpus, machine.cpus, &spec.name, &mut warnings)),
-        memory: spec.limits.memory.map(signed),
+        memory: spec
+            .limits
+            .memory
+            .map(|bytes| signed(memory(bytes, machine.memory, &spec.name, &mut warnings))),
         memory_reservation: spec.reservations.memory.map(signed),
         // The engine knows no reservation of CPUs; shares give the same proportions under load.
         cpu_shares: spec
@@ -110,6 +115,19 @@ fn nano_cpus(wanted: f64, machine: u32, name: &str, warnings: &mut Vec<String>) 
         ));
     }
     (wanted.min(most) * 1e9).round() as i64
+}
+
+fn memory(wanted: u64, machine: u64, name: &str, warnings: &mut Vec<String>) -> u64 {
+    if machine == 0 || wanted <= machine {
+        return wanted;
+    }
+    let amount = |bytes: u64| format!("{:.1} GB", bytes as f64 / f64::from(1 << 30));
+    warnings.push(format!(
+        "{name}: its limit of {} of memory is cut to the {} of this machine",
+        amount(wanted),
+        amount(machine)
+    ));
+    machine
 }
 
 fn signed(bytes: u64) -> i64 {
@@ -227,6 +245,7 @@ mod tests {
 
     const MACHINE: Machine = Machine {
         cpus: 2,
+        memory: 4 << 30,
         ipv6: true,
     };
 
@@ -264,11 +283,32 @@ mod tests {
     }
 
     #[test]
+    fn more_memory_than_there_is_is_cut_and_said() {
+        let mut spec = kit::spec("app-web", "web");
+        let cut = |bytes, spec: &mut ContainerSpec| {
+            spec.limits.memory = Some(bytes);
+            let (body, warnings) = container(spec, None, MACHINE);
+            (body.host_config.unwrap().memory, warnings)
+        };
+        assert_eq!(cut(1 << 30, &mut spec), (Some(1 << 30), Vec::new()));
+        assert_eq!(
+            cut(16 << 30, &mut spec),
+            (
+                Some(4 << 30),
+                vec![
+                    "app-web: its limit of 16.0 GB of memory is cut to the 4.0 GB of this machine"
+                        .to_owned()
+                ]
+            )
+        );
+    }
+
+    #[test]
     fn both_addresses_of_localhost_are_bound_where_there_are_both() {
         let mut spec = kit::spec("app-web", "web");
         spec.ports = vec![port("127.0.0.1"), port("::1")];
         let bound = |ipv6| {
-            let bindings = host_config(&spec, Machine { cpus: 2, ipv6 })
+            let bindings = host_config(&spec, Machine { ipv6, ..MACHINE })
                 .port_bindings
                 .unwrap();
             let of_port = bindings["80/tcp"].clone().unwrap();
@@ -283,8 +323,8 @@ mod tests {
         let alone = host_config(
             &spec,
             Machine {
-                cpus: 2,
                 ipv6: false,
+                ..MACHINE
             },
         )
         .port_bindings

@@ -404,7 +404,29 @@ fn in_service(word: &str) -> Option<&'static str> {
         }
         "healthy" | "health_check" | "readiness" => "healthcheck \"command\" interval=\"10s\"",
         "networks" => "network NAME { alias \"other-name\" }; without one it is on STACK-network",
-        "links" => "all services on a network find each other by name",
+        "links" | "external_links" => {
+            "all services on a network find each other by name; more names: network default { alias \"other-name\" }"
+        }
+        "mac_address" => {
+            "not here: the engine gives each container one; what needs a fixed one can be made by hand and used by network-mode \"container:NAME\""
+        }
+        "volumes_from" => {
+            "say the same `volume` or `bind` in both, or once in a template that both `use`"
+        }
+        "label_file" => "label { NAME \"value\" }, or a template with it that services `use`",
+        "annotations" => "label { NAME \"value\" }",
+        "storage_opt" | "blkio_config" => {
+            "not here: the engine's own configuration says it for all containers"
+        }
+        "oom_kill_disable" => "oom-score-adj -1000: it is the last to be ended",
+        "mem_swappiness" => "memory-swap \"1G\", the size of `limits memory=` for no swap at all",
+        "cpu_shares" | "cpu_quota" | "cpu_period" | "cpu_count" | "cpu_percent" => {
+            "limits cpus=0.5, reservations cpus=0.25"
+        }
+        "cgroup" => "cgroup-parent \"/dev-stacks\"",
+        "models" | "provider" | "credential_spec" => {
+            "not here: what is not a container is not devrun's"
+        }
         "network_mode" => "network-mode host",
         "entry_point" => "entrypoint \"/docker-entrypoint.sh\"",
         "workdir" | "cwd" => "working-dir \"/app\"",
