@@ -29,19 +29,6 @@ struct Without {
 /// The stack of the Stackfile; where it is wrong or gone, the one whose containers were started
 /// from this checkout. Only for commands that ask and do nothing of what a Stackfile says.
 pub(super) async fn context(global: &Global) -> Result<Context, Trouble> {
-    saying(global, "").await
-}
-
-/// The same for a command that shows what containers say.
-pub(super) async fn context_of_logs(global: &Global) -> Result<Context, Trouble> {
-    saying(
-        global,
-        "; nobody knows what is secret, so nothing is hidden",
-    )
-    .await
-}
-
-async fn saying(global: &Global, more: &str) -> Result<Context, Trouble> {
     let without = match read(global)? {
         Ok(context) => return Ok(context),
         Err(without) => *without,
@@ -51,7 +38,7 @@ async fn saying(global: &Global, more: &str) -> Result<Context, Trouble> {
             stderr_line(
                 global.color,
                 &format!(
-                    "{BUSY}warning:{BUSY:#} {}; going by the containers of {}{more}",
+                    "{BUSY}warning:{BUSY:#} {}; going by the containers of {}",
                     without.why, stack.name
                 ),
             );

@@ -16,7 +16,6 @@ use super::Trouble;
 use super::arguments::{Color, Format, Global, Logs};
 use super::client::place;
 use super::context::Context;
-use super::labels;
 use super::output::line;
 use super::signals::Signals;
 use super::status::{current, not_watching};
@@ -26,7 +25,7 @@ use crate::report::paint::DIM;
 use follow::{Follower, From, Handful, Told};
 
 pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result<u8, Trouble> {
-    let context = labels::context_of_logs(global).await?;
+    let context = Context::of(global)?;
     let options = &Logs {
         services: context.services(&options.services)?,
         ..options.clone()
