@@ -1,5 +1,7 @@
 //! `devrun down`: the session ends, containers and networks go, data stays unless told.
 
+use std::collections::BTreeMap;
+
 use devrun_core::effect::Exit;
 use devrun_core::spec::{Container, label};
 use devrun_wire::session::Ask;
@@ -12,6 +14,7 @@ use super::ending;
 use super::labels;
 use crate::engine::Engine;
 use crate::report::paint::stderr_line;
+use crate::session::load::root_hash;
 use crate::session::place::Place;
 
 /// How long a session may take to let go of its lock.
@@ -40,7 +43,13 @@ pub(super) async fn run(global: &Global, options: &Down) -> Result<u8, Trouble> 
         let volumes = engine
             .volumes_labelled(&format!("{}={stack}", label::STACK))
             .await?;
-        for name in volumes.keys() {
+        for (name, labels) in &volumes {
+            if let Some(place) = other_checkout(labels, &context) {
+                told(&format!(
+                    "  volume {name} kept: it was made from {place}; `devrun down --volumes` there, or `docker volume rm {name}`"
+                ));
+                continue;
+            }
             engine.remove_volume(name).await?;
             told(&format!("  volume {name} removed, with all data in it"));
         }
@@ -49,6 +58,14 @@ pub(super) async fn run(global: &Global, options: &Down) -> Result<u8, Trouble> 
         told(&format!("{stack} is down already"));
     }
     Ok(Exit::Done.code())
+}
+
+/// The folder that a volume was made from, where that is not this one. Volumes of earlier versions
+/// do not say.
+fn other_checkout<'a>(labels: &'a BTreeMap<String, String>, context: &Context) -> Option<&'a str> {
+    let root = labels.get(label::ROOT)?;
+    let place = labels.get(label::ROOT_PATH).map_or("", String::as_str);
+    (*root != root_hash(&context.stack.root)).then_some(place)
 }
 
 /// The session, if there is one, lets go of the containers without stopping them.
@@ -75,7 +92,7 @@ pub(super) fn ours(
     containers: Vec<Container>,
     context: &Context,
 ) -> Result<Vec<Container>, Trouble> {
-    let root = crate::session::load::root_hash(&context.stack.root);
+    let root = root_hash(&context.stack.root);
     let stranger = containers.iter().find(|container| {
         container.label(label::ROOT) != root && container.label(label::RUN).is_empty()
     });

@@ -8,12 +8,13 @@ use devrun_core::effect::{Old, PutFile};
 use devrun_core::event::{Failure, Outcome};
 use devrun_core::session::DEAF;
 use devrun_core::spec::{ContainerSpec, label};
-use devrun_stack::{Network, Volume};
+use devrun_stack::{Network, Stack, Volume};
 use futures_util::StreamExt;
 use tokio::sync::OnceCell;
 
 use super::agents::Agent;
 use super::hooks;
+use super::load::root_hash;
 use super::stopping::{self, remove};
 use crate::engine::{Engine, EngineError, Found, LogOptions, nanoseconds};
 use crate::sync::agent_binary::AGENT;
@@ -34,14 +35,23 @@ pub(super) fn failure(error: EngineError) -> Failure {
     }
 }
 
+/// What is written on networks and volumes: whose they are, and from which checkout.
+pub(super) fn labels(stack: &Stack) -> BTreeMap<String, String> {
+    let labels = [
+        (label::STACK, stack.name.clone()),
+        (label::ROOT, root_hash(&stack.root)),
+        (label::ROOT_PATH, stack.root.display().to_string()),
+    ];
+    labels.map(|(key, value)| (key.to_owned(), value)).into()
+}
+
 /// Makes network and volumes where they are missing.
 pub(super) async fn prepare(
     engine: Engine,
-    stack: String,
+    labels: BTreeMap<String, String>,
     networks: Vec<Network>,
     volumes: Vec<Volume>,
 ) -> Outcome {
-    let labels = BTreeMap::from([(label::STACK.to_owned(), stack.clone())]);
     for network in networks {
         if let Err(failure) = network_ready(&engine, &network, &labels).await {
             return Outcome::Failed(failure);
@@ -49,7 +59,7 @@ pub(super) async fn prepare(
     }
     let mut existing = Vec::new();
     for volume in volumes {
-        match volume_ready(&engine, &stack, &volume, &labels).await {
+        match volume_ready(&engine, &volume, &labels).await {
             Ok(true) => existing.push(volume.engine_name),
             Ok(false) => {}
             Err(failure) => return Outcome::Failed(failure),
@@ -83,10 +93,9 @@ async fn network_ready(
     })
 }
 
-/// Whether a volume was there before without having been made for this stack.
+/// Whether a volume was there before without having been made for this stack and checkout.
 async fn volume_ready(
     engine: &Engine,
-    stack: &str,
     volume: &Volume,
     labels: &BTreeMap<String, String>,
 ) -> Result<bool, Failure> {
@@ -106,7 +115,8 @@ async fn volume_ready(
     }
     match engine.ensure_volume(name, labels).await.map_err(failure)? {
         Found::Made => Ok(false),
-        Found::Existing(labels) => {
+        Found::Existing(theirs) => {
+            let stack = labels.get(label::STACK).map_or("", String::as_str);
             let users = engine.volume_users(name).await.map_err(failure)?;
             if let Some(other) = users
                 .iter()
@@ -124,7 +134,11 @@ async fn volume_ready(
                     ..Failure::default()
                 });
             }
-            Ok(labels.get(label::STACK).map(String::as_str) != Some(stack))
+            // Those of earlier versions do not say from which checkout they are.
+            let elsewhere = theirs
+                .get(label::ROOT)
+                .is_some_and(|root| Some(root) != labels.get(label::ROOT));
+            Ok(elsewhere || theirs.get(label::STACK).map(String::as_str) != Some(stack))
         }
     }
 }

@@ -33,8 +33,10 @@ impl Driver {
                 networks,
                 volumes,
             } => {
-                let (engine, stack) = (self.engine.clone(), self.stack_name());
-                self.work(op, containers::prepare(engine, stack, networks, volumes));
+                let engine = self.engine.clone();
+                let labels = self.stack.as_deref().map(containers::labels);
+                let labels = labels.unwrap_or_default();
+                self.work(op, containers::prepare(engine, labels, networks, volumes));
             }
             Effect::Pull {
                 op,

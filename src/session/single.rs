@@ -93,7 +93,7 @@ fn told(input: Input, tell: &mut impl FnMut(Progress)) {
 /// Makes the network and the volumes of a stack where they are missing.
 pub(crate) async fn prepared(engine: &Engine, stack: &Stack) -> Result<(), Failure> {
     let (networks, volumes) = (stack.networks.clone(), stack.volumes.clone());
-    match containers::prepare(engine.clone(), stack.name.clone(), networks, volumes).await {
+    match containers::prepare(engine.clone(), containers::labels(stack), networks, volumes).await {
         Outcome::Prepared { .. } => Ok(()),
         Outcome::Failed(failure) => Err(failure),
         other => Err(unexpected(&other)),

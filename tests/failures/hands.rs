@@ -226,3 +226,33 @@ fn a_volume_of_another_stack_is_not_shared_by_accident_and_never_removed() {
     first.ok(&["down", "--volumes"]);
     assert_ne!(docker(&["volume", "inspect", &volume]).code, 0);
 }
+
+#[test]
+fn data_of_the_same_stack_in_another_folder_is_said_and_outlives_this_one() {
+    let text = "stack app
+volume data
+service cache { image \"redis:7\"; volume data to=\"/data\"; healthcheck \"redis-cli ping\"; }
+";
+    let first = Scratch::new("data", &[("Stackfile.kdl", text)]);
+    let mut second = Scratch::new("datab", &[("Stackfile.kdl", text)]);
+    let own_name = std::mem::replace(&mut second.name, first.name.clone());
+    first.ok(&["up", "-d"]);
+    first.ok(&["down"]);
+
+    let up = second.run(&["up", "-d"]);
+    let down = second.run(&["down", "--volumes"]);
+    second.name = own_name;
+    let volume = format!("{}-data", first.name);
+    assert_eq!((up.code, down.code), (0, 0), "{}{}", said(&up), said(&down));
+    let told = format!("uses volumes that were there before: {volume}");
+    assert!(said(&up).contains(&told), "{}", said(&up));
+    let kept = format!(
+        "volume {volume} kept: it was made from {}",
+        first.folder.display()
+    );
+    assert!(said(&down).contains(&kept), "{}", said(&down));
+    assert_eq!(docker(&["volume", "inspect", &volume]).code, 0);
+
+    first.ok(&["down", "--volumes"]);
+    assert_ne!(docker(&["volume", "inspect", &volume]).code, 0);
+}
