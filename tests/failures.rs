@@ -16,6 +16,8 @@ mod beside;
 mod engine;
 #[path = "failures/full.rs"]
 mod full;
+#[path = "failures/handed.rs"]
+mod handed;
 #[path = "failures/hands.rs"]
 mod hands;
 #[path = "failures/interrupted.rs"]

@@ -115,6 +115,30 @@ fn a_container_of_a_compose_project_under_our_name_is_called_so() {
 }
 
 #[test]
+fn a_compose_project_that_runs_under_our_name_goes_on() {
+    let stack = Scratch::new("projectruns", &[("Stackfile.kdl", CACHE)]);
+    let project = Project::of(&stack, stack.container("cache"));
+    assert_eq!(docker(&["start", &project.container]).code, 0);
+    let before = project.whole();
+    assert!(before.contains("running"), "{before}");
+    let up = stack.run(&["up", "-d"]);
+    assert_eq!(up.code, 1, "{}", said(&up));
+    for part in [
+        &project.container,
+        &format!("docker compose -p {} down", stack.name),
+    ] {
+        assert!(
+            said(&up).contains(part.as_str()),
+            "{part} in:\n{}",
+            said(&up)
+        );
+    }
+    stack.ok(&["stop"]);
+    stack.ok(&["down", "--volumes"]);
+    assert_eq!(project.whole(), before);
+}
+
+#[test]
 fn a_run_does_not_take_the_name_of_a_stack_that_somebody_started() {
     let stack = Scratch::new("cibeside", &[("Stackfile.kdl", CACHE)]);
     stack.ok(&["up", "-d"]);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -17,7 +18,19 @@ struct Case {
 }
 
 /// `STACK` stands for the stack's name.
-const WORDS: &str = include_str!("words.txt");
+static WORDS: LazyLock<String> = LazyLock::new(|| {
+    // By the process, and above those that the engine gives by itself.
+    let first = 61_000 + std::process::id() % 4_000;
+    let ports = [
+        ("FIRST", first),
+        ("SECOND", first + 1),
+        ("THIRD", first + 2),
+    ];
+    let rows = include_str!("words.txt").to_owned();
+    ports.iter().fold(rows, |rows, (word, port)| {
+        rows.replace(word, &port.to_string())
+    })
+});
 
 fn cases() -> Vec<Case> {
     let rows = WORDS.lines().filter(|line| !line.starts_with('#'));
@@ -79,10 +92,12 @@ fn stackfile(cases: &[Case], changed: bool) -> String {
         } else {
             "init #true\n"
         };
-        let _ = writeln!(
-            text,
-            "service {name} {{\nimage \"redis:7\"\n{sleeps}{init}{line}\n}}"
-        );
+        let image = if line.starts_with("image") {
+            ""
+        } else {
+            "image \"redis:7\"\n"
+        };
+        let _ = writeln!(text, "service {name} {{\n{image}{sleeps}{init}{line}\n}}");
     };
     service("control", "");
     for case in cases {
@@ -135,7 +150,15 @@ fn anew(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> Ve
 fn each_word_reaches_the_engine_and_its_change_makes_that_container_anew() {
     let cases = cases();
     let first = stackfile(&cases, false);
-    let stack = Scratch::new("change", &[("Stackfile.kdl", &first), ("here/file", "")]);
+    let stack = Scratch::new(
+        "change",
+        &[
+            ("Stackfile.kdl", &first),
+            ("here/file", ""),
+            ("one.env", "B=1\n"),
+            ("two.env", "B=2\n"),
+        ],
+    );
     stack.ok(&["up", "-d"]);
     let before = containers(&stack);
     check(&stack, &cases, &before, 0);
