@@ -87,8 +87,8 @@ fn a_session_that_builds_is_stopped_by_another_terminal() {
                 .is_some_and(|it| it.contains("sleep 600"))
     });
     stack.ok(&["stop"]);
-    let (code, errors) = session.end();
-    assert_eq!(code, 130, "{errors}");
+    session.wait("its end", 30, |event| event["event"] == "session-ended");
+    session.end();
     let label = format!("label=devrun.stack={}", stack.name);
     assert_eq!(docker(&["ps", "-q", "--filter", &label]).out, "");
     let ran = stack.run(&["status"]);
