@@ -7,8 +7,12 @@ use crate::wire::Wire;
 
 /// In this order, so that the server is there until the stack is removed.
 fn stack(test: &str) -> (Sshd, Scratch) {
+    with(test, "")
+}
+
+fn with(test: &str, server: &str) -> (Sshd, Scratch) {
     let mut stack = day::stack(test);
-    let sshd = Sshd::start(&stack.state);
+    let sshd = Sshd::start(&stack.state, server);
     sshd.known_to(&mut stack, sshd.port, "key", Some("host"));
     (sshd, stack)
 }
@@ -56,6 +60,12 @@ fn a_second_up_that_means_another_engine_is_refused() {
 }
 
 #[test]
+fn a_whole_day_over_ssh_whose_server_forwards_nothing() {
+    let (_sshd, stack) = with("sshbare", "DisableForwarding yes\n");
+    day::whole(&stack);
+}
+
+#[test]
 fn a_session_outlives_its_connection_over_ssh() {
     let (sshd, mut stack) = stack("sshcut");
     let mut wire = Wire::to(sshd.port);
@@ -87,5 +97,11 @@ fn what_keeps_ssh_out_is_said_with_the_mend() {
         "DOCKER_HOST".to_owned(),
         "ssh://farbox/nowhere.sock".to_owned(),
     ));
-    day::refused(&stack, &["open failed", "the engine does not run there"]);
+    day::refused(
+        &stack,
+        &[
+            "/nowhere.sock: connect: no such file",
+            "the engine does not run there",
+        ],
+    );
 }

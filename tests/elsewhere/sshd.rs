@@ -17,7 +17,8 @@ pub struct Sshd {
 }
 
 impl Sshd {
-    pub fn start(folder: &Path) -> Sshd {
+    /// With these lines of its configuration beside what every test needs.
+    pub fn start(folder: &Path, more: &str) -> Sshd {
         let folder = folder.join("ssh");
         std::fs::create_dir(&folder).unwrap();
         for name in ["host", "key", "other"] {
@@ -29,7 +30,7 @@ impl Sshd {
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {here}/host\nPidFile none\n\
              AuthorizedKeysFile {here}/authorized\nStrictModes no\nUsePAM no\n\
-             PasswordAuthentication no\nKbdInteractiveAuthentication no\n"
+             PasswordAuthentication no\nKbdInteractiveAuthentication no\n{more}"
         );
         std::fs::write(folder.join("sshd_config"), config).unwrap();
         // Where its service never ran, root's server has no folder to lock itself into.

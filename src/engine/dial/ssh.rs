@@ -1,18 +1,21 @@
 //! An engine behind ssh: one connection of the system's `ssh`, so that its configuration, keys
 //! and known hosts hold, and through it the engine's socket, as a socket that only we can reach.
+//! Where the server there forbids that, each connection is a program of its own, as `docker` does it.
+
+mod command;
 
 use std::fs::Permissions;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tempfile::TempDir;
-use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
-use tokio::process::{Child, ChildStdin, Command};
+use tokio::process::{Child, ChildStdin};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
 
@@ -29,6 +32,10 @@ const ASK: &str = r#"sh -c 'echo "devrun-engine:$(docker context inspect --forma
 /// How long the folder's name may be that ours is in: a socket's has 104 bytes on some systems, and
 /// ssh makes its own under a longer name first.
 const ROOM: usize = 55;
+/// The question that every engine answers.
+const PING: &[u8] = b"GET /_ping HTTP/1.0\r\n\r\n";
+/// How long that may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long what ssh still says is awaited after its end.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How many of its lines are kept.
@@ -50,6 +57,7 @@ struct Running {
     ssh: Child,
     _input: ChildStdin,
     folder: TempDir,
+    forwards: bool,
 }
 
 impl Tunnel {
@@ -73,7 +81,7 @@ impl Tunnel {
             *running = Some(started.map_err(|_| self.silent())??);
         }
         match running.as_ref() {
-            Some(running) => UnixStream::connect(socket(&running.folder)).await,
+            Some(running) => self.connect(&running.folder, running.forwards).await,
             None => Err(self.silent()),
         }
     }
@@ -102,7 +110,7 @@ impl Tunnel {
             // Who gets in here has the engine, and with it that machine.
             .permissions(Permissions::from_mode(0o700))
             .tempdir_in(place)?;
-        let mut ssh = master(&self.target, folder.path())
+        let mut ssh = command::master(&self.target, folder.path(), ASK)
             .spawn()
             .map_err(|error| match error.kind() {
                 io::ErrorKind::NotFound => {
@@ -110,10 +118,7 @@ impl Tunnel {
                 }
                 _ => error,
             })?;
-        self.said
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clear();
+        self.forget();
         let errors = ssh
             .stderr
             .take()
@@ -137,7 +142,7 @@ impl Tunnel {
             .path
             .clone()
             .map_or_else(|| forwarded(&answer), Ok)?;
-        let forward = forwarding(&self.target, folder.path(), &there)
+        let forward = command::forwarding(&self.target, folder.path(), &there)
             .output()
             .await?;
         if !forward.status.success() {
@@ -146,11 +151,55 @@ impl Tunnel {
                 "ssh cannot forward {there}: {said}"
             )));
         }
+        let forwards = self.speaks(&folder, true).await;
+        if !forwards && !self.speaks(&folder, false).await {
+            return Err(self.ended(errors).await);
+        }
+        // What was said on the way to what works is no longer of interest.
+        self.forget();
         Ok(Running {
             ssh,
             _input: input,
             folder,
+            forwards,
         })
+    }
+
+    async fn connect(&self, folder: &TempDir, forwards: bool) -> io::Result<UnixStream> {
+        if forwards {
+            return UnixStream::connect(socket(folder)).await;
+        }
+        let (ours, theirs) = std::os::unix::net::UnixStream::pair()?;
+        let input = OwnedFd::from(theirs);
+        let output = input.try_clone()?;
+        let mut child = command::dialing(&self.target, folder.path())
+            .stdin(input)
+            .stdout(output)
+            .spawn()?;
+        // It ends with either side of its connection.
+        if let Some(errors) = child.stderr.take() {
+            listen(errors, self.said.clone());
+        }
+        ours.set_nonblocking(true)?;
+        UnixStream::from_std(ours)
+    }
+
+    /// Whether an engine answers on this way; one that is only slow does.
+    async fn speaks(&self, folder: &TempDir, forwards: bool) -> bool {
+        let asked = async {
+            let mut stream = self.connect(folder, forwards).await?;
+            stream.write_all(PING).await?;
+            stream.read_u8().await
+        };
+        match tokio::time::timeout(PATIENCE, asked).await {
+            Ok(answer) => answer.is_ok(),
+            Err(_) => true,
+        }
+    }
+
+    fn forget(&self) {
+        let said = self.said.lock();
+        said.unwrap_or_else(PoisonError::into_inner).clear();
     }
 
     /// Why ssh ended, in its own words.
@@ -216,66 +265,6 @@ fn forwarded(answer: &str) -> io::Result<String> {
             "the engine there is in turn elsewhere, at {answer}"
         ))),
     }
-}
-
-fn ssh(target: &Ssh, folder: &Path) -> Command {
-    let mut command = Command::new("ssh");
-    command
-        .arg("-o")
-        .arg(format!("ControlPath={}", folder.join("ssh").display()));
-    if let Some(user) = &target.user {
-        command.args(["-l", user]);
-    }
-    if let Some(port) = target.port {
-        command.args(["-p", &port.to_string()]);
-    }
-    command
-}
-
-/// The connection itself. It asks nobody: devrun may run where nobody is asked.
-fn master(target: &Ssh, folder: &Path) -> Command {
-    let mut command = ssh(target, folder);
-    let connect = format!("ConnectTimeout={}", LIMIT.as_secs());
-    for option in [
-        "BatchMode=yes",
-        &connect,
-        // A machine that is gone without a word is noticed in a quarter of a minute.
-        "ServerAliveInterval=5",
-        "ServerAliveCountMax=3",
-        "ControlMaster=yes",
-        "ControlPersist=no",
-        // Those of the person's own configuration belong to the person's own connections.
-        "ClearAllForwardings=yes",
-        "RemoteCommand=none",
-    ] {
-        command.args(["-o", option]);
-    }
-    command.args(["-T", "--", &target.host, ASK]);
-    command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        // Ctrl-C is for us: until all is stopped, the way is needed.
-        .process_group(0)
-        .kill_on_drop(true);
-    command
-}
-
-fn forwarding(target: &Ssh, folder: &Path, there: &str) -> Command {
-    let mut command = ssh(target, folder);
-    let here = folder.join("engine.sock");
-    command.args([
-        // Forwards of the person's own configuration would be asked for as well, and may be open.
-        "-F",
-        "/dev/null",
-        "-O",
-        "forward",
-        "-L",
-        &format!("{}:{there}", here.display()),
-    ]);
-    command.args(["--", &target.host]);
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    command
 }
 
 fn listen(errors: impl AsyncRead + Send + Unpin + 'static, said: Said) -> JoinHandle<()> {
