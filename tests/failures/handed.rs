@@ -88,7 +88,7 @@ fn a_session_that_builds_is_stopped_by_another_terminal() {
     });
     stack.ok(&["stop"]);
     session.wait("its end", 30, |event| event["event"] == "session-ended");
-    session.end();
+    assert_eq!(session.end().0, 130, "it never was ready");
     let label = format!("label=devrun.stack={}", stack.name);
     assert_eq!(docker(&["ps", "-q", "--filter", &label]).out, "");
     let ran = stack.run(&["status"]);

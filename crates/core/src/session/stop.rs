@@ -108,7 +108,7 @@ impl Session {
                 !machine.running() && !machine.engine_restarts && machine.busy.is_none()
             });
         if !stop || !self.connected || down {
-            let exit = if self.ready_once || self.signals == 0 {
+            let exit = if self.ready_once {
                 Exit::Done
             } else {
                 Exit::Interrupted

@@ -166,8 +166,8 @@ fn the_end_that_a_command_asks_for() {
     let mut bench = Bench::new(APP);
     assert_eq!(
         bench.feed(end(true)),
-        ["exit 0"],
-        "though it never was ready"
+        ["exit 130"],
+        "whoever waits for it to be ready must not go on"
     );
 }
 
