@@ -32,6 +32,10 @@ pub(super) fn failure(error: EngineError) -> Failure {
         hint: error.hint(),
         container_gone: matches!(error, EngineError::NoSuchContainer { .. }),
         created: None,
+        port: match error {
+            EngineError::PortTaken { port } => Some(port),
+            _ => None,
+        },
     }
 }
 

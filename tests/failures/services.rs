@@ -216,7 +216,7 @@ fn a_port_that_is_taken_says_by_whom_and_is_used_once_it_is_free() {
         &[(
             "Stackfile.kdl",
             &format!(
-                "stack app\nservice cache {{ image \"redis:7\"; port {port} to=6379; healthcheck \"redis-cli ping\" }}\n"
+                "stack app\nvar CACHE_PORT {port}\nservice cache {{ image \"redis:7\"; port \"${{CACHE_PORT}}\" to=6379; healthcheck \"redis-cli ping\" }}\n"
             ),
         )],
     );
@@ -229,7 +229,8 @@ fn a_port_that_is_taken_says_by_whom_and_is_used_once_it_is_free() {
     let cache = stack.service("cache");
     assert_eq!(cache["state"], "failed", "{cache}");
     assert!(
-        reason(&cache).contains(&pid) && reason(&cache).contains("publish another one"),
+        reason(&cache).contains(&pid)
+            && reason(&cache).contains("set CACHE_PORT (Stackfile.kdl:2)"),
         "{cache}"
     );
 

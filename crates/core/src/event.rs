@@ -186,6 +186,8 @@ pub struct Failure {
     pub container_gone: bool,
     /// The container that was made all the same, and does not run.
     pub created: Option<String>,
+    /// A port of the host that somebody else has.
+    pub port: Option<u16>,
 }
 
 /// What a sync did.

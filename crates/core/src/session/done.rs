@@ -349,10 +349,35 @@ impl Session {
                         exit_code: None,
                     });
                 }
-                machine.failed = Some(failure);
+                let hint = failure.port.and_then(|port| self.other_port(name, port));
+                if let Some(machine) = self.machines.get_mut(name) {
+                    machine.failed = Some(Failure {
+                        hint: hint.or(failure.hint.clone()),
+                        ..failure
+                    });
+                }
                 self.update_over(name, Some(Vec::new()));
             }
         }
+    }
+
+    /// Where the port that is taken was chosen: by a variable, else by its line.
+    fn other_port(&self, name: &str, port: u16) -> Option<String> {
+        let stack = self.stack.as_ref()?;
+        let service = stack.service(name)?;
+        let declared = service.ports.iter().find(|one| one.host == port)?;
+        let owner = format!("service {}", service.declared_as());
+        let value = format!("port {}/{}", declared.container, declared.protocol);
+        let origin = stack.origins.of(&owner, &value);
+        let variable = origin.and_then(|origin| origin.variables.first());
+        let at = &declared.at;
+        Some(match variable {
+            Some(variable) => match variable.from.as_deref() {
+                Some(from) => format!("free it, or set {} ({from}) to another one", variable.name),
+                None => format!("free it, or set {} to another one", variable.name),
+            },
+            None => format!("free it, or publish another one at {at}"),
+        })
     }
 
     /// It failed: the last lines of its log belong to the reason.
