@@ -59,7 +59,7 @@ fn whoever_has_the_network_of_another_goes_with_its_container() {
 fn the_network_of_a_container_of_somebody_else() {
     let name = format!("t-lender-{}", std::process::id());
     let text = format!(
-        "stack app\nservice a {{ image \"redis:7\"; network-mode \"container:{name}\" }}\n"
+        "stack app\nservice a {{ image \"redis:7\"; command \"sleep\" \"1000\"; init #true; network-mode \"container:{name}\" }}\n"
     );
     let stack = Scratch::new("lender", &[("Stackfile.kdl", &text)]);
     let missing = stack.run(&["up", "-d", "--no-watch"]);
