@@ -93,13 +93,13 @@ impl Tree {
         };
         match what {
             // Now it may be readable.
-            What::Attributes if self.failed.remove(path) => self.appeared(path, batch),
+            What::Attributes if self.failed.remove(path) => self.appeared(path, now, batch),
             What::Attributes => {
                 for name in self.places.told_as(path, found.is_dir()) {
                     batch.touched(name, now);
                 }
             }
-            _ if found.is_dir() => self.appeared(path, batch),
+            _ if found.is_dir() => self.appeared(path, now, batch),
             // A link is whole from the start, and nobody closes it.
             What::Made if found.is_symlink() || found.nlink() > 1 => {
                 self.file(path, batch, Batch::whole);
@@ -225,13 +225,32 @@ impl Tree {
         }
     }
 
-    fn appeared(&mut self, folder: &Path, batch: &mut Batch) {
+    fn appeared(&mut self, folder: &Path, now: Instant, batch: &mut Batch) {
         let mut found = self.places.told_as(folder, true);
         if !self.places.prune(folder) {
-            self.forget(folder);
+            let known = self.forget(folder);
             self.arm(folder, &mut found);
+            // What the old watch has not told yet will not be told any more.
+            for (path, is_dir) in known {
+                if !self.knows(&path, is_dir) {
+                    for name in self.places.told_as(&path, is_dir) {
+                        batch.gone(name, now);
+                    }
+                }
+            }
         }
         found.into_iter().for_each(|path| batch.whole(path));
+    }
+
+    fn knows(&self, path: &Path, is_dir: bool) -> bool {
+        match (path.parent(), path.file_name()) {
+            _ if is_dir => self.folders.contains_key(path),
+            (Some(parent), Some(name)) => self
+                .folders
+                .get(parent)
+                .is_some_and(|names| names.contains(name)),
+            _ => false,
+        }
     }
 
     fn file(&mut self, path: &Path, batch: &mut Batch, mut put: impl FnMut(&mut Batch, PathBuf)) {
@@ -256,7 +275,7 @@ impl Tree {
             }
             // Another may have taken its place before we heard of the end of this one.
             if path.symlink_metadata().is_ok_and(|found| found.is_dir()) {
-                self.appeared(path, batch);
+                self.appeared(path, now, batch);
             }
             return;
         }
