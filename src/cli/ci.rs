@@ -247,7 +247,8 @@ async fn lasting(engine: &Engine, stack: &str) -> Result<Lasting, Trouble> {
 /// Removes all that this run made, data included, and nothing that was there before.
 async fn clean_up(engine: &Engine, stack: &str, before: &Lasting) -> Result<(), Trouble> {
     let of_stack = format!("{}={stack}", label::STACK);
-    ending::remove_all(engine, engine.snapshot(stack).await?, |_| {}).await?;
+    let made = engine.snapshot(stack).await?;
+    ending::remove_all(engine, made, ending::End::Discard, |_| {}).await?;
     for name in engine.networks_labelled(&of_stack).await?.keys() {
         engine.remove_network(name).await?;
     }

@@ -31,7 +31,11 @@ pub(super) async fn run(global: &Global, options: &Down) -> Result<u8, Trouble> 
             stderr_line(global.color, text);
         }
     };
-    let removed = ending::remove_all(&engine, containers, told).await?;
+    let how = match options.volumes {
+        true => ending::End::Discard,
+        false => ending::End::Remove,
+    };
+    let removed = ending::remove_all(&engine, containers, how, told).await?;
     let networks = engine
         .networks_labelled(&format!("{}={stack}", label::STACK))
         .await?;

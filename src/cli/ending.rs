@@ -11,14 +11,26 @@ use super::Trouble;
 use crate::engine::{Engine, EngineError};
 use crate::session::{GRACE, stop};
 
+/// What becomes of containers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// They are kept.
+    Stop,
+    /// They go, their volumes stay.
+    Remove,
+    /// They go, and with them the volumes that nobody gave a name.
+    Discard,
+}
+
 /// Removes them all; tells each. Answers with how many there were.
 pub(super) async fn remove_all(
     engine: &Engine,
     containers: Vec<Container>,
+    how: End,
     tell: impl Fn(&str),
 ) -> Result<usize, Trouble> {
     let count = containers.len();
-    in_reverse(engine, containers, true, tell).await?;
+    in_reverse(engine, containers, how, tell).await?;
     Ok(count)
 }
 
@@ -38,14 +50,14 @@ pub(super) async fn stop_all(
         })
         .collect();
     let count = running.len();
-    in_reverse(engine, running, false, tell).await?;
+    in_reverse(engine, running, End::Stop, tell).await?;
     Ok(count)
 }
 
 async fn in_reverse(
     engine: &Engine,
     mut left: Vec<Container>,
-    removes: bool,
+    how: End,
     tell: impl Fn(&str),
 ) -> Result<(), Trouble> {
     let mut ends = JoinSet::new();
@@ -55,7 +67,7 @@ async fn in_reverse(
         for container in now {
             let (runs, ended) = oneshot::channel::<()>();
             gone.push(ended);
-            ends.spawn(end(engine.clone(), container, removes, runs));
+            ends.spawn(end(engine.clone(), container, how, runs));
         }
         // Nothing is sent: who holds the other half lets go of it.
         join_all(gone).await;
@@ -81,12 +93,7 @@ fn say(ended: Result<Ended, JoinError>, tell: &impl Fn(&str)) -> Result<(), Trou
 
 /// Ends one. It lets go of `runs` the moment its process is gone: what it depends on need not wait
 /// until the engine has cleared up behind it.
-async fn end(
-    engine: Engine,
-    container: Container,
-    removes: bool,
-    runs: oneshot::Sender<()>,
-) -> Ended {
+async fn end(engine: Engine, container: Container, how: End, runs: oneshot::Sender<()>) -> Ended {
     let id = &container.id;
     let mut stopping = std::pin::pin!(stop(&engine, None, id, GRACE));
     let stopped = tokio::select! {
@@ -100,10 +107,17 @@ async fn end(
         }
     };
     let deaf = stopped?;
-    if removes {
-        engine.remove(id, true).await?;
-    }
-    let word = if removes { "removed" } else { "stopped" };
+    let word = match how {
+        End::Stop => "stopped",
+        End::Remove => {
+            engine.remove(id, true).await?;
+            "removed"
+        }
+        End::Discard => {
+            engine.discard(id).await?;
+            "removed"
+        }
+    };
     let mut lines = vec![format!("  {} {word}", container.name)];
     if deaf {
         lines.push(format!("  warning {}: {DEAF}", container.name));

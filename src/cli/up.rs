@@ -80,7 +80,7 @@ async fn remove_orphans(
             stderr_line(global.color, text);
         }
     };
-    ending::remove_all(engine, orphans, told).await?;
+    ending::remove_all(engine, orphans, ending::End::Remove, told).await?;
     Ok(())
 }
 

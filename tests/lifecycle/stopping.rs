@@ -218,3 +218,33 @@ service cache {{
     assert_eq!(read.out, "kept\nkept\n");
     assert_eq!(after_flag, (false, true));
 }
+
+#[test]
+fn a_volume_without_a_name_goes_with_the_flag_as_those_with_one() {
+    let text = "stack app\nservice cache { image \"redis:7\"; }\n";
+    let stack = Scratch::new("nameless", &[("Stackfile.kdl", text)]);
+    let nameless = || {
+        stack.ok(&["up", "-d"]);
+        inspect(
+            &stack.container("cache"),
+            "{{range .Mounts}}{{.Name}} {{end}}",
+        )
+    };
+    let data = |names: &str| {
+        let all = names.split_whitespace();
+        let own: Vec<String> = all.filter(|it| it.len() == 64).map(str::to_owned).collect();
+        own.first()
+            .cloned()
+            .unwrap_or_else(|| panic!("no volume in {names}"))
+    };
+    let exists = |name: &str| docker(&["volume", "inspect", name]).code == 0;
+    let first = data(&nameless());
+    stack.ok(&["down"]);
+    let kept = exists(&first);
+    docker(&["volume", "rm", &first]);
+    assert!(kept, "data was removed without the flag");
+
+    let second = data(&nameless());
+    stack.ok(&["down", "--volumes"]);
+    assert!(!exists(&second));
+}
