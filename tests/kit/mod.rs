@@ -210,7 +210,7 @@ impl Drop for Scratch {
             let all = docker(&[kind, "ls", ids, "--filter", &label]);
             for id in all.out.split_whitespace() {
                 let remove: &[&str] = if kind == "container" {
-                    &["rm", "-f", "-v", id]
+                    &["rm", "-f", "-v", "-v", id]
                 } else {
                     &[kind, "rm", id]
                 };

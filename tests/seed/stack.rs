@@ -141,7 +141,7 @@ fn remove_containers_and_networks() {
         .out
         .split_whitespace()
     {
-        docker(&["rm", "-f", id]);
+        docker(&["rm", "-f", "-v", id]);
     }
     for id in docker(&["network", "ls", "-q", "--filter", MINE])
         .out
