@@ -129,11 +129,8 @@ pub(super) async fn of_service(
     let seen = containers
         .iter()
         .find(|container| container.service() == service.name);
-    let named = options.services.is_empty()
-        || options
-            .services
-            .iter()
-            .any(|name| name == &service.name || name == service.declared_as());
+    let named =
+        options.services.is_empty() || options.services.iter().any(|name| service.is_called(name));
     let (action, reason) = decide(
         service,
         parts,

@@ -77,7 +77,7 @@ impl Stack {
     pub fn members<'s>(&'s self, name: &str) -> impl Iterator<Item = &'s Service> {
         self.services
             .iter()
-            .filter(move |service| service.name == name || service.declared_as() == name)
+            .filter(move |service| service.is_called(name))
     }
 }
 
@@ -264,6 +264,18 @@ impl Service {
     pub fn declared_as(&self) -> &str {
         let replica = self.replica.as_ref();
         replica.map_or(self.name.as_str(), |replica| &replica.of)
+    }
+
+    /// Whether a person who says this name means it, alone or among its replicas.
+    #[must_use]
+    pub fn is_called(&self, name: &str) -> bool {
+        self.name == name || self.declared_as() == name
+    }
+
+    /// It stands for all that are declared as it is: there is no other, or it is the first.
+    #[must_use]
+    pub fn leads(&self) -> bool {
+        self.replica.as_ref().is_none_or(|it| it.number == 1)
     }
 
     /// The engine's names of the networks that it is on.

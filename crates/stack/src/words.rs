@@ -31,83 +31,11 @@ const TOP: &[&str] = &[
     "task",
     "check",
 ];
-const SERVICE: &[&str] = &[
+/// Of whatever has a container.
+const COMMON: &[&str] = &[
     "use",
     "image",
     "build",
-    "command",
-    "environment",
-    "env-file",
-    "network",
-    "secret",
-    "config-file",
-    "post-start",
-    "pre-stop",
-    "port",
-    "volume",
-    "bind",
-    "depends-on",
-    "healthcheck",
-    "ready-timeout",
-    "limits",
-    "reservations",
-    "restart",
-    "logging",
-    "profile",
-    "init",
-    "task",
-    "route",
-    "sync",
-    "on",
-    "entrypoint",
-    "user",
-    "group-add",
-    "working-dir",
-    "hostname",
-    "domainname",
-    "network-mode",
-    "pid",
-    "ipc",
-    "uts",
-    "userns-mode",
-    "cgroup-parent",
-    "runtime",
-    "cpuset",
-    "memory-swap",
-    "pids-limit",
-    "oom-score-adj",
-    "extra-host",
-    "dns",
-    "dns-search",
-    "dns-opt",
-    "expose",
-    "tmpfs",
-    "read-only",
-    "stdin-open",
-    "tty",
-    "stop-signal",
-    "stop-grace-period",
-    "privileged",
-    "cap-add",
-    "cap-drop",
-    "security-opt",
-    "ulimit",
-    "sysctl",
-    "shm-size",
-    "device",
-    "gpus",
-    "label",
-    "platform",
-    "pull",
-    "trigger",
-    "replicas",
-];
-const PROXY: &[&str] = &[
-    "use",
-    "image",
-    "build",
-    "config",
-    "health",
     "command",
     "environment",
     "env-file",
@@ -172,6 +100,8 @@ const PROXY: &[&str] = &[
     "pull",
     "trigger",
 ];
+const SERVICE: &[&str] = &["task", "route", "replicas"];
+const PROXY: &[&str] = &["config", "health"];
 const SYNC: &[&str] = &["ignore", "on"];
 const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild"];
 const BUILD: &[&str] = &[
@@ -189,22 +119,34 @@ const PLANNED: &[&str] = &[
     "overlay", "include", "process", "action", "attach", "mirror", "back", "run",
 ];
 
+const PLACES: [Place; 8] = [
+    Place::Top,
+    Place::Service,
+    Place::Proxy,
+    Place::Sync,
+    Place::On,
+    Place::Build,
+    Place::Network,
+    Place::Check,
+];
+
 impl Place {
-    fn words(self) -> &'static [&'static str] {
-        match self {
-            Self::Top => TOP,
-            Self::Service => SERVICE,
-            Self::Proxy => PROXY,
-            Self::Sync => SYNC,
-            Self::On => ON,
-            Self::Build => BUILD,
-            Self::Network => NETWORK,
-            Self::Check => CHECK,
-        }
+    fn words(self) -> impl Iterator<Item = &'static str> {
+        let (shared, own) = match self {
+            Self::Top => (&[][..], TOP),
+            Self::Service => (COMMON, SERVICE),
+            Self::Proxy => (COMMON, PROXY),
+            Self::Sync => (&[][..], SYNC),
+            Self::On => (&[][..], ON),
+            Self::Build => (&[][..], BUILD),
+            Self::Network => (&[][..], NETWORK),
+            Self::Check => (&[][..], CHECK),
+        };
+        shared.iter().chain(own).copied()
     }
 
     pub(crate) fn has(self, word: &str) -> bool {
-        self.words().contains(&word)
+        self.words().any(|known| known == word)
     }
 
     fn called(self) -> &'static str {
@@ -223,8 +165,7 @@ impl Place {
 
 /// Every word of the language, some more than once.
 pub(crate) fn every_word() -> impl Iterator<Item = &'static str> {
-    let places = [TOP, PROXY, SERVICE, SYNC, ON, BUILD, NETWORK, CHECK];
-    places.into_iter().flatten().copied()
+    PLACES.into_iter().flat_map(Place::words)
 }
 
 /// Whether it is a word of the language anywhere.
@@ -289,21 +230,12 @@ fn guess(word: &str, place: Place) -> (&'static str, String) {
             "there are no lists with dashes: the word itself begins each line".to_owned(),
         );
     }
-    let homes: Vec<&str> = [
-        Place::Top,
-        Place::Service,
-        Place::Proxy,
-        Place::Sync,
-        Place::On,
-        Place::Build,
-        Place::Network,
-        Place::Check,
-    ]
-    .into_iter()
-    .filter(|other| other.words().contains(&word))
-    .map(Place::called)
-    .take(2)
-    .collect();
+    let homes: Vec<&str> = PLACES
+        .into_iter()
+        .filter(|other| other.has(word))
+        .map(Place::called)
+        .take(2)
+        .collect();
     if !homes.is_empty() {
         return (
             "belongs elsewhere",
@@ -311,20 +243,16 @@ fn guess(word: &str, place: Place) -> (&'static str, String) {
         );
     }
     let dashed = word.replace('_', "-");
-    if let Some(near) = nearest(&dashed, place.words().iter().copied()) {
+    if let Some(near) = nearest(&dashed, place.words()) {
         return ("not known", format!("did you mean `{near}`?"));
     }
-    if place.words().len() > MANY_WORDS {
+    if place.words().count() > MANY_WORDS {
         return (
             "not known",
             format!("docs/stackfile.md has all words of {}", place.called()),
         );
     }
-    let known: Vec<String> = place
-        .words()
-        .iter()
-        .map(|known| format!("`{known}`"))
-        .collect();
+    let known: Vec<String> = place.words().map(|known| format!("`{known}`")).collect();
     ("not known", format!("known here: {}", known.join(", ")))
 }
 
@@ -516,7 +444,7 @@ mod tests {
             ("xyz", None),
             ("on2", Some("on")),
         ] {
-            assert_eq!(nearest(text, SERVICE.iter().copied()), near, "{text}");
+            assert_eq!(nearest(text, Place::Service.words()), near, "{text}");
         }
     }
 

@@ -35,7 +35,9 @@ pub fn route_table(stack: &Stack) -> Vec<RouteEntry> {
     let mut table: Vec<RouteEntry> = stack
         .services
         .iter()
-        .filter(|service| leads(service))
+        // All replicas have one route: the network's name server takes turns, and nginx asks the
+        // next one where a connection is refused.
+        .filter(|service| service.leads())
         .flat_map(|service| {
             service.routes.iter().map(|route| RouteEntry {
                 pattern: route.pattern.clone(),
@@ -47,13 +49,6 @@ pub fn route_table(stack: &Stack) -> Vec<RouteEntry> {
         .collect();
     table.sort_by(|a, b| order(a).cmp(&order(b)));
     table
-}
-
-/// Replicas have one route each for all of them: the network's name server takes turns, and nginx
-/// asks the next one where a connection is refused.
-pub(super) fn leads(service: &Service) -> bool {
-    let replica = service.replica.as_ref();
-    replica.is_none_or(|replica| replica.number == 1)
 }
 
 /// Who gets a path (without `?` and what follows); `None` if no route covers it.

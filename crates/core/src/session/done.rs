@@ -372,10 +372,11 @@ impl Session {
         let variable = origin.and_then(|origin| origin.variables.first());
         let at = &declared.at;
         Some(match variable {
-            Some(variable) => match variable.from.as_deref() {
-                Some(from) => format!("free it, or set {} ({from}) to another one", variable.name),
-                None => format!("free it, or set {} to another one", variable.name),
-            },
+            Some(variable) => {
+                let from = variable.from.as_ref().map(|from| format!(" ({from})"));
+                let from = from.unwrap_or_default();
+                format!("free it, or set {}{from} to another one", variable.name)
+            }
             None => format!("free it, or publish another one at {at}"),
         })
     }

@@ -152,7 +152,7 @@ impl Session {
             .services
             .iter()
             .filter(|service| !service.routes.is_empty())
-            .filter(|service| service.replica.as_ref().is_none_or(|it| it.number == 1))
+            .filter(|service| service.leads())
             .filter_map(|first| {
                 let service = self.one_that_serves(stack, first);
                 let machine = self.machines.get(&service.name)?;

@@ -138,8 +138,7 @@ pub fn wanted(stack: &Stack, named: &[String], profiles: &[String]) -> BTreeSet<
                         .iter()
                         .any(|profile| profiles.contains(profile))
             } else {
-                named.contains(&service.name)
-                    || named.iter().any(|name| name == service.declared_as())
+                named.iter().any(|name| service.is_called(name))
             }
         })
         .map(|service| service.name.clone())

@@ -3,7 +3,7 @@
 use super::page::Page;
 use super::{amounts, service, text};
 use crate::model::{
-    Check, CheckTest, File, FileKind, FileSource, Network, Service, Stack, Variable, Volume,
+    Check, CheckTest, File, FileKind, FileSource, Network, Stack, Variable, Volume,
 };
 use crate::read::network_name;
 
@@ -31,8 +31,7 @@ pub(super) fn stack(page: &mut Page<'_>) {
     each(page, volumes, volume);
     each(page, networks, network);
     each(page, files, file);
-    let alike = |service: &&Service| service.replica.as_ref().is_none_or(|it| it.number == 1);
-    for service in services.iter().filter(alike) {
+    for service in services.iter().filter(|service| service.leads()) {
         page.gap();
         service::service(page, service);
     }
