@@ -38,7 +38,7 @@ pub(super) async fn run(global: &Global, options: &Wait) -> Result<u8, Trouble> 
         }
         let failed: Vec<&&ServiceStatus> = waiting
             .iter()
-            .filter(|service| service.state == "failed")
+            .filter(|service| service.state == "failed" || service.stale)
             .collect();
         if !failed.is_empty() && status.settled != Some(false) {
             return Err(Trouble::new(
@@ -57,7 +57,7 @@ pub(super) async fn run(global: &Global, options: &Wait) -> Result<u8, Trouble> 
     }
 }
 
-/// Those that are not ready, or have saves that are not live.
+/// Those that are not ready, or do not run what was saved.
 fn waiting<'a>(status: &'a Status, names: &[String]) -> Vec<&'a ServiceStatus> {
     let asked = |service: &&ServiceStatus| match names.is_empty() {
         true => service.state != "off",
@@ -68,21 +68,15 @@ fn waiting<'a>(status: &'a Status, names: &[String]) -> Vec<&'a ServiceStatus> {
         .iter()
         .filter(asked)
         .filter(|service| {
-            !(matches!(service.state.as_str(), "ready" | "done") && pending(service) == 0)
+            let serves = matches!(service.state.as_str(), "ready" | "done");
+            !serves || service.stale || service.pending > 0
         })
         .collect()
 }
 
-/// Saves that are not live yet; those that wait for somebody to say so are not waited for.
-fn pending(service: &ServiceStatus) -> usize {
-    let sync = service.sync.as_ref();
-    let sync = sync.filter(|sync| sync.held.as_deref() != Some("trigger"));
-    sync.map_or(0, |sync| sync.pending)
-}
-
 fn said<'a>(services: impl Iterator<Item = &'a ServiceStatus>) -> String {
     let told = |service: &ServiceStatus| {
-        let saves = match pending(service) {
+        let saves = match service.pending {
             0 => String::new(),
             1 => ", 1 save is not live yet".to_owned(),
             count => format!(", {count} saves are not live yet"),

@@ -94,6 +94,11 @@ fn status_of_view(service: &Service, view: &ServiceView, since: OffsetDateTime) 
         image: view.image.clone(),
         restarts: view.restarts,
         sync,
+        pending: match view.held {
+            Some(Held::Trigger) => 0,
+            _ => view.pending,
+        },
+        stale: view.stale,
         start_ms: view
             .took
             .map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
@@ -129,6 +134,8 @@ fn declared(service: &Service) -> ServiceStatus {
             .collect(),
         restarts: 0,
         sync: None,
+        pending: 0,
+        stale: false,
         start_ms: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use crate::kit::{Scratch, docker, eventually, free_port, said, shell};
+use crate::kit::{Scratch, docker, free_port, said, shell};
 
 fn reason(service: &serde_json::Value) -> String {
     service["reason"].as_str().unwrap_or_default().to_owned()
@@ -174,10 +174,16 @@ fn a_failing_step_of_a_dockerfile_is_shown_with_its_line_and_output() {
     ])
     .out;
     stack.edit("Dockerfile", "WORKDIR /app", "WORKDIRR /app");
-    let web = eventually("the failed build", 60, || {
-        Some(stack.service("web")).filter(|web| reason(web).contains("build failed"))
-    });
-    assert_eq!(web["state"], "ready", "{web}");
+    let wait = stack.run(&["wait", "--timeout", "60s"]);
+    assert_eq!(wait.code, 1, "what was saved is not live: {}", said(&wait));
+    assert!(wait.err.contains("its build failed"), "{}", wait.err);
+    let web = stack.service("web");
+    assert!(reason(&web).contains("build failed"), "{web}");
+    assert_eq!(
+        (&web["state"], &web["stale"]),
+        (&"ready".into(), &true.into()),
+        "{web}"
+    );
     assert_eq!(
         docker(&[
             "inspect",

@@ -152,9 +152,24 @@ pub struct ServiceStatus {
     pub restarts: u32,
     /// How saves reach it; null without sync rules.
     pub sync: Option<SyncInfo>,
+    /// Saves that are not live yet, also where nothing is synced; without those that wait for a
+    /// trigger.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub pending: usize,
+    /// What runs is older than what was saved, because its last build failed.
+    #[serde(skip_serializing_if = "std::ops::Not::not", default)]
+    pub stale: bool,
     /// How long its last start took, milliseconds.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub start_ms: Option<u64>,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde passes a reference"
+)]
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 /// A container.

@@ -58,6 +58,8 @@ pub struct ServiceView {
     pub pending: usize,
     /// For what they wait, if it is not for us.
     pub held: Option<Held>,
+    /// What runs is older than what was saved, because its last build failed.
+    pub stale: bool,
     /// How long its last start took.
     pub took: Option<Duration>,
 }
@@ -113,6 +115,7 @@ impl Session {
             transport: machine.attached,
             pending: machine.unfinished().max(waiting),
             held: super::hold::held(machine),
+            stale: machine.image == ImageState::Failed && machine.running(),
             took: machine.start_took,
         }
     }
