@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::containers::short;
@@ -48,6 +48,8 @@ impl Engine {
         let (engine, own) = (self.clone(), id.to_owned());
         let exit = Aborting(tokio::spawn(async move { engine.next_exit(&own).await }));
         let duplex = hijack::post(&self.dialer, &path, String::new(), &doing).await?;
+        // Before anything is shown: whoever sees the first line may press it at once.
+        let interrupts = signal(SignalKind::interrupt()).map_err(|error| local(&error))?;
         let (reader, writer) = tokio::io::split(duplex);
         let raw = tty && input && std::io::IsTerminal::is_terminal(&std::io::stdin());
         let _raw = raw
@@ -65,7 +67,7 @@ impl Engine {
             copied = copy_out(reader, tty) => copied.map(|code| code.map(|_| Attached::Left)),
             () = typed(input, raw, writer, &input_over) => Ok(Some(Attached::Left)),
             // Where the process has a terminal, Ctrl-C is a key like others.
-            () = interrupted() => Ok(Some(Attached::Left)),
+            () = interrupted(interrupts) => Ok(Some(Attached::Left)),
             _ = terminated() => Ok(Some(Attached::Left)),
         };
         resizing.iter().for_each(JoinHandle::abort);
@@ -123,13 +125,8 @@ async fn typed(input: bool, raw: bool, mut writer: impl AsyncWrite + Unpin, over
     std::future::pending().await
 }
 
-async fn interrupted() {
-    match signal(SignalKind::interrupt()) {
-        Ok(mut interrupts) => {
-            interrupts.recv().await;
-        }
-        Err(_) => std::future::pending().await,
-    }
+async fn interrupted(mut interrupts: Signal) {
+    interrupts.recv().await;
 }
 
 /// Looks for the keys that leave.

@@ -114,7 +114,8 @@ impl Scratch {
 
     /// `devrun ARGUMENTS` at a terminal; they stand as in a shell's line.
     pub fn terminal(&self, arguments: &str) -> Terminal {
-        let line = format!("{} {arguments}", env!("CARGO_BIN_EXE_devrun"));
+        // No shell stays in between that Ctrl-C would end as well: not each does `exec` by itself.
+        let line = format!("exec {} {arguments}", env!("CARGO_BIN_EXE_devrun"));
         Terminal::open(&line, |command| self.prepare(command))
     }
 
