@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const TEXTS: [&str; 6] = [
+const TEXTS: [&str; 7] = [
     "README.md",
     "CHANGELOG.md",
     "docs/architecture.md",
     "docs/commands.md",
+    "docs/sync.md",
     "docs/troubleshooting.md",
     "docs/development.md",
 ];
