@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 /// A mount point at or below this real path.
 pub(crate) fn below(path: &Path) -> Option<PathBuf> {
-    let mounts = fs::read("/proc/self/mounts").unwrap_or_default();
-    points(&mounts)
-        .into_iter()
-        .find(|point| point.starts_with(path))
+    all().into_iter().find(|point| point.starts_with(path))
+}
+
+/// All mount points.
+pub(crate) fn all() -> Vec<PathBuf> {
+    points(&fs::read("/proc/self/mounts").unwrap_or_default())
 }
 
 fn points(mounts: &[u8]) -> Vec<PathBuf> {

@@ -115,6 +115,20 @@ pub(crate) fn to_look(root: &Path, folders: &[&OsStr]) -> Result<Way, Refusal> {
     Ok(Way::Folder(here))
 }
 
+/// A folder below a real root, the root itself included; `None` where none is there, or the way
+/// to it leads through a symlink.
+pub(crate) fn folder(root: &Path, path: &[u8]) -> Result<Option<PathBuf>, Refusal> {
+    if path.is_empty() {
+        return Ok(Some(root.to_owned()));
+    }
+    let (mut folders, name) = split(path)?;
+    folders.push(name);
+    match to_look(root, &folders)? {
+        Way::Folder(folder) => Ok(Some(folder)),
+        Way::Nothing | Way::Symlink => Ok(None),
+    }
+}
+
 /// One step down. What is in the way of a folder is replaced by one, like anything that the
 /// host has otherwise.
 fn enter(root: &Path, next: &Path) -> Result<PathBuf, Refusal> {

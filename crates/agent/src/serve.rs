@@ -14,9 +14,12 @@ use crate::hello;
 use crate::http;
 use crate::inspect;
 use crate::kill;
+use crate::list;
 use crate::net;
+use crate::read;
 use crate::refusal::{Refusal, done, refused};
 use crate::run::{self, Groups};
+use crate::stir::Stir;
 use crate::tree;
 use crate::write::{Piece, Writes};
 
@@ -34,6 +37,7 @@ pub(crate) fn serve(
         writes: Writes::default(),
         groups: Groups::default(),
         busy: Arc::new(AtomicUsize::new(0)),
+        stir: None,
     };
     let result = server.conversation(&mut input);
     server.groups.close();
@@ -45,6 +49,8 @@ struct Server<W> {
     writes: Writes,
     groups: Groups,
     busy: Arc<AtomicUsize>,
+    /// From the first request on that waits for something to happen.
+    stir: Option<Stir>,
 }
 
 impl<W: Write + Send + 'static> Server<W> {
@@ -121,7 +127,39 @@ impl<W: Write + Send + 'static> Server<W> {
             Request::Signal { pid, signal } => done(
                 kill::process(pid, signal).map_err(|error| Refusal::signal(pid, signal, &error)),
             ),
+            Request::List {
+                root,
+                folders,
+                after,
+            } => list::list(&root, &folders, &after).unwrap_or_else(Response::from),
+            Request::Read {
+                root,
+                path,
+                offset,
+                length,
+            } => read::read(&root, &path, offset, length).unwrap_or_else(Response::from),
+            Request::Await { root, folders } => {
+                return self.wait(number, &root, &folders).err().map(Response::from);
+            }
         })
+    }
+
+    /// Answers now or once something happens.
+    fn wait(&mut self, number: u32, root: &str, folders: &[Vec<u8>]) -> Result<(), Refusal> {
+        let stir = match self.stir.take() {
+            Some(stir) => stir,
+            None => {
+                let answers = self.answers.clone();
+                // The main thread notices the end of the connection by itself.
+                Stir::start(move |number, answer| drop(answers.send(number, &answer)))?
+            }
+        };
+        let due = self.stir.insert(stir).wait(number, root, folders)?;
+        for (number, answer) in due {
+            // As above.
+            let _ = self.answers.send(number, &answer);
+        }
+        Ok(())
     }
 
     /// Works on a thread of its own, which sends the answer; one that cannot be had is refused.

@@ -97,6 +97,37 @@ pub enum Request {
         /// The signal's number.
         signal: i32,
     },
+    /// What is in these folders, not in those below them? Answered by [`Response::Listed`], which
+    /// may end early: whoever asks goes on with the folders that are left. No symlink is followed,
+    /// and what is mounted below `root` is not entered.
+    List {
+        /// Absolute folder.
+        root: String,
+        /// Relative paths; an empty one is the root itself.
+        folders: Vec<Vec<u8>>,
+        /// In the first folder, only names after this one.
+        after: Vec<u8>,
+    },
+    /// A piece of a regular file, not through a symlink. Answered by [`Response::Content`].
+    Read {
+        /// Absolute folder.
+        root: String,
+        /// Relative path.
+        path: Vec<u8>,
+        /// Where the piece begins.
+        offset: u64,
+        /// Bytes at most; the agent may give fewer.
+        length: u32,
+    },
+    /// From now on note what is made, written or renamed in these folders too, and say so once
+    /// there is something, also what was noted since the last answer. Answered by
+    /// [`Response::Stirred`]; a later one of these takes the place of one that still waits.
+    Await {
+        /// Absolute folder.
+        root: String,
+        /// Relative paths; an empty one is the root itself. One that is not there is passed over.
+        folders: Vec<Vec<u8>>,
+    },
 }
 
 /// What the agent answers.
@@ -133,6 +164,70 @@ pub enum Response {
         /// How long it took, microseconds.
         took_us: u64,
     },
+    /// What is in folders, in the order in which they were asked for, by name within each.
+    Listed {
+        /// How many of the folders are told to their end.
+        whole: u32,
+        /// What is in those, and in the one after them.
+        items: Vec<Item>,
+    },
+    /// A piece of a file. It is one moment's file where the versions of all its pieces are equal.
+    Content {
+        /// Which version of the file.
+        version: Version,
+        /// Permission bits.
+        mode: u32,
+        /// The piece; empty at the end.
+        data: Vec<u8>,
+    },
+    /// Something was made, written or renamed.
+    Stirred {
+        /// In these folders, as they were named; none means that it may have been in any.
+        folders: Vec<Vec<u8>>,
+    },
+}
+
+/// Something in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Which of the folders asked for, counted from 0.
+    pub folder: u32,
+    /// Its name.
+    pub name: Vec<u8>,
+    /// What it is.
+    pub kind: Kind,
+    /// Permission bits.
+    pub mode: u32,
+    /// Bytes.
+    pub size: u64,
+    /// When its content changed last, nanoseconds since 1970, by the container's clock.
+    pub modified_ns: u64,
+}
+
+/// What something in a folder is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A symlink.
+    Symlink,
+    /// Something is mounted there.
+    Mount,
+    /// Something else.
+    Other,
+}
+
+/// Tells one version of a file from another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Version {
+    /// Which file.
+    pub inode: u64,
+    /// Bytes.
+    pub size: u64,
+    /// When its content changed last, nanoseconds since 1970.
+    pub modified_ns: u64,
 }
 
 /// What lies at a path.

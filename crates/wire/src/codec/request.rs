@@ -62,6 +62,33 @@ impl Frame for Request {
                 fields.u32(*pid);
                 fields.i32(*signal);
             }
+            Request::List {
+                root,
+                folders,
+                after,
+            } => {
+                let fields = out.kind(20);
+                fields.bytes(root.as_bytes());
+                fields.list(folders, |fields, folder| fields.bytes(folder));
+                fields.bytes(after);
+            }
+            Request::Read {
+                root,
+                path,
+                offset,
+                length,
+            } => {
+                let fields = out.kind(21);
+                fields.bytes(root.as_bytes());
+                fields.bytes(path);
+                fields.u64(*offset);
+                fields.u32(*length);
+            }
+            Request::Await { root, folders } => {
+                let fields = out.kind(22);
+                fields.bytes(root.as_bytes());
+                fields.list(folders, |fields, folder| fields.bytes(folder));
+            }
         }
     }
 
@@ -111,6 +138,21 @@ impl Frame for Request {
             10 => Request::Signal {
                 pid: fields.u32()?,
                 signal: fields.i32()?,
+            },
+            20 => Request::List {
+                root: fields.text()?,
+                folders: fields.list(|f| f.bytes())?,
+                after: fields.bytes()?,
+            },
+            21 => Request::Read {
+                root: fields.text()?,
+                path: fields.bytes()?,
+                offset: fields.u64()?,
+                length: fields.u32()?,
+            },
+            22 => Request::Await {
+                root: fields.text()?,
+                folders: fields.list(|f| f.bytes())?,
             },
             _ => return Err(FrameError::Unknown { number, kind }),
         })

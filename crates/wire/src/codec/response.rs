@@ -1,6 +1,7 @@
 //! The fields of each response.
 
 use super::{Entry, Frame, FrameError, FrameReader, FrameWriter, Response};
+use crate::frames::{Item, Kind, Version};
 use crate::primitive::{Reader, Writer};
 
 impl Frame for Response {
@@ -40,6 +41,27 @@ impl Frame for Response {
                 fields.bytes(output);
                 fields.u64(*took_us);
             }
+            Response::Listed { whole, items } => {
+                let fields = out.kind(20);
+                fields.u32(*whole);
+                fields.list(items, put_item);
+            }
+            Response::Content {
+                version,
+                mode,
+                data,
+            } => {
+                let fields = out.kind(21);
+                fields.u64(version.inode);
+                fields.u64(version.size);
+                fields.u64(version.modified_ns);
+                fields.u32(*mode);
+                fields.bytes(data);
+            }
+            Response::Stirred { folders } => {
+                let fields = out.kind(22);
+                fields.list(folders, |fields, folder| fields.bytes(folder));
+            }
         }
     }
 
@@ -63,9 +85,58 @@ impl Frame for Response {
                 output: fields.bytes()?,
                 took_us: fields.u64()?,
             },
+            20 => Response::Listed {
+                whole: fields.u32()?,
+                items: fields.list(get_item)?,
+            },
+            21 => Response::Content {
+                version: Version {
+                    inode: fields.u64()?,
+                    size: fields.u64()?,
+                    modified_ns: fields.u64()?,
+                },
+                mode: fields.u32()?,
+                data: fields.bytes()?,
+            },
+            22 => Response::Stirred {
+                folders: fields.list(|f| f.bytes())?,
+            },
             _ => return Err(FrameError::Unknown { number, kind }),
         })
     }
+}
+
+fn put_item(fields: &mut Writer, item: &Item) {
+    fields.u32(item.folder);
+    fields.bytes(&item.name);
+    fields.u8(match item.kind {
+        Kind::File => 1,
+        Kind::Folder => 2,
+        Kind::Symlink => 3,
+        Kind::Other => 4,
+        Kind::Mount => 5,
+    });
+    fields.u32(item.mode);
+    fields.u64(item.size);
+    fields.u64(item.modified_ns);
+}
+
+fn get_item(fields: &mut Reader<'_>) -> Result<Item, FrameError> {
+    Ok(Item {
+        folder: fields.u32()?,
+        name: fields.bytes()?,
+        kind: match fields.u8()? {
+            1 => Kind::File,
+            2 => Kind::Folder,
+            3 => Kind::Symlink,
+            4 => Kind::Other,
+            5 => Kind::Mount,
+            _ => return Err(FrameError::Field("an item of an unknown kind")),
+        },
+        mode: fields.u32()?,
+        size: fields.u64()?,
+        modified_ns: fields.u64()?,
+    })
 }
 
 fn put_entry(fields: &mut Writer, entry: &Entry) {

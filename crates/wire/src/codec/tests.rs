@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Decoder, Frame, FrameError, decode, encode, read, write};
-use crate::frames::{Entry, MAX_FRAME, Request, Response, VERSION};
+use crate::frames::{Entry, Item, Kind, MAX_FRAME, Request, Response, VERSION, Version};
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..40)
@@ -39,6 +39,20 @@ fn request() -> impl Strategy<Value = Request> {
         (".*", any::<u64>()).prop_map(|(url, timeout_ms)| Request::Http { url, timeout_ms }),
         any::<(u16, u64)>().prop_map(|(port, timeout_ms)| Request::Tcp { port, timeout_ms }),
         any::<(u32, i32)>().prop_map(|(pid, signal)| Request::Signal { pid, signal }),
+        (".*", vec(bytes(), 0..5), bytes()).prop_map(|(root, folders, after)| Request::List {
+            root,
+            folders,
+            after
+        }),
+        (".*", bytes(), any::<u64>(), any::<u32>()).prop_map(|(root, path, offset, length)| {
+            Request::Read {
+                root,
+                path,
+                offset,
+                length,
+            }
+        }),
+        (".*", vec(bytes(), 0..5)).prop_map(|(root, folders)| Request::Await { root, folders }),
     ]
 }
 
@@ -50,6 +64,26 @@ fn entry() -> impl Strategy<Value = Entry> {
         bytes().prop_map(Entry::Symlink),
         Just(Entry::Other),
     ]
+}
+
+fn item() -> impl Strategy<Value = Item> {
+    let kind = prop_oneof![
+        Just(Kind::File),
+        Just(Kind::Folder),
+        Just(Kind::Symlink),
+        Just(Kind::Mount),
+        Just(Kind::Other),
+    ];
+    (any::<(u32, u32, u64, u64)>(), bytes(), kind).prop_map(
+        |((folder, mode, size, modified_ns), name, kind)| Item {
+            folder,
+            name,
+            kind,
+            mode,
+            size,
+            modified_ns,
+        },
+    )
 }
 
 fn response() -> impl Strategy<Value = Response> {
@@ -75,6 +109,20 @@ fn response() -> impl Strategy<Value = Response> {
                 took_us,
             }
         }),
+        (any::<u32>(), vec(item(), 0..4))
+            .prop_map(|(whole, items)| Response::Listed { whole, items }),
+        (any::<(u64, u64, u64, u32)>(), bytes()).prop_map(
+            |((inode, size, modified_ns, mode), data)| Response::Content {
+                version: Version {
+                    inode,
+                    size,
+                    modified_ns,
+                },
+                mode,
+                data,
+            }
+        ),
+        vec(bytes(), 0..5).prop_map(|folders| Response::Stirred { folders }),
     ]
 }
 
