@@ -1,7 +1,7 @@
 //! `devrun wait`: until services are ready and all saves are live.
 
 use devrun_core::effect::Exit;
-use devrun_wire::session::{Ask, ServiceStatus, Status};
+use devrun_wire::session::{Ask, ServiceStatus, Status, SyncInfo};
 use tokio::time::Instant;
 
 use super::Trouble;
@@ -69,20 +69,34 @@ fn waiting<'a>(status: &'a Status, names: &[String]) -> Vec<&'a ServiceStatus> {
         .filter(asked)
         .filter(|service| {
             let serves = matches!(service.state.as_str(), "ready" | "done");
-            !serves || service.stale || service.pending > 0
+            // Nobody knows what is in a container before its trees were compared.
+            let verifying = |sync: &SyncInfo| sync.state == "verifying";
+            let compared = service.state == "done" || !service.sync.as_ref().is_some_and(verifying);
+            !serves || service.stale || service.pending > 0 || !compared
         })
         .collect()
 }
 
 fn said<'a>(services: impl Iterator<Item = &'a ServiceStatus>) -> String {
     let told = |service: &ServiceStatus| {
+        let refused = service
+            .sync
+            .as_ref()
+            .is_some_and(|it| !it.not_synced.is_empty());
         let saves = match service.pending {
             0 => String::new(),
+            // The reason says which.
+            _ if refused => String::new(),
             1 => ", 1 save is not live yet".to_owned(),
             count => format!(", {count} saves are not live yet"),
         };
         let reason = service.reason.as_deref().unwrap_or("");
-        let state = format!("{} is {} {reason}", service.name, service.state);
+        let comma = if refused && service.state == "ready" {
+            ","
+        } else {
+            ""
+        };
+        let state = format!("{} is {}{comma} {reason}", service.name, service.state);
         format!("{}{saves}", state.trim_end())
     };
     services.map(told).collect::<Vec<_>>().join("; ")

@@ -147,6 +147,7 @@ impl Lines {
                 details,
             } => match outcome.as_str() {
                 "ok" => self.updated(service, action, paths, took),
+                "incomplete" => self.incomplete(service, action, paths),
                 _ => self.update_failed(service, action, paths, details),
             },
             NoticeEvent::ProbeFailed { output } => {
@@ -162,6 +163,7 @@ impl Lines {
                 vec![format!("{DIM}{service:width$} |{DIM:#} {text}")]
             }
             NoticeEvent::Warning { message } => self.warning(service, message),
+            NoticeEvent::SyncMended { count, paths } => self.mended(service, *count, paths),
             NoticeEvent::CheckDone {
                 check,
                 outcome,

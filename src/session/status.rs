@@ -7,12 +7,15 @@ use devrun_core::session::{Held, ServiceView, State};
 use devrun_core::spec::{Container, ContainerState, Health};
 use devrun_stack::{Service, Stack};
 use devrun_wire::session::{
-    ContainerInfo, PortInfo, ProxyInfo, ServiceStatus, SessionInfo, Status, SyncInfo,
+    ContainerInfo, NotSynced, PortInfo, ProxyInfo, ServiceStatus, SessionInfo, Status, SyncInfo,
 };
 use time::OffsetDateTime;
 
 use super::driver::Driver;
 use crate::report::Clock;
+
+/// So many paths that could not be brought over stand in an answer; all are counted.
+const NAMED: usize = 20;
 
 impl Driver {
     /// How this session is.
@@ -56,6 +59,13 @@ impl Driver {
     }
 }
 
+fn not_synced((path, reason): &(String, String)) -> NotSynced {
+    NotSynced {
+        path: path.clone(),
+        reason: reason.clone(),
+    }
+}
+
 fn status_of_view(service: &Service, view: &ServiceView, since: OffsetDateTime) -> ServiceStatus {
     let sync = (!service.sync.is_empty()).then(|| SyncInfo {
         transport: view.transport.map(|transport| {
@@ -79,6 +89,7 @@ fn status_of_view(service: &Service, view: &ServiceView, since: OffsetDateTime) 
             }
             .to_owned()
         }),
+        not_synced: view.unsynced.iter().take(NAMED).map(not_synced).collect(),
     });
     ServiceStatus {
         state: view.state.word().to_owned(),

@@ -413,7 +413,12 @@ impl Invariants {
     fn check_settled(&self, view: &View) -> Result<(), String> {
         let calm = |state| matches!(state, State::Ready | State::Unhealthy | State::Done);
         for service in view.services.iter().filter(|service| calm(service.state)) {
-            let working = self.open.keys().find(|op| op.service == service.name);
+            // What could not be brought over is tried again without anybody waiting for it.
+            let again = |op: &Op| {
+                !service.unsynced.is_empty() && matches!(self.open[op], Effect::Sync { .. })
+            };
+            let mut own = self.open.keys().filter(|op| op.service == service.name);
+            let working = own.find(|op| !again(op));
             if let Some(op) = working {
                 return Err(format!("settled, and {:?} is under way", self.open[op]));
             }

@@ -76,9 +76,16 @@ pub enum NoticeEvent {
         /// Bytes sent.
         bytes: u64,
     },
+    /// What could not be brought over before is live now.
+    SyncMended {
+        /// How many paths.
+        count: usize,
+        /// The first of them, relative to the Stackfile.
+        paths: Vec<String>,
+    },
     /// An update is over.
     UpdateDone {
-        /// `ok` or `failed`.
+        /// `ok`, `incomplete` (some paths could not be brought over) or `failed`.
         outcome: String,
         /// What was done: `synced, restarted`.
         action: String,

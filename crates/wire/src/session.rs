@@ -202,4 +202,16 @@ pub struct SyncInfo {
     /// For what these wait, if it is not for devrun: `terminal` (of `attach`), `trigger`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub held: Option<String>,
+    /// Paths that could not be brought over, the first few.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub not_synced: Vec<NotSynced>,
+}
+
+/// A path that could not be brought over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotSynced {
+    /// Which, relative to the Stackfile.
+    pub path: String,
+    /// Why.
+    pub reason: String,
 }

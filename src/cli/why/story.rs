@@ -30,7 +30,9 @@ pub(super) fn of<'a>(service: &str, notices: &'a [Stamped], most: usize) -> Vec<
 /// Ends, not ways: of an update its result, of a state only those that last.
 fn is_worth_telling(stamped: &Stamped, notices: &[Stamped]) -> bool {
     match &stamped.notice.event {
-        NoticeEvent::UpdateDone { .. } | NoticeEvent::Warning { .. } => true,
+        NoticeEvent::UpdateDone { .. }
+        | NoticeEvent::Warning { .. }
+        | NoticeEvent::SyncMended { .. } => true,
         NoticeEvent::ServiceState { from, to, .. } => match to.as_str() {
             "failed" | "unhealthy" | "stopped" | "done" => true,
             // The end of an update is told as such.
@@ -94,6 +96,7 @@ impl Happened<'_> {
                 };
                 match outcome.as_str() {
                     "ok" => format!("{paths}{GOOD}{action}{GOOD:#}{took}"),
+                    "incomplete" => format!("{paths}{action} {BAD}not all of it{BAD:#}"),
                     _ => {
                         let why = details.first().map_or("", String::as_str);
                         format!("{paths}{action} {BAD}failed{BAD:#} {why}")
@@ -112,6 +115,7 @@ impl Happened<'_> {
                 _ => format!("built {image}{took}"),
             },
             NoticeEvent::Warning { message } => format!("warning: {message}"),
+            NoticeEvent::SyncMended { paths, .. } => format!("live now: {}", paths.join(", ")),
             _ => String::new(),
         }
     }

@@ -102,6 +102,26 @@ impl Lines {
         vec![self.dated(service, &format!("{paths}{}{ready}{took}", done(action)))]
     }
 
+    /// What could not be brought over was told before.
+    pub(super) fn incomplete(&mut self, service: &str, action: &str, paths: &str) -> Vec<String> {
+        self.entry(service).rebuild = false;
+        let paths = arrow(paths);
+        let text = match action {
+            "" => format!("{paths}{BAD}not synced{BAD:#}"),
+            action => format!("{paths}{}, {BAD}not all of it{BAD:#}", done(action)),
+        };
+        vec![self.dated(service, &text)]
+    }
+
+    pub(super) fn mended(&mut self, service: &str, count: usize, paths: &[String]) -> Vec<String> {
+        let named = paths.join(", ");
+        let more = match count.saturating_sub(paths.len()) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        vec![self.dated(service, &format!("live now: {named}{more}"))]
+    }
+
     pub(super) fn update_failed(
         &mut self,
         service: &str,

@@ -171,13 +171,7 @@ impl Session {
                 problems,
                 owes_hooks,
             } => {
-                for problem in problems {
-                    let path = self.shown_path(&problem.path);
-                    self.warn(
-                        Some(name),
-                        format!("not synced: {path}: {}", problem.message),
-                    );
-                }
+                self.note_unsynced(name, None, &problems);
                 self.on_attached(name, transport, &changed);
                 if owes_hooks {
                     self.catch_up_hooks(name);
@@ -335,7 +329,10 @@ impl Session {
                 }
             }
             Doing::Explain => {}
-            Doing::Attach | Doing::Probe => machine.suspect = Some((now + TOGETHER, failure)),
+            Doing::Attach | Doing::Probe => {
+                machine.attach_tries += u32::from(doing == Doing::Attach);
+                machine.suspect = Some((now + TOGETHER, failure));
+            }
             Doing::Create | Doing::Start | Doing::Restart | Doing::Hook => {
                 if let Some(id) = failure.created.clone() {
                     // The next try starts it, if it still is what it should be.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use devrun_stack::{Command, Restart};
 
+use super::unsynced::Unsynced;
 use crate::event::{Failure, Op, Transport};
 use crate::plan::Follow;
 use crate::spec::{Container, ContainerState, Health, Image, label};
@@ -118,6 +119,8 @@ pub(crate) struct Update {
     pub(crate) actions: Vec<String>,
     /// Paths, shortened for people.
     pub(crate) paths: String,
+    /// Some of it could not be brought over.
+    pub(crate) incomplete: bool,
 }
 
 /// One service.
@@ -136,6 +139,8 @@ pub(crate) struct Machine {
     pub(crate) making: Option<(String, String)>,
     /// How changes travel; `None` until the agent of this start has been seen.
     pub(crate) attached: Option<Transport>,
+    /// Comparisons of this start that came to nothing, one after the other.
+    pub(crate) attach_tries: u32,
     /// Commands that still belong to its last start.
     pub(crate) hooks: VecDeque<Command>,
     /// Warnings that were given, each once.
@@ -161,6 +166,8 @@ pub(crate) struct Machine {
     /// What a command that failed left undone, and when.
     pub(crate) undone: Option<(Duration, Vec<Follow>)>,
     pub(crate) update: Option<Update>,
+    /// What could not be brought over.
+    pub(crate) unsynced: Unsynced,
     /// It cannot be had, and is not tried again before something changes.
     pub(crate) failed: Option<Failure>,
     /// It seems to have failed. Until then it may yet be told that its process has ended, which says
@@ -285,6 +292,7 @@ impl Machine {
             busy: None,
             making: None,
             attached: None,
+            attach_tries: 0,
             hooks: VecDeque::new(),
             warned: BTreeSet::new(),
             ready: false,
@@ -298,6 +306,7 @@ impl Machine {
             after_rebuild: Vec::new(),
             undone: None,
             update: None,
+            unsynced: Unsynced::default(),
             failed: None,
             suspect: None,
             crashed: None,
@@ -347,6 +356,7 @@ impl Machine {
     /// What was known of the process that ran is void.
     pub(crate) fn forget_process(&mut self) {
         self.attached = None;
+        self.attach_tries = 0;
         self.ready = false;
         self.health = None;
         self.last_probe = None;
@@ -465,7 +475,9 @@ impl Machine {
 
     /// Nothing more will happen to it by itself.
     pub(crate) fn at_rest(&self) -> bool {
-        self.busy.is_none()
+        // What was in vain before may be so again: nobody waits for it.
+        let trying_again = self.unsynced.alone && self.doing() == Some(Doing::Sync);
+        (self.busy.is_none() || trying_again)
             && !self.again
             && self.suspect.is_none()
             && !matches!(self.image, ImageState::Busy(_) | ImageState::Unknown { .. })

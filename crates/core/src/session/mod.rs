@@ -17,6 +17,7 @@ mod start;
 mod stop;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unsynced;
 mod update;
 mod wanted;
 
@@ -161,7 +162,7 @@ impl Session {
             .filter(|machine| machine.wanted == machine::Wanted::Run)
             .filter_map(|machine| match &machine.suspect {
                 Some((until, _)) if machine.busy.is_none() => Some(*until),
-                _ if machine.can_follow() => follow::due(machine),
+                _ if machine.can_follow() => follow::due(machine).or(unsynced::due(machine)),
                 _ => None,
             })
             .min()

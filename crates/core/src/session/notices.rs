@@ -93,7 +93,11 @@ impl Session {
             return;
         };
         let took = self.now.saturating_sub(update.began);
-        let outcome = if failed.is_some() { "failed" } else { "ok" };
+        let outcome = match &failed {
+            Some(_) => "failed",
+            None if update.incomplete => "incomplete",
+            None => "ok",
+        };
         self.notice_timed(
             Some(name),
             update.cause,

@@ -56,6 +56,8 @@ pub struct ServiceView {
     pub transport: Option<Transport>,
     /// Saves that are not live yet.
     pub pending: usize,
+    /// What could not be brought over, relative to the Stackfile, and why.
+    pub unsynced: Vec<(String, String)>,
     /// For what they wait, if it is not for us.
     pub held: Option<Held>,
     /// What runs is older than what was saved, because its last build failed.
@@ -99,6 +101,12 @@ impl Session {
             Wanted::Run => super::hold::waiting(machine, replacement),
             Wanted::Off | Wanted::Stopped => 0,
         };
+        let unsynced: Vec<(String, String)> = machine
+            .unsynced
+            .iter()
+            .filter(|_| machine.running())
+            .map(|(path, reason)| (self.shown_path(path), reason.to_owned()))
+            .collect();
         ServiceView {
             name: service.name.clone(),
             state,
@@ -113,7 +121,8 @@ impl Session {
             image,
             restarts: machine.restarts,
             transport: machine.attached,
-            pending: machine.unfinished().max(waiting),
+            pending: machine.unfinished().max(waiting) + unsynced.len(),
+            unsynced,
             held: super::hold::held(machine),
             stale: machine.image == ImageState::Failed && machine.running(),
             took: machine.start_took,
@@ -172,7 +181,7 @@ impl Session {
             _ => {
                 let replacement = self.replacement_waits(service, machine);
                 let reason = super::hold::why_saves_wait(machine, replacement);
-                (State::Ready, reason)
+                (State::Ready, reason.or_else(|| self.why_unsynced(machine)))
             }
         };
         Facts { state, reason }

@@ -15,6 +15,8 @@ use crate::spec::{ContainerSpec, Image, label};
 
 /// How long a service with a route and no health check may take until its port answers.
 const PORT_PATIENCE: Duration = Duration::from_secs(60);
+/// So often an agent may be lost before it has compared the trees.
+const ATTACH_TRIES: u32 = 3;
 /// How long one answer of a port may take.
 const PORT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a process may take to end by itself; the engine's own default.
@@ -78,6 +80,9 @@ impl Session {
         if machine.can_follow() && !lost && self.step_follow(name) {
             return;
         }
+        if self.step_unsynced(name) {
+            return;
+        }
         self.rebuild_for_nobody(name);
         self.step_container(name);
     }
@@ -89,6 +94,10 @@ impl Session {
             return false;
         };
         if let Some((_, failure)) = machine.suspect.take_if(|(until, _)| *until <= now) {
+            // Whoever ended the agent need not do so again.
+            if (1..ATTACH_TRIES).contains(&machine.attach_tries) {
+                return false;
+            }
             self.explain(name, failure);
             return true;
         }

@@ -16,4 +16,5 @@ mod shared;
 mod simulation;
 pub(crate) mod stacks;
 mod tasks;
+mod unsynced;
 mod world;

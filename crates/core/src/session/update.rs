@@ -103,14 +103,26 @@ impl Session {
         self.begin_update(name, decision.sync, paths, attached);
     }
 
-    fn begin_update(&mut self, name: &str, sync: Vec<PathBuf>, paths: Vec<PathBuf>, running: bool) {
+    fn begin_update(
+        &mut self,
+        name: &str,
+        mut sync: Vec<PathBuf>,
+        paths: Vec<PathBuf>,
+        running: bool,
+    ) {
         let needs = self.needs(name, &paths);
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
         match machine.container_id() {
             Some(container) if !sync.is_empty() => {
+                // Another save is another reason to try.
+                machine.unsynced.saved(&paths);
+                let again = machine.unsynced.paths().cloned();
+                let mut again: Vec<PathBuf> = again.filter(|path| !paths.contains(path)).collect();
                 machine.planned = paths;
+                machine.planned.extend(again.iter().cloned());
+                sync.append(&mut again);
                 let op = self.begin(name, Doing::Sync);
                 self.emit(Effect::Sync {
                     op,
@@ -134,6 +146,9 @@ impl Session {
     }
 
     pub(super) fn on_synced(&mut self, name: &str, synced: &Synced) {
+        if self.tried_again(name, synced) {
+            return;
+        }
         let cause = self.cause_of(name);
         let began = self.update_began(name);
         let took = began.map(|began| self.now.saturating_sub(began));
@@ -146,15 +161,10 @@ impl Session {
                 bytes: synced.bytes,
             },
         );
-        let details: Vec<String> = synced
-            .problems
-            .iter()
-            .map(|problem| format!("{}: {}", self.shown_path(&problem.path), problem.message))
-            .collect();
-        if !details.is_empty() {
-            self.warn(Some(name), format!("not synced: {}", details.join("; ")));
-        }
-        if synced.files > 0 || !details.is_empty() {
+        let asked = self.machines.get(name).map(|it| it.planned.clone());
+        self.note_unsynced(name, asked.as_deref(), &synced.problems);
+        let complete = synced.problems.is_empty();
+        if synced.files > 0 {
             self.acted(name, "synced");
         }
         let needs = self.needs_of_synced(name, synced);
@@ -173,7 +183,7 @@ impl Session {
             return;
         }
         machine.saved = None;
-        let nothing = synced.files == 0 && details.is_empty();
+        let nothing = synced.files == 0 && complete;
         let update = machine.update.as_ref();
         let earlier = update.is_some_and(|update| !update.actions.is_empty());
         if nothing && !earlier {
@@ -183,6 +193,29 @@ impl Session {
         } else if !nothing || machine.ready {
             self.update_over(name, None);
         }
+    }
+
+    /// What could not be brought over was tried again: still in vain is worth no word.
+    fn tried_again(&mut self, name: &str, synced: &Synced) -> bool {
+        let now = self.now;
+        let Some(machine) = self.machines.get_mut(name) else {
+            return false;
+        };
+        if !machine.unsynced.alone {
+            return false;
+        }
+        if synced.files > 0 {
+            let paths = synced.changed.clone();
+            machine.update.get_or_insert_with(|| Update {
+                began: now,
+                paths: shortened(&paths),
+                ..Update::default()
+            });
+            return false;
+        }
+        let planned = std::mem::take(&mut machine.planned);
+        self.note_unsynced(name, Some(&planned), &synced.problems);
+        true
     }
 
     /// All that is synced was brought into one that does not run. Its next start reads it, but the
@@ -227,6 +260,7 @@ impl Session {
             return;
         };
         machine.attached = Some(transport);
+        machine.attach_tries = 0;
         // What an earlier agent was told may not have arrived.
         self.told_proxy = None;
         if changed.is_empty() {
@@ -247,12 +281,7 @@ impl Session {
     }
 
     fn remember_update(&mut self, name: &str, seq: u64, paths: &[PathBuf]) {
-        let first = paths.first().and_then(|path| path.file_name());
-        let first = first.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let told = match paths.len() {
-            0 | 1 => first,
-            count => format!("{first} and {} more", count - 1),
-        };
+        let told = shortened(paths);
         let now = self.now;
         if let Some(machine) = self.machines.get_mut(name) {
             let update = machine.update.get_or_insert_with(|| Update {
@@ -270,6 +299,16 @@ impl Session {
             .as_ref()
             .and_then(|stack| path.strip_prefix(&stack.root).ok());
         relative.unwrap_or(path).display().to_string()
+    }
+}
+
+/// The first name, and how many there are besides.
+fn shortened(paths: &[PathBuf]) -> String {
+    let first = paths.first().and_then(|path| path.file_name());
+    let first = first.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    match paths.len() {
+        0 | 1 => first,
+        count => format!("{first} and {} more", count - 1),
     }
 }
 

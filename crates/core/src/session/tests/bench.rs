@@ -405,6 +405,13 @@ fn line(notice: &Notice) -> Option<String> {
             format!("{paths} → {action}: {outcome}{details}")
         }
         NoticeEvent::Warning { message } => format!("warning: {message}"),
+        NoticeEvent::SyncMended { count, paths } => {
+            let more = match count - paths.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("live now: {}{more}", paths.join(", "))
+        }
         NoticeEvent::SessionEnded { code } => format!("ended {code}"),
         NoticeEvent::RoutesApplied { generation } => format!("routes {generation}"),
         NoticeEvent::BuildDone { outcome, .. } => format!("build {outcome}"),

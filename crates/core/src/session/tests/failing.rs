@@ -334,9 +334,13 @@ fn what_the_archive_call_brought_over_is_followed_by_its_commands() {
 }
 
 #[test]
-fn an_agent_that_ends_although_its_process_goes_on_is_the_reason() {
+fn an_agent_that_ends_although_its_process_goes_on_gets_more_tries_and_is_the_reason() {
     let mut bench = Bench::new(APP);
     bench.finish_until("attach backend-1");
+    for _ in 0..2 {
+        bench.fails("attach backend-1", "the agent is gone");
+        assert_eq!(bench.wake(), ["attach backend-1"]);
+    }
     bench.fails("attach backend-1", "the agent is gone");
     assert_eq!(bench.wake(), ["explain backend-1"]);
     bench.finish();
