@@ -23,8 +23,8 @@ fn stack(root: &Path, from: &Path) -> Stack {
         from: from.into(),
         to: "/app".into(),
         ignore: vec!["out/".into(), "*.pyc".into()],
-        on: vec![],
         at: at.clone(),
+        ..Sync::default()
     };
     let service = Service {
         name: "web".into(),

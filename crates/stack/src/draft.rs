@@ -10,8 +10,8 @@ use miette::SourceSpan;
 
 use crate::context::Context;
 use crate::model::{
-    Attachment, Command, Condition, Content, FileInside, Logging, Mount, On, Port, Resources,
-    Restart,
+    Attachment, Command, Condition, Content, FileInside, Logging, Mount, On, Owner, Port,
+    Resources, Restart,
 };
 
 pub(crate) use settings::DraftSettings;
@@ -193,13 +193,33 @@ pub(crate) struct DraftRoute {
     pub(crate) port: Option<u16>,
 }
 
-/// A tree; without a source it is the build context.
-#[derive(Debug, Clone)]
+/// A tree or a file; without a source it is the build context.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct DraftSync {
     pub(crate) from: Option<Said<PathBuf>>,
+    /// Whether the source is a file.
+    pub(crate) file: bool,
     pub(crate) to: String,
+    pub(crate) include: Vec<Said<String>>,
     pub(crate) ignore: Vec<Said<String>>,
+    pub(crate) back: Vec<Said<String>>,
     pub(crate) on: Vec<Said<On>>,
+    pub(crate) mirror: Once<bool>,
+    pub(crate) initial: Once<bool>,
+    pub(crate) owner: Once<Owner>,
+    pub(crate) mode: Once<u32>,
+    pub(crate) settle: Once<Duration>,
+}
+
+impl DraftSync {
+    /// The folder or file that it comes from, if that is known.
+    pub(crate) fn source<'a>(&'a self, of: Option<&'a Said<DraftSource>>) -> Option<&'a PathBuf> {
+        let own = self.from.as_ref().map(|from| &from.value);
+        own.or_else(|| match of.map(|said| &said.value) {
+            Some(DraftSource::Build { context, .. }) => Some(context),
+            _ => None,
+        })
+    }
 }
 
 impl Draft {

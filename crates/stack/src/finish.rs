@@ -254,14 +254,8 @@ fn healthcheck(cx: &mut Context<'_>, draft: &Draft) -> Option<Healthcheck> {
 fn syncs(cx: &mut Context<'_>, draft: &Draft) -> Vec<Sync> {
     let mut syncs = Vec::new();
     for said in &draft.sync {
-        let context = match &draft.source {
-            Some(Said {
-                value: DraftSource::Build { context, .. },
-                ..
-            }) => Some(context),
-            _ => None,
-        };
-        let Some(from) = said.value.from.as_ref().map(|from| &from.value).or(context) else {
+        let sync = &said.value;
+        let Some(from) = sync.source(draft.source.as_ref()) else {
             if draft.source.is_some() {
                 let problem = cx
                     .error(
@@ -277,9 +271,17 @@ fn syncs(cx: &mut Context<'_>, draft: &Draft) -> Vec<Sync> {
         };
         syncs.push(Sync {
             from: from.clone(),
-            to: said.value.to.clone(),
-            ignore: in_order(&said.value.ignore),
-            on: rules(&said.value.on),
+            file: sync.file,
+            to: sync.to.clone(),
+            include: in_order(&sync.include),
+            ignore: in_order(&sync.ignore),
+            back: in_order(&sync.back),
+            on: rules(&sync.on),
+            mirror: self::said(sync.mirror.as_ref()).unwrap_or(false),
+            initial: self::said(sync.initial.as_ref()).unwrap_or(true),
+            owner: self::said(sync.owner.as_ref()),
+            mode: self::said(sync.mode.as_ref()),
+            settle: self::said(sync.settle.as_ref()).unwrap_or_default(),
             at: cx.location(said.at),
         });
     }

@@ -3,6 +3,7 @@
 mod files;
 mod origin;
 mod settings;
+mod sync;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use serde::Serialize;
 pub use files::{Content, File, FileInside, FileKind, FileSource};
 pub use origin::{Filled, Origin, Origins, Speaker};
 pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Trigger, Ulimit};
+pub use sync::{Owner, Sync};
 
 /// Where in which file something was declared; both numbers count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
@@ -509,21 +511,6 @@ pub struct Route {
     pub pattern: String,
     /// Port inside.
     pub port: u16,
-    /// Where it is declared.
-    pub at: Location,
-}
-
-/// A tree kept in step with the host.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Sync {
-    /// Outside: a folder, absolute; the build context unless told.
-    pub from: PathBuf,
-    /// Inside: a folder, absolute.
-    pub to: String,
-    /// Patterns (as in `.gitignore`, relative to `from`) that are left alone.
-    pub ignore: Vec<String>,
-    /// What else happens when some of it changes, relative to `from`.
-    pub on: Vec<On>,
     /// Where it is declared.
     pub at: Location,
 }

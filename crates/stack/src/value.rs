@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::Owner;
 use crate::words;
 
 /// Why a text is not such a value.
@@ -347,6 +348,49 @@ pub(crate) fn mode(text: &str) -> Result<u32, Unfit> {
             "three or four digits from 0 to 7: mode=0440",
         ),
     }
+}
+
+/// Permission bits of files that come and go: without those that run as somebody else.
+pub(crate) fn permissions(text: &str) -> Result<u32, Unfit> {
+    match mode(text)? {
+        bits if bits <= 0o777 => Ok(bits),
+        _ => unfit(
+            "more than permissions",
+            format!("\"{text}\" says more than who may read, write and run"),
+            "three or four digits, the first of four is 0: mode=0644",
+        ),
+    }
+}
+
+/// `1000:1000`, `1000`. Which number a name has, only the image knows.
+pub(crate) fn owner(text: &str) -> Result<Owner, Unfit> {
+    let number = |text: &str| {
+        let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| text.parse::<u32>().ok()).flatten()
+    };
+    let (uid, gid) = text.split_once(':').unwrap_or((text, text));
+    // The last number is nobody: to the kernel it means "as it was".
+    match (number(uid), number(gid)) {
+        (Some(uid), Some(gid)) if uid < u32::MAX && gid < u32::MAX => Ok(Owner { uid, gid }),
+        _ => unfit(
+            "not an owner",
+            format!("\"{text}\" does not say user and group by number"),
+            "owner=\"1000:1000\"; the numbers of a name: devrun exec SERVICE id NAME",
+        ),
+    }
+}
+
+/// How long it has to be quiet; longer than this is no live sync any more.
+pub(crate) fn settle(text: &str) -> Result<Duration, Unfit> {
+    let time = some_time(text)?;
+    if time > Duration::from_secs(60) {
+        return unfit(
+            "too long",
+            format!("\"{text}\" is too long to wait after a save"),
+            "a minute at most, usually much less: settle=\"200ms\"",
+        );
+    }
+    Ok(time)
 }
 
 /// A bound of a process; -1 is none.

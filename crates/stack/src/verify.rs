@@ -3,6 +3,7 @@
 mod advice;
 mod files;
 mod networks;
+mod sync;
 
 use miette::SourceSpan;
 
@@ -21,7 +22,7 @@ pub(crate) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
         task(cx, service);
         dependencies(cx, document, laid, service);
         rebuilds(cx, service);
-        synced_binds(cx, service);
+        sync::service(cx, service);
     }
     built_on(cx, document, laid);
     circles(cx, laid);
@@ -311,32 +312,6 @@ fn rebuilds(cx: &mut Context<'_>, service: &Laid<'_>) {
             )
             .advise("recreate makes a new container from the same image");
         cx.report(problem);
-    }
-}
-
-fn synced_binds(cx: &mut Context<'_>, service: &Laid<'_>) {
-    for sync in &service.draft.sync {
-        for mount in &service.draft.mounts {
-            let MountSource::Bind(path) = &mount.value.source else {
-                continue;
-            };
-            if std::path::Path::new(&sync.value.to).starts_with(&mount.value.target) {
-                let problem = cx
-                    .error(
-                        "stackfile::sync-into-bind",
-                        sync.at,
-                        "writes there",
-                        format!(
-                            "syncing to {} would write to {} on the host",
-                            sync.value.to,
-                            path.display()
-                        ),
-                    )
-                    .also(mount.at, "mounted here")
-                    .advise("take one of the two: what is bound needs no sync");
-                cx.report(problem);
-            }
-        }
     }
 }
 

@@ -102,7 +102,7 @@ const COMMON: &[&str] = &[
 ];
 const SERVICE: &[&str] = &["task", "route", "replicas"];
 const PROXY: &[&str] = &["config", "health"];
-const SYNC: &[&str] = &["ignore", "on"];
+const SYNC: &[&str] = &["include", "ignore", "back", "on"];
 const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild"];
 const BUILD: &[&str] = &[
     "args",
@@ -115,9 +115,7 @@ const NETWORK: &[&str] = &["alias"];
 const CHECK: &[&str] = &["http", "exec"];
 
 /// Kept for what comes; using one says so.
-const PLANNED: &[&str] = &[
-    "overlay", "include", "process", "action", "attach", "mirror", "back", "run",
-];
+const PLANNED: &[&str] = &["overlay", "process", "action", "attach", "run"];
 
 const PLACES: [Place; 8] = [
     Place::Top,
@@ -193,7 +191,8 @@ impl Context<'_> {
     pub(crate) fn unknown_word(&mut self, node: &KdlNode, place: Place) {
         let word = node.name().value();
         let span = node.name().span();
-        if PLANNED.contains(&word) {
+        // In a `sync` it is a word already.
+        if PLANNED.contains(&word) || (word, place) == ("include", Place::Top) {
             let problem = self
                 .error(
                     "stackfile::planned",
@@ -298,6 +297,12 @@ fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
         (Place::Sync, "path" | "source" | "src") => "sync \"FROM\" to=\"/inside\" { … }",
         (Place::Sync, "target" | "destination") => "sync \"FROM\" to=\"/inside\" { … }",
         (Place::Sync, "exclude" | "ignores") => "ignore \"dist/\" \"*.log\"",
+        (Place::Sync, "mirror" | "initial" | "owner" | "mode" | "settle") => {
+            "it stands beside to=: sync to=\"/inside\" mirror=#true { … }"
+        }
+        (Place::Sync, "initial_sync") => {
+            "what differs is brought over at the start; otherwise: sync to=\"/inside\" initial=#false { … }"
+        }
         (Place::Sync, "action" | "watch") => "on \"requirements*.txt\" { rebuild }",
         (Place::On, "sync") => "what `sync` covers is synced anyway; `on` says what else happens",
         (Place::On, "sync+restart") => "restart",
@@ -398,6 +403,15 @@ pub(crate) fn property_otherwise(word: &str, key: &str) -> Option<&'static str> 
         ("build", "context" | "path") => "the context is the first word: build \"backend\"",
         ("volume" | "bind" | "tmpfs" | "sync", "target" | "dst" | "path" | "destination") => {
             "where it is inside is said by to=: to=\"/inside\""
+        }
+        ("sync", "initial_sync") => {
+            "what differs is brought over at the start; otherwise initial=#false"
+        }
+        ("sync", "user" | "chown" | "uid" | "gid") => "owner=\"1000:1000\"",
+        ("sync", "chmod" | "permissions") => "mode=0644",
+        ("sync", "delete") => "mirror=#true",
+        ("sync", "include" | "ignore" | "exclude" | "back") => {
+            "patterns stand in the block: sync to=\"/inside\" { ignore \"dist/\" }"
         }
         ("volume" | "bind", "source" | "src") => {
             "what is mounted is the first word: volume NAME to=\"/inside\""

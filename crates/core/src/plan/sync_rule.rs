@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use devrun_stack::{Location, Sync};
+use devrun_stack::{Location, Owner, Sync};
 use ignore::Match;
 use ignore::gitignore::Gitignore;
 
@@ -19,10 +19,20 @@ pub struct SyncRule {
     pub from: PathBuf,
     /// Inside: a folder, absolute.
     pub to: String,
+    /// Whether what the host does not have is removed inside.
+    pub mirror: bool,
+    /// Whether what differs is brought over when the container starts, and not only saves.
+    pub initial: bool,
+    /// To whom it belongs inside; unless told, to the container's user.
+    pub owner: Option<Owner>,
+    /// Permission bits of files; unless told, those of the host.
+    pub mode: Option<u32>,
     /// Where it is declared.
     pub at: Location,
     /// The rule's own `ignore`.
     own: Gitignore,
+    /// What comes back from the container.
+    back: Gitignore,
     git: GitScope,
     docker: Option<Arc<DockerScope>>,
     pub(super) on: Vec<Trigger>,
@@ -50,8 +60,13 @@ impl SyncRule {
         Self {
             from: sync.from.clone(),
             to: sync.to.clone(),
+            mirror: sync.mirror,
+            initial: sync.initial,
+            owner: sync.owner,
+            mode: sync.mode,
             at: sync.at.clone(),
             own: gitignore(&sync.from, sync.ignore.iter().map(String::as_str)),
+            back: gitignore(&sync.from, sync.back.iter().map(String::as_str)),
             git: GitScope::new(&sync.from, gitignores),
             docker,
             on: Trigger::all(&sync.from, &sync.on),
@@ -65,6 +80,28 @@ impl SyncRule {
     #[must_use]
     pub fn wants(&self, rel: &Path, is_dir: bool) -> bool {
         self.verdict(&self.from.join(rel), is_dir) == Verdict::Covered
+    }
+
+    /// Whether the host is to have the file `rel`, relative to [`from`](Self::from), where the
+    /// container made it. A name may say so in spite of `.gitignore`, not in spite of `ignore`.
+    #[must_use]
+    pub fn brings_back(&self, rel: &Path) -> bool {
+        let path = self.from.join(rel);
+        !rel.as_os_str().is_empty()
+            && self
+                .back
+                .matched_path_or_any_parents(&path, false)
+                .is_ignore()
+            && !matches!(
+                self.verdict(&path, false),
+                Verdict::Outside | Verdict::LeftAlone
+            )
+    }
+
+    /// Whether anything comes back at all.
+    #[must_use]
+    pub fn has_back(&self) -> bool {
+        !self.back.is_empty()
     }
 
     /// Whether something wanted can lie below the folder `rel`, relative to

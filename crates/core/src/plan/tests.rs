@@ -34,6 +34,7 @@ fn sync(from: &str, ignore: &[&str], on: Vec<On>) -> Sync {
         ignore: ignore.iter().map(|text| (*text).to_owned()).collect(),
         on,
         at: at(31),
+        ..Sync::default()
     }
 }
 
@@ -393,6 +394,31 @@ fn paths_inside() {
         "something below it is taken back in"
     );
     assert!(!rule.enters(Path::new("__pycache__")));
+}
+
+#[test]
+fn what_the_container_made_comes_back_by_name_only() {
+    let mut web = web();
+    let mut rule = sync("/p/web", &["/private/"], vec![]);
+    rule.back = vec!["**/migrations/*.py".into(), "*.log".into()];
+    web.sync = vec![rule];
+    let rules = rules(web);
+    let [rule] = rules.sync_rules("web") else {
+        panic!("one rule")
+    };
+    assert!(rule.has_back());
+    for (path, wanted) in [
+        ("app/migrations/0002.py", true),
+        ("migrations/0002.py", true),
+        ("app/migrations/deep/0002.py", false),
+        ("app/models.py", false),
+        ("a.log", true),
+        ("private/migrations/0002.py", false),
+        (".git/migrations/0002.py", false),
+        ("", false),
+    ] {
+        assert_eq!(rule.brings_back(Path::new(path)), wanted, "{path}");
+    }
 }
 
 #[test]

@@ -91,8 +91,15 @@ impl Origins<'_> {
         for said in &draft.sync {
             let word = format!("sync {}", said.value.to);
             self.put(word.clone(), said, Line);
-            for pattern in &said.value.ignore {
-                self.put(format!("{word} ignore {}", pattern.value), pattern, Line);
+            let sync = &said.value;
+            for (kind, patterns) in [
+                ("include", &sync.include),
+                ("ignore", &sync.ignore),
+                ("back", &sync.back),
+            ] {
+                for pattern in patterns {
+                    self.put(format!("{word} {kind} {}", pattern.value), pattern, Line);
+                }
             }
             self.each(&format!("{word} on"), &said.value.on, |rule| {
                 rule.patterns.join(" ")

@@ -234,23 +234,48 @@ pub(super) fn routes(page: &mut Page<'_>, routes: &[Route]) {
 pub(super) fn sync(page: &mut Page<'_>, sync: &Sync) {
     let Sync {
         from,
+        file: _,
         to,
+        include,
         ignore,
+        back,
         on: rules,
+        mirror,
+        initial,
+        owner,
+        mode,
+        settle,
         at: _,
     } = sync;
     let whose = format!("sync {to}");
-    let head = format!("sync {} to={}", page.path(from), page.quoted(to));
+    let mut head = format!("sync {} to={}", page.path(from), page.quoted(to));
+    if *mirror {
+        head += " mirror=#true";
+    }
+    if !initial {
+        head += " initial=#false";
+    }
+    if let Some(owner) = owner {
+        head += &format!(" owner=\"{owner}\"");
+    }
+    if let Some(mode) = mode {
+        head += &format!(" mode=\"{mode:04o}\"");
+    }
+    if !settle.is_zero() {
+        head += &format!(" settle=\"{}\"", amounts::duration(*settle));
+    }
     page.say_block(&whose, &head, |page| {
-        page.grouped(
-            ignore,
-            |pattern| format!("{whose} ignore {pattern}"),
-            |_| (),
-            |page, some| {
-                let patterns = some.iter().map(|pattern| page.quoted(pattern));
-                format!("ignore {}", patterns.collect::<Vec<_>>().join(" "))
-            },
-        );
+        for (word, patterns) in [("include", include), ("ignore", ignore), ("back", back)] {
+            page.grouped(
+                patterns,
+                |pattern| format!("{whose} {word} {pattern}"),
+                |_| (),
+                |page, some| {
+                    let patterns = some.iter().map(|pattern| page.quoted(pattern));
+                    format!("{word} {}", patterns.collect::<Vec<_>>().join(" "))
+                },
+            );
+        }
         for rule in rules {
             on(page, &format!("{whose} on"), rule);
         }

@@ -4,7 +4,7 @@ use kdl::KdlNode;
 
 use super::command;
 use crate::context::{Context, Text};
-use crate::draft::{Draft, DraftSync, Said};
+use crate::draft::{Draft, DraftSync, Once, Said};
 use crate::line::{Block, Line, MANY, Shape};
 use crate::load::PathKind;
 use crate::model::{Action, On};
@@ -13,7 +13,7 @@ use crate::words::Place;
 
 const SYNC: Shape = Shape {
     words: (0, 1),
-    properties: &["to"],
+    properties: &["to", "mirror", "initial", "owner", "mode", "settle"],
     block: Block::Maybe,
     example: "sync to=\"/app\" { ignore \"dist/\" }",
 };
@@ -22,6 +22,14 @@ const IGNORE: Shape = Shape {
     properties: &[],
     block: Block::Never,
     example: "ignore \"dist/\" \"*.log\"",
+};
+const INCLUDE: Shape = Shape {
+    example: "include \"*.py\" \"templates/\"",
+    ..IGNORE
+};
+const BACK: Shape = Shape {
+    example: "back \"**/migrations/*.py\"",
+    ..IGNORE
 };
 const ON: Shape = Shape {
     words: (1, MANY),
@@ -52,7 +60,7 @@ pub(super) fn sync(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, laye
     let Some(line) = cx.line(node, &SYNC) else {
         return;
     };
-    let from = line.words.first().and_then(|text| folder(cx, text, layer));
+    let from = line.words.first().and_then(|text| source(cx, text, layer));
     let Some(to) = line.property("to") else {
         let problem = cx
             .error(
@@ -77,13 +85,26 @@ pub(super) fn sync(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, laye
             known.value
         }
         None => DraftSync {
-            from: None,
             to,
-            ignore: Vec::new(),
-            on: Vec::new(),
+            ..DraftSync::default()
         },
     };
-    sync.from = from.or(sync.from);
+    if let Some((path, is_file)) = from {
+        sync.file = is_file;
+        sync.from = Some(path);
+    }
+    if sync.file && to_text(&line).ends_with('/') {
+        let problem = cx
+            .error(
+                "stackfile::value",
+                to_at(&line),
+                "names a folder",
+                "a single file needs the name that it has inside",
+            )
+            .advise("write it out: to=\"/etc/nginx/conf.d/default.conf\"");
+        cx.report(problem);
+    }
+    properties(cx, &mut sync, &line, layer);
     for child in line.children() {
         rule(cx, &mut sync, child, layer);
     }
@@ -97,6 +118,47 @@ pub(super) fn sync(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, laye
                 layer,
             },
         );
+    }
+}
+
+fn to_text<'a>(line: &'a Line<'_>) -> &'a str {
+    line.property("to").map_or("", |text| &text.value)
+}
+
+fn to_at(line: &Line<'_>) -> miette::SourceSpan {
+    line.property("to").map_or(line.at(), |text| text.span)
+}
+
+/// What is said of the tree as a whole; each replaces what an earlier layer said.
+fn properties(cx: &mut Context<'_>, sync: &mut DraftSync, line: &Line<'_>, layer: usize) {
+    fn say<T>(place: &mut Once<T>, text: &Text, layer: usize, value: Option<T>) {
+        if let Some(value) = value {
+            *place = Some(Said {
+                value,
+                at: text.span,
+                layer,
+            });
+        }
+    }
+    for (key, text) in &line.properties {
+        match key.as_str() {
+            "mirror" => say(&mut sync.mirror, text, layer, cx.flag(text)),
+            "initial" => say(&mut sync.initial, text, layer, cx.flag(text)),
+            "owner" => say(&mut sync.owner, text, layer, cx.parsed(text, value::owner)),
+            "mode" => say(
+                &mut sync.mode,
+                text,
+                layer,
+                cx.parsed(text, value::permissions),
+            ),
+            "settle" => say(
+                &mut sync.settle,
+                text,
+                layer,
+                cx.parsed(text, value::settle),
+            ),
+            _ => {}
+        }
     }
 }
 
@@ -114,18 +176,27 @@ pub(super) fn edits(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode) {
     for child in node.children().map_or(&[][..], |block| block.nodes()) {
         let edit = child.ty().map(kdl::KdlIdentifier::value);
         match (child.name().value(), edit) {
-            ("ignore", Some("remove")) => {
+            (word @ ("include" | "ignore" | "back"), Some("remove")) => {
                 let gone = removed(cx, child);
-                sync.ignore.retain(|pattern| !gone.contains(&pattern.value));
+                list(sync, word).retain(|pattern| !gone.contains(&pattern.value));
             }
             ("on", Some("remove")) => {
                 let gone = removed(cx, child);
                 sync.on.retain(|known| known.value.patterns != gone);
             }
-            ("ignore", Some("replace")) => sync.ignore.clear(),
+            (word @ ("include" | "ignore" | "back"), Some("replace")) => list(sync, word).clear(),
             ("on", Some("replace")) => sync.on.clear(),
             _ => {}
         }
+    }
+}
+
+/// The patterns that this word adds to.
+fn list<'a>(sync: &'a mut DraftSync, word: &str) -> &'a mut Vec<Said<String>> {
+    match word {
+        "include" => &mut sync.include,
+        "back" => &mut sync.back,
+        _ => &mut sync.ignore,
     }
 }
 
@@ -134,15 +205,20 @@ fn removed(cx: &mut Context<'_>, node: &KdlNode) -> Vec<String> {
     said.into_iter().map(|said| said.value).collect()
 }
 
-/// `ignore` and `on` add to what lies below.
+/// Patterns and `on` add to what lies below.
 fn rule(cx: &mut Context<'_>, sync: &mut DraftSync, node: &KdlNode, layer: usize) {
     match (
         node.name().value(),
         node.ty().map(kdl::KdlIdentifier::value),
     ) {
-        ("ignore" | "on", Some("remove")) => {}
-        ("ignore" | "on", Some(other)) if other != "replace" => cx.unknown_edit(node, other),
-        ("ignore", _) => sync.ignore.extend(patterns(cx, node, layer)),
+        ("include" | "ignore" | "back" | "on", Some("remove")) => {}
+        ("include" | "ignore" | "back" | "on", Some(other)) if other != "replace" => {
+            cx.unknown_edit(node, other);
+        }
+        (word @ ("include" | "ignore" | "back"), _) => {
+            let said = patterns(cx, node, layer);
+            list(sync, word).extend(said);
+        }
         ("on", _) => sync.on.extend(on(cx, node, layer)),
         _ => cx.unknown_word(node, Place::Sync),
     }
@@ -152,22 +228,45 @@ pub(super) fn service_on(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode
     draft.on.extend(on(cx, node, layer));
 }
 
-fn folder(cx: &mut Context<'_>, text: &Text, layer: usize) -> Option<Said<std::path::PathBuf>> {
+/// The source, and whether it is a file. It may come later, with a branch or from a generator.
+fn source(
+    cx: &mut Context<'_>,
+    text: &Text,
+    layer: usize,
+) -> Option<(Said<std::path::PathBuf>, bool)> {
     let written = cx.string(text);
     if text.broken {
         return None;
     }
     let path = cx.path(&written);
-    let there = cx.existing(&path, text.span, Some(PathKind::Folder), "the source");
-    there.then_some(Said {
+    let kind = cx.host.kind(&path);
+    if kind.is_none() {
+        cx.reads.push(path.clone());
+        let warning = cx
+            .error(
+                "stackfile::missing-path",
+                text.span,
+                "not there",
+                format!("the source {written} does not exist: nothing is synced until it does"),
+            )
+            .advise("relative paths start from the Stackfile's folder");
+        cx.warn(warning);
+    }
+    let said = Said {
         value: path,
         at: text.span,
         layer,
-    })
+    };
+    Some((said, kind == Some(PathKind::File)))
 }
 
 fn patterns(cx: &mut Context<'_>, node: &KdlNode, layer: usize) -> Vec<Said<String>> {
-    let Some(line) = cx.line(node, &IGNORE) else {
+    let shape = match node.name().value() {
+        "include" => &INCLUDE,
+        "back" => &BACK,
+        _ => &IGNORE,
+    };
+    let Some(line) = cx.line(node, shape) else {
         return Vec::new();
     };
     let said = |text: &Text| Said {

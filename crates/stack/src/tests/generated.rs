@@ -337,8 +337,26 @@ impl Making {
         let from = dice.one_of(&["\"src\"", "\"ctx/..\""]);
         if dice.once_in(3) {
             let (ignored, command) = (self.inside(dice), self.command(dice));
+            let properties = dice.some_of(&[
+                "mirror=#true",
+                "initial=#false",
+                "owner=1000",
+                "owner=\"33:0\"",
+                "mode=0640",
+                "settle=\"1.5s\"",
+            ]);
+            // One of a name, as the last owner would be.
+            let owners = properties
+                .iter()
+                .filter(|one| one.starts_with("owner"))
+                .count();
+            let properties = match owners {
+                2 => String::new(),
+                _ => properties.join(" "),
+            };
+            let more = dice.one_of(&["", "include \"*.py\" \"/web/\";", "back \"**/new/*\";"]);
             nodes.push(format!(
-                "sync {from} to=\"/app\" {{ ignore \"x{ignored}\" \"out/\"; on \"*.py\" \"*.txt\" {{ exec {command}; restart }}; on \"x\" {{ signal SIGHUP }} }}"
+                "sync {from} to=\"/app\" {properties} {{ {more} ignore \"x{ignored}\" \"out/\"; on \"*.py\" \"*.txt\" {{ exec {command}; restart }}; on \"x\" {{ signal SIGHUP }} }}"
             ));
         }
     }

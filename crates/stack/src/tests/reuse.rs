@@ -178,7 +178,80 @@ service s {{
         rules("sync to=\"/app\" { (replace)ignore \"z\"; (replace)on \"*\" { restart } }"),
         "z | * | 1"
     );
+    assert_eq!(
+        rules("sync to=\"/app\" { include \"c\"; ignore \"d\" }"),
+        "a b d | *.py, *.txt | 1"
+    );
     assert_eq!(rules("(remove)on \"x\" \"y\""), "a b | *.py, *.txt | 0");
+}
+
+#[test]
+fn what_a_sync_says_as_a_whole_replaces_and_its_lists_add() {
+    let sync = |body: &str| {
+        let text = format!(
+            "stack app
+template t {{
+    image \"x:1\"
+    sync \"src\" to=\"/app\" mirror=#true owner=1000 mode=0644 settle=\"1s\" {{
+        include \"a\" \"b\"
+        back \"x\"
+    }}
+}}
+service s {{ use t; {body} }}
+"
+        );
+        let world = World::new(&text).file("src/x", "").file("one.conf", "");
+        let Ok(mut stack) = world.load().stack else {
+            panic!("{}", world.told());
+        };
+        stack.services.remove(0).sync.remove(0)
+    };
+    let whole = sync("");
+    let owner = whole.owner.map(|owner| owner.to_string());
+    assert_eq!(owner.as_deref(), Some("1000:1000"));
+    assert_eq!((whole.mode, whole.settle.as_millis()), (Some(0o644), 1000));
+    assert!(whole.mirror && whole.initial && !whole.file);
+    let over = sync(
+        "sync to=\"/app\" mirror=#false initial=#false owner=\"33:0\" { (remove)include \"a\"; (replace)back \"y\" }",
+    );
+    assert!(!over.mirror && !over.initial);
+    assert_eq!(
+        (over.include, over.back),
+        (vec!["b".to_owned()], vec!["y".to_owned()])
+    );
+    assert_eq!(over.owner.map(|owner| owner.gid), Some(0));
+    assert_eq!(over.mode, Some(0o644), "what is not said again stays");
+    let other = sync("(replace)sync \"one.conf\" to=\"/etc/one.conf\"");
+    assert!(other.file && other.include.is_empty() && !other.mirror);
+}
+
+#[test]
+fn syncs_and_mounts_that_are_hardly_meant() {
+    let world = World::new(
+        "stack app
+volume data
+service a {
+    build \"there\"
+    volume data to=\"/app/data\"
+    sync to=\"/app\" mirror=#true
+    sync \"lib\" to=\"/app/lib\"
+    sync \"soon\" to=\"/soon\"
+    bind \"there/conf\" to=\"/conf\"
+    sync \"there/conf\" to=\"/conf\" { on \"*\" { restart } }
+}
+service b {
+    build \"there\"
+    volume data to=\"/app/data\"
+    sync to=\"/app\" mirror=#true { ignore \"/data/\" \"/lib\" }
+    sync \"lib\" to=\"/app/lib\"
+}
+",
+    )
+    .file("there/Dockerfile", "")
+    .file("there/conf/x", "")
+    .file("there/lib/x", "")
+    .file("lib/x", "");
+    insta::assert_snapshot!(world.told());
 }
 
 #[test]

@@ -149,22 +149,14 @@ fn hidden_sync(cx: &mut Context<'_>, service: &Laid<'_>, mount: &Said<Mount>) {
         let Ok(below) = Path::new(&mount.value.target).strip_prefix(&sync.value.to) else {
             continue;
         };
-        let from = match (&sync.value.from, service.draft.source.as_ref()) {
-            (Some(from), _) => from.value.clone(),
-            (
-                None,
-                Some(Said {
-                    value: DraftSource::Build { context, .. },
-                    ..
-                }),
-            ) => context.clone(),
-            (None, _) => continue,
+        let Some(from) = sync.value.source(service.draft.source.as_ref()) else {
+            continue;
         };
         let outside = from.join(below);
         let shown = below.display().to_string();
         if shown.is_empty()
             || cx.host.kind(&outside).is_none()
-            || is_ignored(cx, &from, &shown, &sync.value.ignore)
+            || is_ignored(cx, from, &shown, &sync.value.ignore)
         {
             continue;
         }
@@ -211,7 +203,12 @@ fn kept_sync(cx: &mut Context<'_>, service: &Laid<'_>, mount: &Said<Mount>) {
 
 /// Whether the rules of the sync or the usual files of the folder leave it alone, as far as a look
 /// tells.
-fn is_ignored(cx: &Context<'_>, from: &Path, below: &str, ignore: &[Said<String>]) -> bool {
+pub(super) fn is_ignored(
+    cx: &Context<'_>,
+    from: &Path,
+    below: &str,
+    ignore: &[Said<String>],
+) -> bool {
     let last = below.rsplit('/').next().unwrap_or(below);
     let names = |pattern: &str| {
         let bare = pattern.trim().trim_start_matches("**/").trim_matches('/');
