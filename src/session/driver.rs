@@ -302,7 +302,16 @@ impl Driver {
     /// Lets the core decide, and performs what it asks for.
     pub(super) fn feed(&mut self, event: Event) {
         tracing::debug!(event = brief(&format_args!("{event:?}"), is_secret_event(&event)));
+        let saved = match &event {
+            Event::Watch(WatchEvent::Changed { paths }) => Some(paths.len()),
+            _ => None,
+        };
+        let began = Instant::now();
         let mut effects = self.core.handle(event, self.began.elapsed());
+        if let Some(count) = saved {
+            let us = began.elapsed().as_micros();
+            tracing::debug!(count, bytes = 0, us, "save.decided");
+        }
         // Who hears that an update is done may ask the proxy for it: that comes first.
         effects.sort_by_key(|effect| !matches!(effect, Effect::ProxyStates { .. }));
         for effect in effects {

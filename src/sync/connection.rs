@@ -12,11 +12,14 @@ use std::time::Duration;
 use devrun_wire::codec::{self, Decoder, FrameError};
 use devrun_wire::frames::{Request, Response, VERSION};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-/// Frames that wait for the connection to take them; a frame is at most a piece of a file.
-const QUEUE: usize = 8;
+/// Bytes that wait for the connection to take them. A small file waits behind so much of a large
+/// one at most.
+const ROOM: usize = 512 << 10;
+/// Small frames that wait together go out together, up to this size.
+const TOGETHER: usize = 64 << 10;
 /// How long what the other end still says is awaited when it takes no more.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 /// How much of what is no frame goes into an error.
@@ -52,8 +55,16 @@ pub(crate) struct Hello {
 #[derive(Debug, Clone)]
 pub(crate) struct AgentConnection {
     next: Arc<AtomicU32>,
-    frames: mpsc::Sender<Vec<u8>>,
+    frames: mpsc::UnboundedSender<Frame>,
+    room: Arc<Semaphore>,
     shared: Arc<Shared>,
+}
+
+/// A frame that waits to be written, and the room that it takes meanwhile.
+#[derive(Debug)]
+struct Frame {
+    bytes: Vec<u8>,
+    room: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -91,7 +102,7 @@ impl AgentConnection {
         reader: impl AsyncRead + Send + Unpin + 'static,
         writer: impl AsyncWrite + Send + Unpin + 'static,
     ) -> Result<(Self, Hello), SyncError> {
-        let (frames, queue) = mpsc::channel(QUEUE);
+        let (frames, queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             waiting: Mutex::new(Some(HashMap::new())),
             end: watch::Sender::new(None),
@@ -101,6 +112,7 @@ impl AgentConnection {
         let connection = AgentConnection {
             next: Arc::default(),
             frames,
+            room: Arc::new(Semaphore::new(ROOM)),
             shared,
         };
         match connection
@@ -178,11 +190,14 @@ impl AgentConnection {
     }
 
     async fn queue(&self, number: u32, request: &Request) -> Result<(), SyncError> {
-        let frame = codec::encode(number, request)
+        let bytes = codec::encode(number, request)
             .map_err(|error| SyncError::Request(error.to_string()))?;
+        let room = u32::try_from(bytes.len().min(ROOM)).unwrap_or_default();
+        // Whoever asked first gets room first, so frames keep their order.
+        let room = Arc::clone(&self.room).acquire_many_owned(room).await;
+        let room = room.map_err(|_| self.shared.reason())?;
         self.frames
-            .send(frame)
-            .await
+            .send(Frame { bytes, room })
             .map_err(|_| self.shared.reason())
     }
 }
@@ -261,17 +276,25 @@ impl Drop for Pieces {
 
 async fn write_frames(
     mut writer: impl AsyncWrite + Unpin,
-    mut queue: mpsc::Receiver<Vec<u8>>,
+    mut queue: mpsc::UnboundedReceiver<Frame>,
     shared: Arc<Shared>,
 ) {
     let mut end = shared.end.subscribe();
     let work = async {
-        while let Some(frame) = queue.recv().await {
-            writer.write_all(&frame).await?;
-            // Several frames at once are one flush.
-            if queue.is_empty() {
-                writer.flush().await?;
+        while let Some(Frame {
+            mut bytes,
+            mut room,
+        }) = queue.recv().await
+        {
+            while bytes.len() < TOGETHER
+                && let Ok(next) = queue.try_recv()
+            {
+                bytes.extend_from_slice(&next.bytes);
+                room.merge(next.room);
             }
+            writer.write_all(&bytes).await?;
+            writer.flush().await?;
+            drop(room);
         }
         Ok::<(), std::io::Error>(())
     };

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 
 pub(crate) mod agent_binary;
 pub(crate) mod archive;
+mod clock;
 pub(crate) mod connection;
+pub(crate) mod large;
+mod read;
 pub(crate) mod reconcile;
 pub(crate) mod scan;
 pub(crate) mod transfer;
@@ -53,6 +56,8 @@ pub(crate) struct SyncOutcome {
     pub(crate) problems: Vec<Problem>,
     /// What was written, made or removed, relative to the source; folders that went are not named.
     pub(crate) changed: Vec<PathBuf>,
+    /// Large files that were left for [`large::bring`].
+    pub(crate) large: Vec<PathBuf>,
 }
 
 /// One path that could not be brought over.

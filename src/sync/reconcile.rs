@@ -55,6 +55,7 @@ pub(crate) async fn reconcile(
         next = ask(connection, tree, batches.next()).await?;
         compare(&mut transfer, paths, answer).await?;
     }
+    transfer.bring_large().await?;
     transfer.end().await
 }
 

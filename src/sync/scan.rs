@@ -11,8 +11,10 @@ use devrun_wire::Hasher;
 
 use super::Problem;
 
-/// How much of a file goes in one frame.
-pub(crate) const PIECE: usize = 1 << 20;
+/// How much of a file goes in one frame. What is small waits behind a frame at most.
+pub(crate) const PIECE: usize = 256 << 10;
+/// A file up to this size is read whole before it is sent.
+pub(crate) const SMALL: usize = 64 << 10;
 
 /// Whether a path (relative to the source; true for folders) takes part. A folder that does
 /// not is not entered.
@@ -47,7 +49,7 @@ pub(crate) enum OnHost {
     Folder { mode: u32 },
     /// A symlink and what it points to.
     Symlink(Vec<u8>),
-    /// A regular file of at most one piece, read whole.
+    /// A regular file of at most [`SMALL`] bytes, read whole.
     Small {
         mode: u32,
         content: Vec<u8>,
@@ -135,7 +137,10 @@ impl Reading {
 
     /// The next piece; shorter than [`PIECE`] only at the end. Blocks.
     pub(crate) fn piece(&mut self) -> io::Result<Vec<u8>> {
-        let mut piece = Vec::new();
+        let left = self.stamp.size.saturating_sub(self.read);
+        // One more than is there, so that its end is seen without growing.
+        let room = usize::try_from(left).unwrap_or(PIECE).saturating_add(1);
+        let mut piece = Vec::with_capacity(room.min(PIECE));
         self.file
             .by_ref()
             .take(PIECE as u64)
@@ -193,7 +198,7 @@ pub(crate) fn look(path: &Path) -> io::Result<OnHost> {
 
 fn read(path: &Path) -> io::Result<OnHost> {
     let mut reading = Reading::open(path)?;
-    if reading.stamp.size > PIECE as u64 {
+    if reading.stamp.size > SMALL as u64 {
         return Ok(OnHost::Big(reading));
     }
     let content = reading.piece()?;
@@ -232,6 +237,11 @@ pub(crate) fn know(path: &Path) -> io::Result<Known> {
 /// Whether nothing is at a path of the host; blocks.
 pub(crate) fn is_absent(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| is_absence(&error))
+}
+
+/// Whether a regular file is at a path of the host; blocks.
+pub(super) fn is_regular(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
 fn is_absence(error: &io::Error) -> bool {

@@ -1,6 +1,7 @@
 //! Brings what changed on the host into the container, by looking at the host as it is now.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::io;
 use std::mem;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -9,16 +10,22 @@ use std::time::Duration;
 use devrun_wire::frames::{Request, Response};
 use tokio::time::Instant;
 
+use super::clock::Clock;
 use super::connection::{AgentConnection, Answer, SyncError};
-use super::scan::{self, Known, OnHost, PIECE, Reading, Tree, blocking};
+use super::large::{self, LARGE, Streamed};
+use super::read::Ahead;
+use super::scan::{self, Known, OnHost, Tree, blocking};
 use super::{Problem, Sent, SyncOutcome};
 
 /// Requests without an answer at a time.
-const WINDOW: usize = 64;
+const WINDOW: usize = 1024;
 /// Editors rename a file away and write a new one: how long until absence is believed.
 const SECOND_LOOK: Duration = Duration::from_millis(20);
 /// How often a file that changes while it is read is looked at.
 const LOOKS: usize = 6;
+/// What is said of a file that could not be read in one piece.
+pub(super) const RESTLESS: &str =
+    "keeps changing while it is read; it is sent when it is saved again";
 
 /// Brings these paths (relative to the source) over. What is absent on the host is removed, if
 /// it came from there; a folder comes with all in it that the filter lets through.
@@ -26,12 +33,11 @@ pub(crate) async fn apply(
     connection: &AgentConnection,
     tree: &Tree,
     sent: &mut Sent,
-    mut paths: Vec<PathBuf>,
+    paths: Vec<PathBuf>,
 ) -> Result<SyncOutcome, SyncError> {
-    paths.sort();
-    paths.dedup();
     let mut transfer = Transfer::new(connection, tree, sent);
     transfer.bring(paths, Folders::WithContent).await?;
+    transfer.bring_large().await?;
     transfer.end().await
 }
 
@@ -44,12 +50,15 @@ pub(super) enum Folders {
     WithContent,
 }
 
-/// A path that has to be looked at again.
-#[derive(Debug, PartialEq, Eq)]
-struct Later {
-    path: PathBuf,
-    /// It was not there; else it changed while it was read.
-    absent: bool,
+/// What the first look at paths leaves to do.
+#[derive(Debug, Default)]
+struct Rest {
+    /// They were not there.
+    absent: Vec<PathBuf>,
+    /// They changed while they were read.
+    changing: Vec<PathBuf>,
+    /// They are folders.
+    folders: Vec<PathBuf>,
 }
 
 /// An operation whose answer is to come.
@@ -62,7 +71,7 @@ struct UnderWay {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Operation {
+pub(super) enum Operation {
     Write {
         bytes: u64,
     },
@@ -79,6 +88,7 @@ pub(super) struct Transfer<'a> {
     pub(super) sent: &'a mut Sent,
     pub(super) outcome: SyncOutcome,
     under_way: VecDeque<UnderWay>,
+    clock: Clock,
 }
 
 impl<'a> Transfer<'a> {
@@ -90,107 +100,148 @@ impl<'a> Transfer<'a> {
             sent,
             outcome,
             under_way: VecDeque::new(),
+            clock: Clock::start(),
         }
     }
 
     /// All answers are in.
     pub(super) async fn end(mut self) -> Result<SyncOutcome, SyncError> {
+        self.clock.all_sent();
         self.settle(0).await?;
+        self.clock.tell(&self.outcome);
         Ok(mem::take(&mut self.outcome))
     }
 
     /// Brings paths over as they are now, and looks again at those that seem to be in motion.
+    /// Large files are left for later.
     pub(super) async fn bring(
         &mut self,
-        paths: Vec<PathBuf>,
+        mut paths: Vec<PathBuf>,
         folders: Folders,
     ) -> Result<(), SyncError> {
-        let mut later = Vec::new();
-        for path in paths {
-            self.visit(path, folders, &mut later).await?;
-        }
+        paths.sort();
+        paths.dedup();
+        let mut rest = self.visit(paths, folders).await?;
         for _ in 1..LOOKS {
-            if later.is_empty() {
+            if rest.absent.is_empty() && rest.changing.is_empty() {
                 return Ok(());
             }
             tokio::time::sleep_until(Instant::now() + SECOND_LOOK).await;
-            for before in mem::take(&mut later) {
-                let path = before.path.clone();
-                self.visit(path, folders, &mut later).await?;
-                // Absent twice is absent.
-                if before.absent && later.last() == Some(&before) {
-                    later.pop();
-                    self.remove_with_content(&before.path).await?;
-                }
-            }
+            let absent = mem::take(&mut rest.absent);
+            let mut again = mem::take(&mut rest.changing);
+            again.extend_from_slice(&absent);
+            again.sort();
+            rest = self.visit(again, folders).await?;
+            // Absent twice is absent.
+            let absent: HashSet<PathBuf> = absent.into_iter().collect();
+            let gone: Vec<PathBuf> = rest
+                .absent
+                .extract_if(.., |path| absent.contains(path))
+                .collect();
+            self.remove_with_content(&gone).await?;
         }
-        for one in later {
-            let message = "keeps changing while it is read; it is sent when it is saved again";
-            self.outcome.problems.push(Problem::new(&one.path, message));
+        for path in rest.absent.iter().chain(&rest.changing) {
+            self.outcome.problems.push(Problem::new(path, RESTLESS));
         }
         Ok(())
     }
 
-    async fn visit(
-        &mut self,
-        path: PathBuf,
-        folders: Folders,
-        later: &mut Vec<Later>,
-    ) -> Result<(), SyncError> {
-        let is_folder = self.visit_alone(path.clone(), later).await?;
-        if !is_folder || folders == Folders::Alone {
-            return Ok(());
+    /// Looks at paths and brings over what is there.
+    async fn visit(&mut self, paths: Vec<PathBuf>, folders: Folders) -> Result<Rest, SyncError> {
+        let named = match folders {
+            Folders::WithContent => paths.clone(),
+            Folders::Alone => Vec::new(),
+        };
+        let mut rest = self.visit_each(paths).await?;
+        let tops = match folders {
+            Folders::WithContent => outermost(mem::take(&mut rest.folders)),
+            Folders::Alone => Vec::new(),
+        };
+        if tops.is_empty() {
+            return Ok(rest);
         }
-        let (tree, below) = (self.tree.clone(), path.clone());
-        let known = self.sent.at_and_below(&path);
+        let known: Vec<PathBuf> = tops
+            .iter()
+            .flat_map(|top| self.sent.at_and_below(top))
+            .collect();
+        let tree = self.tree.clone();
         let listed = blocking(move || {
-            let (found, problems) = scan::list(&tree, &below);
-            let gone = known
-                .into_iter()
-                .filter(|path| scan::is_absent(&tree.from.join(path)));
-            Ok((found, problems, gone.collect::<Vec<_>>()))
+            let mut found = Vec::new();
+            let mut problems = Vec::new();
+            for top in &tops {
+                let (more, told) = scan::list(&tree, top);
+                found.extend(more);
+                problems.extend(told);
+            }
+            // What is listed no more seems to be gone.
+            let there = |path: &PathBuf| found.binary_search(path).is_ok() || tops.contains(path);
+            let gone: Vec<PathBuf> = known.into_iter().filter(|path| !there(path)).collect();
+            Ok((found, problems, gone))
         });
         match listed.await {
-            Ok((found, problems, gone)) => {
+            Ok((mut found, problems, gone)) => {
                 self.outcome.problems.extend(problems);
-                later.extend(gone.into_iter().map(|path| Later { path, absent: true }));
-                for path in found {
-                    self.visit_alone(path, later).await?;
-                }
+                found.retain(|path| named.binary_search(path).is_err());
+                let more = self.visit_each(found).await?;
+                rest.changing.extend(more.changing);
+                rest.absent.extend(more.absent);
+                rest.absent.extend(gone);
+                rest.absent.sort();
+                rest.absent.dedup();
             }
-            Err(error) => self.outcome.problems.push(Problem::of_host(&path, &error)),
+            Err(error) => {
+                let problem = Problem::of_host(Path::new(""), &error);
+                self.outcome.problems.push(problem);
+            }
         }
-        Ok(())
+        Ok(rest)
     }
 
-    /// Brings one path over; whether it is a folder.
-    async fn visit_alone(
+    /// Brings these paths over, folders without what is in them.
+    async fn visit_each(&mut self, paths: Vec<PathBuf>) -> Result<Rest, SyncError> {
+        let mut rest = Rest::default();
+        if paths.is_empty() {
+            return Ok(rest);
+        }
+        let mut ahead = Ahead::of(self.tree.from.clone(), paths);
+        loop {
+            let waits = Instant::now();
+            let looks = ahead.next().await;
+            self.clock.read += waits.elapsed();
+            let Some(looks) = looks else {
+                return Ok(rest);
+            };
+            for (path, found) in looks {
+                self.take(path, found, &mut rest).await?;
+            }
+        }
+    }
+
+    /// Brings over what was found at one path.
+    async fn take(
         &mut self,
         path: PathBuf,
-        later: &mut Vec<Later>,
-    ) -> Result<bool, SyncError> {
-        let absolute = self.tree.from.join(&path);
-        let found = blocking(move || scan::look(&absolute)).await;
+        found: io::Result<OnHost>,
+        rest: &mut Rest,
+    ) -> Result<(), SyncError> {
         match found {
-            Ok(OnHost::Absent) => later.push(Later { path, absent: true }),
-            Ok(OnHost::Changing) => later.push(Later {
-                path,
-                absent: false,
-            }),
+            Ok(OnHost::Absent) => rest.absent.push(path),
+            Ok(OnHost::Changing) => rest.changing.push(path),
             Ok(OnHost::Special) => {}
             Ok(OnHost::Folder { mode }) => {
+                rest.folders.push(path.clone());
                 self.put_folder(path, mode).await?;
-                return Ok(true);
             }
             Ok(OnHost::Symlink(target)) => {
-                let request = Request::Symlink {
-                    root: self.tree.to.clone(),
-                    path: bytes_of(&path),
-                    target: target.clone(),
-                };
+                let known = Known::Symlink(target.clone());
                 let what = Operation::Write { bytes: 0 };
-                self.put(path, Known::Symlink(target), what, &request)
-                    .await?;
+                let (root, name) = (self.tree.to.clone(), bytes_of(&path));
+                let request = move || Request::Symlink {
+                    root,
+                    path: name,
+                    target,
+                };
+                self.put(path, known, what, request).await?;
             }
             Ok(OnHost::Small {
                 mode,
@@ -200,14 +251,22 @@ impl<'a> Transfer<'a> {
                 let what = Operation::Write {
                     bytes: content.len() as u64,
                 };
-                let request = self.piece(&path, mode, content, true);
-                self.put(path, Known::File { hash, mode }, what, &request)
+                let (root, name) = (self.tree.to.clone(), bytes_of(&path));
+                let request = move || Request::Write {
+                    root,
+                    path: name,
+                    mode,
+                    data: content,
+                    last: true,
+                };
+                self.put(path, Known::File { hash, mode }, what, request)
                     .await?;
             }
-            Ok(OnHost::Big(reading)) => self.put_big(path, reading, later).await?,
+            Ok(OnHost::Big(reading)) if reading.size() > LARGE => self.outcome.large.push(path),
+            Ok(OnHost::Big(_)) => self.put_big(path, rest).await?,
             Err(error) => self.outcome.problems.push(Problem::of_host(&path, &error)),
         }
-        Ok(false)
+        Ok(())
     }
 
     async fn put_folder(&mut self, path: PathBuf, mode: u32) -> Result<(), SyncError> {
@@ -220,7 +279,7 @@ impl<'a> Transfer<'a> {
             path: bytes_of(&path),
             mode,
         };
-        self.put(path, Known::Folder, Operation::Folder, &request)
+        self.put(path, Known::Folder, Operation::Folder, || request)
             .await
     }
 
@@ -230,95 +289,48 @@ impl<'a> Transfer<'a> {
         path: PathBuf,
         known: Known,
         what: Operation,
-        request: &Request,
+        request: impl FnOnce() -> Request,
     ) -> Result<(), SyncError> {
         if self.sent.0.get(&path) == Some(&known) {
             self.outcome.unchanged += 1;
             return Ok(());
         }
-        let answer = self.connection.send(request).await?;
+        let answer = self.connection.send(&request()).await?;
         self.under_way(path, Some(known), what, answer).await
     }
 
-    async fn put_big(
-        &mut self,
-        path: PathBuf,
-        reading: Reading,
-        later: &mut Vec<Later>,
-    ) -> Result<(), SyncError> {
-        if let Some(sent @ Known::File { .. }) = self.sent.0.get(&path) {
-            let absolute = self.tree.from.join(&path);
-            let known = blocking(move || scan::know(&absolute)).await;
-            if known.is_ok_and(|known| known == *sent) {
-                self.outcome.unchanged += 1;
-                return Ok(());
-            }
+    /// Brings over the large files that were left, one after the other.
+    pub(super) async fn bring_large(&mut self) -> Result<(), SyncError> {
+        let mut rest = Rest::default();
+        for path in mem::take(&mut self.outcome.large) {
+            self.put_big(path, &mut rest).await?;
         }
-        match self.stream(&path, reading).await? {
-            Streamed::Sent(known, what, answer) => {
+        self.bring(rest.changing, Folders::Alone).await
+    }
+
+    async fn put_big(&mut self, path: PathBuf, rest: &mut Rest) -> Result<(), SyncError> {
+        let there = self.sent.0.get(&path).cloned();
+        match large::stream(self.connection, self.tree, &path, there.as_ref()).await? {
+            Streamed::Unchanged => self.outcome.unchanged += 1,
+            Streamed::Whole(whole) => {
+                let (known, what) = (whole.known.clone(), whole.operation());
+                let answer = whole.finish().await?;
                 self.under_way(path, Some(known), what, answer).await?;
             }
-            Streamed::Changing => later.push(Later {
-                path,
-                absent: false,
-            }),
+            Streamed::Changing => rest.changing.push(path),
             Streamed::Failed(problem) => {
-                self.undo(&path, self.sent.0.contains_key(&path));
+                self.undo(&path, there.is_some());
                 self.outcome.problems.push(problem);
             }
         }
         Ok(())
     }
 
-    /// Sends a file piece by piece. On any way out but the good one the pieces are dropped,
-    /// which takes them back.
-    async fn stream(&self, path: &Path, mut reading: Reading) -> Result<Streamed, SyncError> {
-        let mode = reading.mode();
-        let mut pieces = self.connection.pieces()?;
-        loop {
-            let read = blocking(move || {
-                let data = reading.piece()?;
-                let last = data.len() < PIECE;
-                let torn = last && !reading.is_whole()?;
-                Ok((reading, data, last, torn))
-            });
-            let (data, last, torn);
-            (reading, data, last, torn) = match read.await {
-                Ok(read) => read,
-                Err(error) => return Ok(Streamed::Failed(Problem::of_host(path, &error))),
-            };
-            if torn {
-                return Ok(Streamed::Changing);
-            }
-            let piece = self.piece(path, mode, data, last);
-            if last {
-                let known = Known::File {
-                    hash: reading.hash(),
-                    mode,
-                };
-                let what = Operation::Write {
-                    bytes: reading.bytes(),
-                };
-                return Ok(Streamed::Sent(known, what, pieces.finish(&piece).await?));
-            }
-            if let Some(refused) = pieces.send(&piece).await? {
-                return Ok(Streamed::Failed(problem_of(path, refused)));
-            }
+    /// Removes what came from the host at these paths and below them, the deepest first.
+    async fn remove_with_content(&mut self, paths: &[PathBuf]) -> Result<(), SyncError> {
+        if paths.is_empty() {
+            return Ok(());
         }
-    }
-
-    fn piece(&self, path: &Path, mode: u32, data: Vec<u8>, last: bool) -> Request {
-        Request::Write {
-            root: self.tree.to.clone(),
-            path: bytes_of(path),
-            mode,
-            data,
-            last,
-        }
-    }
-
-    /// Removes what came from the host at this path and below it, the deepest first.
-    async fn remove_with_content(&mut self, path: &Path) -> Result<(), SyncError> {
         let from = self.tree.from.clone();
         // A source that is not there (a disk not mounted, a branch without it) empties nothing.
         if blocking(move || Ok(scan::is_absent(&from)))
@@ -332,7 +344,11 @@ impl<'a> Transfer<'a> {
             }
             return Ok(());
         }
-        for path in self.sent.at_and_below(path).into_iter().rev() {
+        let all: BTreeSet<PathBuf> = paths
+            .iter()
+            .flat_map(|path| self.sent.at_and_below(path))
+            .collect();
+        for path in all.into_iter().rev() {
             let is_folder = self.sent.0.get(&path) == Some(&Known::Folder);
             self.remove(path, is_folder).await?;
         }
@@ -430,10 +446,15 @@ impl Drop for Transfer<'_> {
     }
 }
 
-enum Streamed {
-    Sent(Known, Operation, Answer),
-    Changing,
-    Failed(Problem),
+/// Those of the folders (sorted) that lie in no other one of them.
+fn outermost(folders: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut tops: Vec<PathBuf> = Vec::new();
+    for folder in folders {
+        if !tops.last().is_some_and(|top| folder.starts_with(top)) {
+            tops.push(folder);
+        }
+    }
+    tops
 }
 
 pub(super) fn bytes_of(path: &Path) -> Vec<u8> {

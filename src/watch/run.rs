@@ -45,6 +45,8 @@ pub(super) struct Run {
     raws_in: mpsc::UnboundedSender<(u64, Raw)>,
     /// Which instance of the kernel's queue is listened to.
     epoch: u64,
+    /// When the first of what is in the batch was noticed.
+    since: Option<Instant>,
 }
 
 impl Run {
@@ -61,6 +63,7 @@ impl Run {
             raws,
             raws_in,
             epoch: 0,
+            since: None,
         };
         run.tree.arm_all();
         run.find_locks();
@@ -98,7 +101,7 @@ impl Run {
                 permit = events.reserve(), if has_something => match permit {
                     Ok(permit) => permit.send(match self.first.pop_front() {
                         Some(event) => event,
-                        None => WatchEvent::Changed { paths: self.batch.take() },
+                        None => self.changed(),
                     }),
                     Err(_) => return,
                 },
@@ -106,6 +109,16 @@ impl Run {
                 () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
             }
         }
+    }
+
+    fn changed(&mut self) -> WatchEvent {
+        let paths = self.batch.take();
+        let us = self
+            .since
+            .take()
+            .map_or(0, |since| since.elapsed().as_micros());
+        tracing::debug!(count = paths.len(), bytes = 0, us, "save.seen");
+        WatchEvent::Changed { paths }
     }
 
     fn obey(&mut self, command: Command) {
@@ -147,6 +160,7 @@ impl Run {
             Raw::Overflow => self.start_over(),
             Raw::Seen { path, what } => {
                 let now = Instant::now();
+                self.since.get_or_insert(now);
                 if self.locks.owns(&path) {
                     if self.locks.note(&path, what == What::Gone, now) {
                         self.batch.settle_all();
