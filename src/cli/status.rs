@@ -61,10 +61,25 @@ pub(super) fn not_watching(global: &Global, status: &Status) {
 
 fn print(global: &Global, status: &Status) -> Result<(), Trouble> {
     not_watching(global, status);
-    for text in table_of(status) {
+    for text in table_of(status).into_iter().chain(polled(status)) {
         line(global.color, &text)?;
     }
     Ok(())
+}
+
+/// What is noticed later than elsewhere, and why.
+fn polled(status: &Status) -> impl Iterator<Item = String> {
+    let polled = status.watch.iter().flat_map(|watch| &watch.polled);
+    polled.map(|polled| {
+        let folders = match polled.folders {
+            1 => "1 folder".to_owned(),
+            count => format!("{count} folders"),
+        };
+        format!(
+            "{BUSY}polling{BUSY:#} {}: {folders}, {}",
+            polled.folder, polled.why
+        )
+    })
 }
 
 fn table_of(status: &Status) -> Vec<String> {

@@ -22,7 +22,7 @@ use super::load::{self, LoadOptions};
 use super::{Begin, elsewhere};
 use crate::engine::Engine;
 use crate::report::{Hub, Stamped};
-use crate::watch::Watcher;
+use crate::watch::{Choice, Watcher};
 
 /// What the loop waits for.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ pub(super) struct Driver {
     /// Held by whoever still tells a command something.
     talking: mpsc::Sender<()>,
     talked: mpsc::Receiver<()>,
-    watch: bool,
+    pub(super) watch: bool,
     /// What was said of the machine of an engine elsewhere, each once.
     said_of_elsewhere: HashSet<String>,
 }
@@ -267,7 +267,7 @@ impl Driver {
                 .iter()
                 .any(|path| self.reads.contains(path) || Rules::is_ignore_file(path)),
             WatchEvent::Overflow => true,
-            WatchEvent::Ready { .. } | WatchEvent::Lost { .. } => false,
+            WatchEvent::Ready { .. } | WatchEvent::Lost { .. } | WatchEvent::Polled { .. } => false,
         };
         let caught_up =
             matches!(&event, WatchEvent::Changed { paths } if paths.contains(&self.mark));
@@ -362,7 +362,13 @@ impl Driver {
                 // Room for one: what is saved while the loop is busy is told together.
                 let (sender, mut events) = mpsc::channel(1);
                 let files = watched_files(&self.reads, &self.mark);
-                self.watcher = Some(crate::watch::start(rules, files, sender));
+                let choice = Choice::of(std::env::var_os("DEVRUN_WATCH").as_deref());
+                let choice = choice.unwrap_or_else(|message| {
+                    let root = PathBuf::new();
+                    self.feed(Event::Watch(WatchEvent::Lost { root, message }));
+                    Choice::Auto
+                });
+                self.watcher = Some(crate::watch::start(rules, files, choice, sender));
                 let inputs = self.inputs.clone();
                 tokio::spawn(async move {
                     while let Some(event) = events.recv().await {

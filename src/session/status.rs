@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use devrun_core::event::Transport;
-use devrun_core::session::{Held, ServiceView, State};
+use devrun_core::session::{Held, ServiceView, State, View};
 use devrun_core::spec::{Container, ContainerState, Health};
 use devrun_stack::{Service, Stack};
 use devrun_wire::session::{
-    ContainerInfo, NotSynced, PortInfo, ProxyInfo, ServiceStatus, SessionInfo, Status, SyncInfo,
+    ContainerInfo, NotSynced, PolledInfo, PortInfo, ProxyInfo, ServiceStatus, SessionInfo, Status,
+    SyncInfo, WatchInfo,
 };
 use time::OffsetDateTime;
 
@@ -29,6 +30,7 @@ impl Driver {
                 proxy: None,
                 services: Vec::new(),
                 settled: Some(false),
+                watch: None,
             };
         };
         let now = OffsetDateTime::now_utc();
@@ -55,6 +57,7 @@ impl Driver {
             }),
             services: view.services.iter().filter_map(of_view).collect(),
             settled: Some(view.settled),
+            watch: self.watch.then(|| watch_info(&view)),
         }
     }
 }
@@ -63,6 +66,18 @@ fn not_synced((path, reason): &(String, String)) -> NotSynced {
     NotSynced {
         path: path.clone(),
         reason: reason.clone(),
+    }
+}
+
+fn watch_info(view: &View) -> WatchInfo {
+    let polled = view.polled.iter().map(|polled| PolledInfo {
+        folder: polled.folder.display().to_string(),
+        folders: polled.folders,
+        why: polled.why.clone(),
+    });
+    WatchInfo {
+        files: view.watching,
+        polled: polled.collect(),
     }
 }
 
@@ -172,6 +187,7 @@ pub(crate) fn without_session(stack: &Stack, containers: &[Container]) -> Status
             .map(|url| ProxyInfo { url, generation: 0 }),
         services: services.collect(),
         settled: None,
+        watch: None,
     }
 }
 

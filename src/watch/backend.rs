@@ -160,7 +160,8 @@ fn instance_error(error: &notify::Error) -> WatchError {
     match &error.kind {
         ErrorKind::Io(error) if error.raw_os_error() == Some(too_many) => WatchError::Limit(
             "this user's programs watch files in too many places already \
-             (fs.inotify.max_user_instances): end some of them, or raise the limit with \
+             (fs.inotify.max_user_instances): all files are looked at again and again instead, which \
+             is slower; end some of those programs, or raise the limit with \
              `sudo sysctl fs.inotify.max_user_instances=1024`"
                 .into(),
         ),
@@ -179,7 +180,8 @@ pub(super) fn limit_message(watched: usize, limit: Option<u64>) -> String {
     let limit = limit.map_or_else(String::new, |limit| format!(" of {limit} folders"));
     format!(
         "the kernel's limit{limit} is reached (fs.inotify.max_user_watches; {watched} of them are \
-         watched here), saves in other folders go unnoticed: raise it with \
+         watched here): other folders are looked at again and again instead, which is slower; raise \
+         it with \
          `sudo sysctl fs.inotify.max_user_watches={wanted}`, or let `ignore` or `.gitignore` name \
          large folders that are not needed"
     )

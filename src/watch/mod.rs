@@ -10,7 +10,9 @@ mod backend;
 mod batch;
 mod ignores;
 mod locks;
+mod mounts;
 mod places;
+mod poll;
 mod run;
 #[cfg(test)]
 mod tests;
@@ -24,6 +26,8 @@ use devrun_core::plan::Rules;
 use tokio::sync::mpsc;
 
 pub(crate) use ignores::ignore_texts;
+pub(crate) use poll::foreign;
+pub(crate) use tree::Choice;
 
 use run::{Command, Run};
 
@@ -48,6 +52,7 @@ impl Watcher {
 pub(crate) fn start(
     rules: Arc<Rules>,
     files: Vec<PathBuf>,
+    choice: Choice,
     events: mpsc::Sender<WatchEvent>,
 ) -> Watcher {
     let (commands, received) = mpsc::unbounded_channel();
@@ -57,11 +62,11 @@ pub(crate) fn start(
         .name("watch".into())
         .spawn(move || {
             match tokio::runtime::Builder::new_current_thread()
-                .enable_time()
+                .enable_all()
                 .build()
             {
                 Ok(runtime) => {
-                    runtime.block_on(Run::new(rules, files).until_dropped(received, events))
+                    runtime.block_on(Run::new(rules, files, choice).until_dropped(received, events))
                 }
                 Err(error) => tell_lost(&events, &error),
             }

@@ -1,7 +1,7 @@
 //! The folders that are watched, and what is known to lie in them.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -12,31 +12,63 @@ use tokio::time::Instant;
 use super::backend::{Backend, WatchError, What};
 use super::batch::Batch;
 use super::places::Places;
+use super::poll::{Poll, Why, foreign};
+
+/// How folders are to be watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Choice {
+    /// By the kernel's news, and by polling where these are not all.
+    #[default]
+    Auto,
+    /// By polling alone.
+    Poll,
+}
+
+impl Choice {
+    /// As `DEVRUN_WATCH` says it; what it cannot say is an error for people.
+    pub(crate) fn of(word: Option<&OsStr>) -> Result<Self, String> {
+        match word.map_or("auto".into(), OsStr::to_string_lossy).as_ref() {
+            "auto" | "" => Ok(Self::Auto),
+            "poll" => Ok(Self::Poll),
+            other => Err(format!(
+                "DEVRUN_WATCH is `{other}`, which means nothing: files are watched as with `auto`; \
+                 the other word is `poll`"
+            )),
+        }
+    }
+}
 
 /// The watched folders.
 #[derive(Debug)]
 pub(super) struct Tree {
     places: Places,
+    choice: Choice,
+    /// Without one, all is polled.
     backend: Option<Backend>,
     /// By real path: names of the files in it that matter.
     folders: BTreeMap<PathBuf, HashSet<OsString>>,
+    poll: Poll,
     lost: Vec<WatchEvent>,
     /// Folders that cannot be watched or read; told once.
     failed: BTreeSet<PathBuf>,
     /// The kernel watches no more; told once.
     is_full: bool,
+    /// Folders below the places that are the top of a checkout of their own.
+    checkouts: BTreeSet<PathBuf>,
 }
 
 impl Tree {
-    /// Without a `backend` nothing is seen, but all is known.
-    pub(super) fn new(places: Places, backend: Option<Backend>) -> Self {
+    pub(super) fn new(places: Places, choice: Choice, backend: Option<Backend>) -> Self {
         Self {
             places,
+            choice,
             backend,
             folders: BTreeMap::new(),
+            poll: Poll::default(),
             lost: Vec::new(),
             failed: BTreeSet::new(),
             is_full: false,
+            checkouts: BTreeSet::new(),
         }
     }
 
@@ -46,8 +78,10 @@ impl Tree {
         self.folders.clear();
         self.failed.clear();
         self.is_full = false;
+        self.checkouts.clear();
         self.arm_all();
         let folders = &self.folders;
+        self.poll.retain(|folder| folders.contains_key(folder));
         if let Some(backend) = &mut self.backend {
             backend.retain(|folder| folders.contains_key(folder));
         }
@@ -68,9 +102,79 @@ impl Tree {
         &self.places
     }
 
-    /// What could not be watched since the last time.
+    pub(super) fn choice(&self) -> Choice {
+        self.choice
+    }
+
+    /// The tops of other checkouts that were met, submodules for example.
+    pub(super) fn checkouts(&self) -> impl Iterator<Item = &Path> {
+        self.checkouts.iter().map(PathBuf::as_path)
+    }
+
+    /// What could not be watched since the last time, and what is polled if that is different.
     pub(super) fn take_lost(&mut self) -> Vec<WatchEvent> {
-        std::mem::take(&mut self.lost)
+        let mut lost = std::mem::take(&mut self.lost);
+        lost.extend(self.poll.news().map(|polled| WatchEvent::Polled { polled }));
+        lost
+    }
+
+    /// When [`poll`](Self::poll) is wanted next.
+    pub(super) fn poll_due(&self) -> Option<Instant> {
+        self.poll.next_due()
+    }
+
+    /// Looks at a piece of what is polled; what happened there goes into the batch. Whether
+    /// anything did, and whether everything was looked at by now.
+    pub(super) fn poll(&mut self, now: Instant, batch: &mut Batch) -> (bool, bool) {
+        let (seen, is_over) = self.poll.step(now);
+        for (path, what) in &seen {
+            self.see(path, *what, now, batch);
+        }
+        if is_over && self.is_full {
+            self.try_again(now, batch);
+        }
+        (!seen.is_empty(), is_over)
+    }
+
+    /// Everything is polled because the kernel gave us no place to watch from.
+    pub(super) fn wants_backend(&self) -> bool {
+        self.backend.is_none() && self.choice == Choice::Auto
+    }
+
+    /// Now it did.
+    pub(super) fn adopt(&mut self, backend: Backend, now: Instant, batch: &mut Batch) {
+        self.backend = Some(backend);
+        self.is_full = true;
+        self.try_again(now, batch);
+    }
+
+    /// Something was mounted there, or what was mounted is not any more.
+    pub(super) fn remounted(&mut self, at: &Path, now: Instant, batch: &mut Batch) {
+        let above = |place: &Path| place.starts_with(at) && place != at;
+        let covered: Vec<PathBuf> = self.places.all().iter().map(|it| it.real.clone()).collect();
+        for place in covered.into_iter().filter(|place| above(place)) {
+            self.remounted(&place, now, batch);
+        }
+        let is_ours = |folder: &Path| self.folders.contains_key(folder);
+        if is_ours(at) || at.parent().is_some_and(is_ours) {
+            self.appeared(at, now, batch);
+        }
+    }
+
+    /// The kernel may watch more by now: somebody raised the limit, or others ended.
+    fn try_again(&mut self, now: Instant, batch: &mut Batch) {
+        for folder in self.poll.for_want_of_watches() {
+            match self.backend.as_mut().map(|backend| backend.watch(&folder)) {
+                // Looked at once more, so that nothing falls between the last round and the watch.
+                Some(Ok(())) => {
+                    for (path, what) in self.poll.end(&folder) {
+                        self.see(&path, what, now, batch);
+                    }
+                }
+                _ => return,
+            }
+        }
+        self.is_full = false;
     }
 
     /// Watches a folder whose content does not matter by itself.
@@ -82,6 +186,7 @@ impl Tree {
 
     /// What happened to a path goes into the batch.
     pub(super) fn see(&mut self, path: &Path, what: What, now: Instant, batch: &mut Batch) {
+        self.poll.knows(path);
         match what {
             What::Gone => return self.gone(path, now, batch),
             What::Written => return self.file(path, batch, Batch::whole),
@@ -115,7 +220,7 @@ impl Tree {
     pub(super) fn restore(&mut self, batch: &mut Batch) {
         let is_there =
             |folder: &Path| self.folders.contains_key(folder) || self.failed.contains(folder);
-        if self.is_full || self.places.all().iter().all(|place| is_there(&place.real)) {
+        if self.places.all().iter().all(|place| is_there(&place.real)) {
             return;
         }
         self.places.locate();
@@ -163,6 +268,9 @@ impl Tree {
             let mut names = HashSet::new();
             for entry in entries.flatten() {
                 let path = entry.path();
+                if entry.file_name() == ".git" {
+                    self.checkouts.insert(folder.clone());
+                }
                 if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
                     if !self.places.prune(&path) {
                         left.push(path);
@@ -179,36 +287,50 @@ impl Tree {
         }
     }
 
+    /// Whether what happens in the folder will be noticed, one way or the other.
     fn watch(&mut self, folder: &Path) -> bool {
-        let Some(backend) = &mut self.backend else {
+        let why = match (&mut self.backend, self.choice) {
+            (_, Choice::Poll) => Some(Why::Choice),
+            (None, _) => Some(Why::Limit),
+            (Some(backend), _) => match backend.watch(folder) {
+                Ok(()) => foreign(folder).map(Why::Foreign),
+                Err(WatchError::Missing) => return false,
+                Err(WatchError::Limit(message)) => {
+                    if !std::mem::replace(&mut self.is_full, true) {
+                        self.lost.push(WatchEvent::Lost {
+                            root: folder.to_path_buf(),
+                            message,
+                        });
+                    }
+                    Some(Why::Limit)
+                }
+                Err(WatchError::Other(message)) => Some(Why::Refused(message)),
+            },
+        };
+        let Some(why) = why else {
             return true;
         };
-        match backend.watch(folder) {
-            Ok(()) => true,
-            Err(WatchError::Missing) => false,
-            Err(WatchError::Limit(message)) => {
-                if !std::mem::replace(&mut self.is_full, true) {
-                    self.lost.push(WatchEvent::Lost {
-                        root: folder.to_path_buf(),
-                        message,
-                    });
-                }
+        // What cannot be listed will be given up by whoever lists it.
+        match self.poll.add(folder, why) {
+            Err(error) if is_absence(&error) => {
+                self.unwatch(folder);
                 false
             }
-            Err(WatchError::Other(message)) => {
-                self.lose(folder, &message);
-                false
-            }
+            _ => true,
+        }
+    }
+
+    fn unwatch(&mut self, folder: &Path) {
+        self.poll.remove(folder);
+        if let Some(backend) = &mut self.backend {
+            backend.unwatch(folder);
         }
     }
 
     /// A folder that was watched but cannot be listed: gone again, or not ours to read.
     fn give_up(&mut self, folder: &Path, error: &std::io::Error) {
-        if let Some(backend) = &mut self.backend {
-            backend.unwatch(folder);
-        }
-        let is_gone = [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind());
-        if !is_gone {
+        self.unwatch(folder);
+        if !is_absence(error) {
             self.lose(folder, &error.to_string());
         }
     }
@@ -305,13 +427,16 @@ impl Tree {
             .collect();
         let mut known = Vec::new();
         for folder in folders {
-            if let Some(backend) = &mut self.backend {
-                backend.unwatch(&folder);
-            }
+            self.unwatch(&folder);
+            self.checkouts.remove(&folder);
             let names = self.folders.remove(&folder).unwrap_or_default();
             known.extend(names.into_iter().map(|name| (folder.join(name), false)));
             known.push((folder, true));
         }
         known
     }
+}
+
+fn is_absence(error: &std::io::Error) -> bool {
+    [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind())
 }

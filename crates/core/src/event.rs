@@ -97,6 +97,23 @@ pub enum WatchEvent {
         /// Why, and what to do.
         message: String,
     },
+    /// What is looked at again and again, because the kernel does not tell all of it; replaces
+    /// what was told before.
+    Polled {
+        /// By reason.
+        polled: Vec<Polled>,
+    },
+}
+
+/// Folders that are polled for the same reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Polled {
+    /// All lie in this one.
+    pub folder: PathBuf,
+    /// How many.
+    pub folders: usize,
+    /// Why.
+    pub why: String,
 }
 
 /// How an effect ended.

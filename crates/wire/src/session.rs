@@ -95,6 +95,29 @@ pub struct Status {
     /// All that was asked for is ready, or will not become so. Missing without a session.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub settled: Option<bool>,
+    /// What is watched. Missing without a session, and with one that does not watch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub watch: Option<WatchInfo>,
+}
+
+/// What is watched.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchInfo {
+    /// How many files.
+    pub files: usize,
+    /// What of it is looked at again and again, because the kernel does not tell all of it.
+    pub polled: Vec<PolledInfo>,
+}
+
+/// Folders that are polled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolledInfo {
+    /// All lie in this one.
+    pub folder: String,
+    /// How many.
+    pub folders: usize,
+    /// Why.
+    pub why: String,
 }
 
 /// A session.

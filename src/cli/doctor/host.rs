@@ -29,17 +29,32 @@ pub(super) fn look(rules: Option<Arc<Rules>>) -> Vec<Finding> {
             "saves are noticed late or not at all without inotify: use a kernel that has it",
         )];
     };
-    let folders = rules.map_or(0, |rules| folders(&rules));
-    vec![of_watches(folders as u64, watches), of_instances(instances)]
+    let count = rules.as_ref().map_or(0, |rules| folders(rules));
+    let mut findings = vec![of_watches(count as u64, watches), of_instances(instances)];
+    let roots = rules.map_or_else(Vec::new, |rules| rules.roots());
+    findings.extend(roots.iter().filter_map(|root| of_file_system(root)));
+    findings
+}
+
+/// A folder on a file system that others change too.
+fn of_file_system(root: &Path) -> Option<Finding> {
+    let kind = crate::watch::foreign(root)?;
+    Some(Finding::bad(
+        "watching",
+        Verdict::Warning,
+        format!("{} is on {kind}, so it is polled: what changes elsewhere is seen later", root.display()),
+        "keep the checkout on a disk of this machine",
+    ))
 }
 
 fn of_watches(folders: u64, limit: u64) -> Finding {
-    let found = format!("{folders} folders to watch, {limit} allowed to this user");
+    let mut found = format!("{folders} folders to watch, {limit} allowed to this user");
     let mend = format!(
         "sudo sysctl fs.inotify.max_user_watches={PLENTY}; for good: a line in /etc/sysctl.d/"
     );
     if folders > limit {
-        Finding::bad("watches", Verdict::Wrong, found, mend)
+        found.push_str("; the others are polled, which is slower");
+        Finding::bad("watches", Verdict::Warning, found, mend)
     } else if folders * 2 > limit {
         Finding::bad("watches", Verdict::Warning, found, mend)
     } else {
@@ -86,10 +101,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn too_few_watches_are_wrong_and_hardly_enough_a_warning() {
+    fn too_few_watches_are_a_warning_and_hardly_enough_too() {
         assert_eq!(of_watches(10, 8192).verdict, Verdict::Ok);
         assert_eq!(of_watches(5000, 8192).verdict, Verdict::Warning);
-        assert_eq!(of_watches(9000, 8192).verdict, Verdict::Wrong);
+        let short = of_watches(9000, 8192);
+        assert_eq!(short.verdict, Verdict::Warning);
+        assert!(short.found.contains("polled"), "{}", short.found);
+        assert!(of_file_system(Path::new("/proc")).is_none());
         assert_eq!(of_instances(8).verdict, Verdict::Warning);
     }
 }

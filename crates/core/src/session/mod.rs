@@ -28,7 +28,7 @@ use std::time::Duration;
 use devrun_stack::{Service, Stack};
 
 use crate::effect::{Effect, Exit, RouteState};
-use crate::event::{Event, Op, WatchEvent};
+use crate::event::{Event, Op, Polled, WatchEvent};
 use crate::plan::Rules;
 pub use hold::Held;
 pub use machine::State;
@@ -86,6 +86,7 @@ pub struct Session {
     signals: u32,
     armed: bool,
     watching: usize,
+    polled: Vec<Polled>,
     settled: bool,
     ready_once: bool,
     generation: u64,
@@ -116,6 +117,7 @@ impl Session {
             signals: 0,
             armed: false,
             watching: 0,
+            polled: Vec::new(),
             settled: false,
             ready_once: false,
             generation,
@@ -210,8 +212,15 @@ impl Session {
             WatchEvent::Changed { paths } => self.on_changed(paths),
             WatchEvent::Overflow => self.on_overflow(),
             WatchEvent::Lost { root, message } => {
-                self.warn(None, format!("{}: {message}", root.display()));
+                let place = root.display().to_string();
+                let place = if place.is_empty() {
+                    "watching".to_owned()
+                } else {
+                    place
+                };
+                self.warn(None, format!("{place}: {message}"));
             }
+            WatchEvent::Polled { polled } => self.polled = polled,
         }
     }
 

@@ -6,7 +6,7 @@ use devrun_stack::{Service, Source};
 
 use super::machine::{Doing, ImageState, Machine, Shown, State, Wanted};
 use super::{Held, Session};
-use crate::event::Transport;
+use crate::event::{Polled, Transport};
 use crate::notice::NoticeEvent;
 use crate::spec::Health;
 
@@ -23,6 +23,8 @@ pub struct View {
     pub settled: bool,
     /// Files that are watched.
     pub watching: usize,
+    /// What of it is polled.
+    pub polled: Vec<Polled>,
     /// The number of the proxy's configuration.
     pub generation: u64,
     /// The services, in order of declaration.
@@ -74,6 +76,7 @@ impl Session {
         View {
             settled: self.settled,
             watching: self.watching,
+            polled: self.polled.clone(),
             generation: self.generation,
             services: services
                 .filter_map(|service| {
