@@ -194,11 +194,8 @@ impl Run {
             Raw::Overflow => self.start_over(),
             Raw::Seen { path, what } => {
                 let now = Instant::now();
-<<<<<<< HEAD
                 self.since.get_or_insert(now);
-=======
                 self.locks.stir(now);
->>>>>>> a890106 (Watch: what the kernel does not tell of is polled, and said; mounts are noticed; Git's commands that take several locks are one batch)
                 if self.locks.owns(&path) {
                     if self.locks.note(&path, what == What::Gone, now) {
                         self.batch.settle_all();

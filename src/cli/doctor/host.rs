@@ -42,7 +42,10 @@ fn of_file_system(root: &Path) -> Option<Finding> {
     Some(Finding::bad(
         "watching",
         Verdict::Warning,
-        format!("{} is on {kind}, so it is polled: what changes elsewhere is seen later", root.display()),
+        format!(
+            "{} is on {kind}, so it is polled: what changes elsewhere is seen later",
+            root.display()
+        ),
         "keep the checkout on a disk of this machine",
     ))
 }

@@ -4,23 +4,30 @@
 use super::*;
 use std::process::Command as Program;
 
-/// Runs one of the tests below, which are ignored otherwise, in namespaces of its own.
-fn alone(test: &str) {
+/// Set inside.
+const ALONE: &str = "DEVRUN_TEST_ALONE";
+
+/// Runs that test in namespaces of its own; true inside of them.
+fn is_alone(test: &str) -> bool {
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
     let may = Program::new("unshare").args(["-Urm", "true"]).status();
     if !may.is_ok_and(|status| status.success()) {
         // This machine lets nobody have namespaces; what runs inside cannot be tried here.
-        return;
+        return false;
     }
-    let name = format!("watch::tests::elsewhere::{test}");
     let ran = Program::new("unshare")
         .arg("-Urm")
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", &name, "--ignored"])
+        .args(["--exact", &format!("watch::tests::elsewhere::{test}")])
+        .env(ALONE, "1")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&ran.stdout).into_owned();
     assert!(ran.status.success(), "{said}");
     assert!(said.contains("1 passed"), "{said}");
+    false
 }
 
 fn limit(what: &str, count: u32) {
@@ -51,14 +58,11 @@ async fn until_nothing_is_polled(bench: &mut Bench) {
     }
 }
 
-#[test]
-fn beyond_the_limit_of_watches_folders_are_polled() {
-    alone("limited");
-}
-
 #[tokio::test]
-#[ignore = "run by beyond_the_limit_of_watches_folders_are_polled"]
-async fn limited() {
+async fn beyond_the_limit_of_watches_folders_are_polled() {
+    if !is_alone("beyond_the_limit_of_watches_folders_are_polled") {
+        return;
+    }
     limit("watches", 20);
     let mut bench = Bench::new(thirty).await;
     let says_how = |event: &&WatchEvent| matches!(event, WatchEvent::Lost { message, .. } if message.contains("sudo sysctl fs.inotify.max_user_watches="));
@@ -95,14 +99,11 @@ async fn limited() {
     assert!(bench.told().await.contains(&"src/d00/deep/last".to_owned()));
 }
 
-#[test]
-fn without_an_instance_all_is_polled_until_there_is_one() {
-    alone("crowded");
-}
-
 #[tokio::test]
-#[ignore = "run by without_an_instance_all_is_polled_until_there_is_one"]
-async fn crowded() {
+async fn without_an_instance_all_is_polled_until_there_is_one() {
+    if !is_alone("without_an_instance_all_is_polled_until_there_is_one") {
+        return;
+    }
     limit("instances", 0);
     let mut bench = Bench::new(thirty).await;
     let says_how = |event: &WatchEvent| matches!(event, WatchEvent::Lost { message, .. } if message.contains("max_user_instances="));
@@ -115,14 +116,11 @@ async fn crowded() {
     assert_eq!(bench.told().await, ["src/d07/deep/a"]);
 }
 
-#[test]
-fn what_is_mounted_on_a_watched_folder_is_told() {
-    alone("mounted");
-}
-
 #[tokio::test]
-#[ignore = "run by what_is_mounted_on_a_watched_folder_is_told"]
-async fn mounted() {
+async fn what_is_mounted_on_a_watched_folder_is_told() {
+    if !is_alone("what_is_mounted_on_a_watched_folder_is_told") {
+        return;
+    }
     let mut bench = Bench::new(|root| {
         fs::create_dir_all(root.join("src/data/deep")).unwrap();
         fs::create_dir_all(root.join("src/out/deep")).unwrap();
@@ -190,15 +188,11 @@ fn watches() -> usize {
         .sum()
 }
 
-#[test]
-fn what_is_pruned_costs_no_watches() {
-    // A process of its own has no other watches.
-    alone("pruned");
-}
-
 #[tokio::test]
-#[ignore = "run by what_is_pruned_costs_no_watches"]
-async fn pruned() {
+async fn what_is_pruned_costs_no_watches() {
+    if !is_alone("what_is_pruned_costs_no_watches") {
+        return;
+    }
     let bench = Bench::new(|root| {
         fs::create_dir_all(root.join(".git/objects/aa")).unwrap();
         fs::write(root.join("src/.gitignore"), "node_modules/\ntarget/\n").unwrap();
