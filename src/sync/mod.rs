@@ -12,11 +12,13 @@ pub(crate) mod agent_binary;
 pub(crate) mod archive;
 mod clock;
 pub(crate) mod connection;
+pub(crate) mod inside;
 pub(crate) mod large;
 mod read;
 pub(crate) mod reconcile;
 pub(crate) mod scan;
 pub(crate) mod transfer;
+pub(crate) mod verify;
 
 #[cfg(test)]
 mod test_agent;
