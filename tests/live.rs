@@ -23,3 +23,5 @@ mod rules;
 mod saves;
 #[path = "live/stage.rs"]
 mod stage;
+#[path = "live/verify.rs"]
+mod verify;

@@ -113,6 +113,8 @@ pub(crate) enum Verb {
     Wait(Wait),
     /// Bring over the saves of services with `trigger manual`
     Trigger(Names),
+    /// Compare the files of running containers with the host, and bring over what differs
+    Sync(Sync),
     /// Print what happened in the session, one JSON object a line
     Events(Events),
     /// Show the stack as understood, values with their origin; secrets are masked
@@ -175,6 +177,17 @@ pub(crate) struct Names {
     /// Only these; all if none is named
     #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
     pub(crate) services: Vec<String>,
+}
+
+/// `devrun sync`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Sync {
+    /// Only these; all that sync something if none is named
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
+    pub(crate) services: Vec<String>,
+    /// Only compare, list what differs, and end with 1 if something does
+    #[arg(long)]
+    pub(crate) verify: bool,
 }
 
 /// `devrun logs`.

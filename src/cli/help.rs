@@ -15,7 +15,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
             "why",
         ],
     ),
-    ("Data and images", &["build"]),
+    ("Data and images", &["sync", "build"]),
     (
         "Scripts",
         &[

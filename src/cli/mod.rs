@@ -27,6 +27,7 @@ mod signals;
 mod start;
 mod status;
 mod stop;
+mod sync;
 mod trigger;
 mod trouble;
 mod up;
@@ -78,6 +79,7 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Logs(options) => logs::run(&global, &options, clock).await,
         Verb::Attach(options) => attach::run(&global, &options).await,
         Verb::Trigger(options) => trigger::run(&global, &options, clock).await,
+        Verb::Sync(options) => sync::run(&global, &options).await,
         Verb::Exec(options) => exec::run(&global, &options).await,
         Verb::Run(options) => run::run(&global, &options).await,
         Verb::Build(options) => build::run(&global, &options).await,

@@ -170,6 +170,12 @@ impl Lines {
                 at,
                 details,
             } => checked(check, outcome == "ok", at, details, took),
+            NoticeEvent::Compared {
+                compared,
+                changed,
+                paths,
+                refused,
+            } => self.compared(service, (*compared, *changed, *refused), paths, took),
             NoticeEvent::SessionEnded { .. } if self.stopping => {
                 vec!["stopped; containers and data are kept".to_owned()]
             }

@@ -15,9 +15,33 @@ pub(crate) fn seconds(millis: f64) -> String {
 }
 
 /// `1 file`, `2 files`.
-pub(super) fn counted(count: usize, word: &str) -> String {
+pub(crate) fn counted(count: usize, word: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {word}{ending}")
+}
+
+/// What a comparison found: `214 files compared, 2 brought over`.
+pub(super) fn compared(compared: usize, changed: usize, refused: usize) -> String {
+    let mut text = format!("{} compared", counted(compared, "path"));
+    text.push_str(&match changed {
+        0 if refused == 0 => ", all equal".to_owned(),
+        0 => String::new(),
+        count => format!(", {count} brought over"),
+    });
+    if refused > 0 {
+        text.push_str(&format!(", {refused} not"));
+    }
+    text
+}
+
+/// The first few of so many.
+pub(crate) fn first(paths: &[String], all: usize) -> String {
+    const SHOWN: usize = 3;
+    let told: Vec<&str> = paths.iter().take(SHOWN).map(String::as_str).collect();
+    match all.saturating_sub(told.len()) {
+        0 => told.join(", "),
+        more => format!("{} and {more} more", told.join(", ")),
+    }
 }
 
 /// A step of a build on one line: without the folds of the Dockerfile and the mounts, which are

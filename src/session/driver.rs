@@ -1,6 +1,6 @@
 //! The loop: it owns the state, and everything else is a task that ends in one input.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +51,8 @@ pub(crate) enum Input {
         ask: Ask,
         reply: mpsc::UnboundedSender<Tell>,
     },
+    /// A comparison that somebody asked for is over.
+    Verified { services: Vec<String> },
     /// The command that had a terminal on a service's process is gone.
     TerminalGone { service: String },
     /// Ctrl-C or a termination signal.
@@ -92,6 +94,8 @@ pub(super) struct Driver {
     pub(super) stopping: Vec<(Vec<String>, mpsc::UnboundedSender<Tell>)>,
     /// To commands that have a terminal on a process.
     terminals: Vec<mpsc::UnboundedSender<Tell>>,
+    /// Services that are being compared because somebody asked, and how often.
+    pub(super) verifying: BTreeMap<String, usize>,
     exit: Option<Exit>,
     /// Held by whoever still tells a command something.
     talking: mpsc::Sender<()>,
@@ -137,6 +141,7 @@ impl Driver {
             held: Vec::new(),
             stopping: Vec::new(),
             terminals: Vec::new(),
+            verifying: BTreeMap::new(),
             exit: None,
             talking,
             talked,
@@ -257,6 +262,7 @@ impl Driver {
                 self.terminals.retain(|reply| !reply.is_closed());
                 self.feed(Event::Request(Request::Detach { service }));
             }
+            Input::Verified { services } => self.verified(&services),
             Input::Signal => self.feed(Event::Signal),
         }
     }
@@ -438,6 +444,8 @@ impl Driver {
                 self.follow(false, reply);
                 self.feed(Event::Request(Request::Trigger { services }));
             }
+            Ask::Sync { services } => self.on_sync(services, reply),
+            Ask::Verify { services } => self.on_verify(services, reply),
             Ask::End { stop } => {
                 self.follow(false, reply);
                 self.feed(Event::Request(Request::End { stop }));
@@ -446,7 +454,7 @@ impl Driver {
     }
 
     /// Passes notices on to a command.
-    fn follow(&mut self, from_the_start: bool, reply: mpsc::UnboundedSender<Tell>) {
+    pub(super) fn follow(&mut self, from_the_start: bool, reply: mpsc::UnboundedSender<Tell>) {
         let mut feed = self.hub.listen(from_the_start);
         tokio::spawn(async move {
             while let Some(stamped) = feed.recv().await {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::place::folder;
+use crate::sync::scan::Tree;
 
 /// What was not used for so long is forgotten: its container or image is hardly there any more.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
@@ -59,6 +60,15 @@ impl Known {
 
     pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.paths.iter().map(PathBuf::as_path)
+    }
+
+    /// Those that take part in a tree, relative to its source.
+    pub(super) fn below(&self, tree: &Tree) -> Vec<PathBuf> {
+        let below = self
+            .paths()
+            .filter_map(|path| path.strip_prefix(&tree.from).ok());
+        let ours = below.filter(|path| (tree.filter)(path, false));
+        ours.map(Path::to_owned).collect()
     }
 
     /// Remembers these as well; only what is new is written.

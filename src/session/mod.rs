@@ -1,6 +1,7 @@
 //! Drives the core: waits for the next event, lets it decide, and performs what it asks for.
 
 mod agents;
+mod comparing;
 mod containers;
 mod deaf;
 mod driver;
@@ -25,6 +26,7 @@ use devrun_core::session::Options;
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
 
+pub(crate) use comparing::{follow_alone, sync_alone, verify_alone};
 use driver::Driver;
 pub(crate) use driver::Input;
 use load::LoadOptions;

@@ -14,7 +14,7 @@ use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::{apply_config, apply_states};
 
 /// How long a command of an `on` rule may take.
-const COMMAND_PATIENCE: Duration = Duration::from_secs(15 * 60);
+pub(super) const COMMAND_PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// How long the proxy may take to be told; everybody else waits for it.
 const PROXY_PATIENCE: Duration = Duration::from_secs(2);

@@ -37,11 +37,14 @@ impl Driver {
         let elapsed = self.began.elapsed();
         let of_view = |view: &ServiceView| {
             let service = stack.service(&view.name)?;
-            Some(status_of_view(
-                service,
-                view,
-                now - elapsed.saturating_sub(view.since),
-            ))
+            let since = now - elapsed.saturating_sub(view.since);
+            let mut status = status_of_view(service, view, since);
+            if let Some(sync) = &mut status.sync
+                && self.verifying.contains_key(&view.name)
+            {
+                "verifying".clone_into(&mut sync.state);
+            }
+            Some(status)
         };
         Status {
             stack: stack.name.clone(),

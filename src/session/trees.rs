@@ -17,6 +17,7 @@ use crate::sync::connection::SyncError;
 use crate::sync::reconcile::reconcile;
 use crate::sync::scan::{self, Tree};
 use crate::sync::transfer::apply;
+use crate::sync::verify::{self, Differs, Verified};
 use crate::sync::{Sent, SyncOutcome, archive};
 
 /// A tree, and what of it is in the container.
@@ -135,10 +136,14 @@ pub(super) async fn attach(
     *agent.trees.lock().await = trees;
     match reconcile_all(&agent).await {
         Ok(Brought {
-            changed, problems, ..
+            unchanged,
+            changed,
+            problems,
+            ..
         }) => {
             let outcome = Outcome::Attached {
                 transport: Transport::Agent,
+                compared: Some(unchanged + changed.len() + problems.len()),
                 changed,
                 problems,
                 owes_hooks: hooks::are_owed(&agent.container),
@@ -147,6 +152,39 @@ pub(super) async fn attach(
         }
         Err(error) => (Outcome::Failed(lost(&error)), None),
     }
+}
+
+/// Starts an agent that knows the container's trees, and brings nothing over.
+pub(super) async fn attach_unseen(
+    engine: &Engine,
+    rules: &Rules,
+    service: &str,
+    container: &str,
+) -> Result<Agent, super::agents::AgentError> {
+    let agent = Agent::start(engine, container, None).await?;
+    let trees = Trees::plant(engine.clone(), rules, service, container).await;
+    *agent.trees.lock().await = trees;
+    Ok(agent)
+}
+
+/// Compares the trees of a service with the host, and changes nothing: what differs by its path on
+/// the host.
+pub(super) async fn verify(agent: &Agent) -> Result<Verified, SyncError> {
+    let trees = agent.trees.lock().await;
+    let mut all = Verified::default();
+    for Planted { tree, sent } in &trees.planted {
+        let ours = trees.known.below(tree);
+        let one = verify::verify(&agent.connection, tree, sent, &ours).await?;
+        all.compared += one.compared;
+        let absolute = |(path, kind): (PathBuf, Differs)| (tree.from.join(path), kind);
+        all.differences
+            .extend(one.differences.into_iter().map(absolute));
+        all.problems.extend(one.problems.into_iter().map(|problem| {
+            let path = tree.from.join(&problem.path);
+            crate::sync::Problem { path, ..problem }
+        }));
+    }
+    Ok(all)
 }
 
 async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
@@ -158,13 +196,7 @@ async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
         root,
     } = &mut *trees;
     for Planted { tree, sent } in planted {
-        let ours = known
-            .paths()
-            .filter_map(|path| path.strip_prefix(&tree.from).ok());
-        let ours: Vec<PathBuf> = ours
-            .filter(|path| (tree.filter)(path, false))
-            .map(Path::to_owned)
-            .collect();
+        let ours = known.below(tree);
         let outcome = reconcile(&agent.connection, tree, sent, &ours).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(sent.paths().map(|path| tree.from.join(path)));
@@ -229,6 +261,7 @@ async fn archive_only(
     match push(&engine, &rules, &service, &container, None).await {
         Ok(_) => Outcome::Attached {
             transport: Transport::Archive,
+            compared: None,
             changed: Vec::new(),
             problems: Vec::new(),
             owes_hooks,

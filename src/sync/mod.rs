@@ -12,7 +12,6 @@ pub(crate) mod agent_binary;
 pub(crate) mod archive;
 mod clock;
 pub(crate) mod connection;
-pub(crate) mod inside;
 pub(crate) mod large;
 mod read;
 pub(crate) mod reconcile;

@@ -144,6 +144,8 @@ pub enum Outcome {
     Attached {
         /// How changes travel.
         transport: Transport,
+        /// Paths that were compared; `None` where nothing could be.
+        compared: Option<usize>,
         /// Paths (absolute, on the host) that had to be brought over.
         changed: Vec<PathBuf>,
         /// What could not be brought over.
@@ -303,6 +305,11 @@ pub enum Request {
     /// Bring over what has waited for this, of services whose saves wait for somebody to say so.
     Trigger {
         /// Their names; empty means all.
+        services: Vec<String>,
+    },
+    /// Compare the files of these with the host, and bring over what differs.
+    Sync {
+        /// Their names.
         services: Vec<String>,
     },
     /// End the session.

@@ -83,6 +83,17 @@ pub enum NoticeEvent {
         /// The first of them, relative to the Stackfile.
         paths: Vec<String>,
     },
+    /// All that is synced was compared with the host; what differed was brought over.
+    Compared {
+        /// Paths that take part.
+        compared: usize,
+        /// How many were brought over or removed.
+        changed: usize,
+        /// The first of those, relative to the Stackfile.
+        paths: Vec<String>,
+        /// How many could not be brought over.
+        refused: usize,
+    },
     /// An update is over.
     UpdateDone {
         /// `ok`, `incomplete` (some paths could not be brought over) or `failed`.

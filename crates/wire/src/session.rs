@@ -51,6 +51,18 @@ pub enum Ask {
         /// Their names; empty means all.
         services: Vec<String>,
     },
+    /// Compare the files of these services with the host and bring over what differs; then as
+    /// [`Ask::Follow`], but only what happens from now on.
+    Sync {
+        /// Their names; never empty.
+        services: Vec<String>,
+    },
+    /// Compare the files of these services with the host, and change nothing. Answered by one
+    /// [`Tell::Verified`].
+    Verify {
+        /// Their names; never empty.
+        services: Vec<String>,
+    },
     /// End the session, after stopping the services if asked. The connection ends with it.
     End {
         /// Stop the services first.
@@ -72,11 +84,49 @@ pub enum Tell {
         /// The object.
         notice: serde_json::Value,
     },
+    /// What a comparison found.
+    Verified {
+        /// In the order in which they were asked for.
+        services: Vec<Compared>,
+    },
     /// It was not done.
     Refused {
         /// Why, for people.
         message: String,
     },
+}
+
+/// What a comparison of host and container found, in the shape of `devrun sync --format json`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Compared {
+    /// Its name.
+    pub service: String,
+    /// Paths that were compared.
+    pub compared: usize,
+    /// How many of them were brought over, or removed in the container.
+    #[serde(skip_serializing_if = "is_none", default)]
+    pub brought: usize,
+    /// The first of those.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub changed: Vec<String>,
+    /// What differs.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub differences: Vec<Difference>,
+    /// What could not be compared, or not be brought over.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub problems: Vec<NotSynced>,
+    /// Why nothing was compared.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub reason: Option<String>,
+}
+
+/// A path that is not the same on both sides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// On the host, relative to the Stackfile's folder where it lies in that.
+    pub path: String,
+    /// `missing`, `differs`, `mode` or `extra`, as the container is seen from the host.
+    pub kind: String,
 }
 
 /// `devrun status --format json`.

@@ -49,6 +49,23 @@ impl Lines {
         lines
     }
 
+    /// What a comparison found is a step on the way, unless the reader asked for it.
+    pub(super) fn compared(
+        &self,
+        service: &str,
+        (compared, changed, refused): (usize, usize, usize),
+        paths: &[String],
+        took: Option<f64>,
+    ) -> Vec<String> {
+        let took = took.map_or_else(String::new, |took| format!(" in {}", seconds(took)));
+        let mut text = format!("{}{took}", words::compared(compared, changed, refused));
+        if !paths.is_empty() {
+            text.push_str(": ");
+            text.push_str(&words::first(paths, changed));
+        }
+        self.if_verbose(service, "compared", &text)
+    }
+
     pub(super) fn planned(&mut self, service: &str, action: &str, why: &str) -> Vec<String> {
         let verbose = self.volume == Volume::Verbose;
         let rebuilds = large(action) == Some("rebuild");

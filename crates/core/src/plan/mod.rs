@@ -170,6 +170,27 @@ impl Rules {
         })
     }
 
+    /// What follows for a service from files that differed and had to be brought into a container
+    /// that is there.
+    #[must_use]
+    pub fn after_comparison(&self, service: &str, changed: &[PathBuf]) -> Vec<Follow> {
+        let asks = |path: &PathBuf, follow: &Follow| {
+            let decision = self.decide(service, std::slice::from_ref(path));
+            decision.follow.contains(follow)
+        };
+        // Whether the image is fresh was decided by its inputs already.
+        let live = changed.iter().filter(|path| !asks(path, &Follow::Rebuild));
+        // A new container begins with the image's files again: making yet another one would go
+        // round in a circle, while a restart finds the files that were just brought over.
+        let (anew, others): (Vec<_>, Vec<_>) = live
+            .cloned()
+            .partition(|path| asks(path, &Follow::Recreate));
+        let restart = (!anew.is_empty()).then_some(Follow::Restart);
+        let mut follow = self.decide(service, &others).follow;
+        follow.retain(|one| restart.is_none() || *one != Follow::Restart);
+        follow.into_iter().chain(restart).collect()
+    }
+
     /// Whether a service's image changes with that path. Replicas have one image.
     fn rebuilds(&self, service: &str, path: &PathBuf) -> bool {
         let names = [service.to_owned(), format!("{service}-1")];

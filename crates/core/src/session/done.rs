@@ -167,11 +167,13 @@ impl Session {
             }
             Outcome::Attached {
                 transport,
+                compared,
                 changed,
                 problems,
                 owes_hooks,
             } => {
                 self.note_unsynced(name, None, &problems);
+                self.note_compared(name, compared, &changed, problems.len());
                 self.on_attached(name, transport, &changed);
                 if owes_hooks {
                     self.catch_up_hooks(name);

@@ -40,16 +40,8 @@ impl Session {
 
     /// What follows from the host's files that had to be brought into a container that is there.
     pub(super) fn needs_of_attached(&self, name: &str, changed: &[PathBuf]) -> Vec<Follow> {
-        // Whether the image is fresh was decided by its inputs already.
-        let (_, live) = self.those_that_ask_for(&Follow::Rebuild, name, changed);
-        // A new container begins with the image's files again: making yet another one would go
-        // round in a circle, while a restart finds the files that were just brought over.
-        let (anew, others) = self.those_that_ask_for(&Follow::Recreate, name, &live);
-        let restart = (!anew.is_empty()).then_some(Follow::Restart);
-        self.follows(name, &others)
-            .into_iter()
-            .chain(restart)
-            .collect()
+        let rules = self.rules.as_ref();
+        rules.map_or_else(Vec::new, |rules| rules.after_comparison(name, changed))
     }
 
     fn follows(&self, name: &str, paths: &[PathBuf]) -> Vec<Follow> {

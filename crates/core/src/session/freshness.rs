@@ -30,6 +30,19 @@ impl Session {
         }
     }
 
+    /// Somebody wants to be sure: even where a terminal is on the process.
+    pub(super) fn on_sync(&mut self, services: &[String]) {
+        self.settled = false;
+        for name in services {
+            if let Some(machine) = self.machines.get_mut(name)
+                && machine.running()
+            {
+                machine.compare_asked = true;
+                self.compare_again(name);
+            }
+        }
+    }
+
     /// Saves were not looked at for a while.
     pub(super) fn look_for_image_again(&mut self, name: &str) {
         let service = self.service(name);

@@ -141,6 +141,10 @@ pub(crate) struct Machine {
     pub(crate) attached: Option<Transport>,
     /// Comparisons of this start that came to nothing, one after the other.
     pub(crate) attach_tries: u32,
+    /// Somebody asked for the comparison that is due.
+    pub(crate) compare_asked: bool,
+    /// When the comparison under way began.
+    pub(crate) compare_began: Option<Duration>,
     /// Commands that still belong to its last start.
     pub(crate) hooks: VecDeque<Command>,
     /// Warnings that were given, each once.
@@ -293,6 +297,8 @@ impl Machine {
             making: None,
             attached: None,
             attach_tries: 0,
+            compare_asked: false,
+            compare_began: None,
             hooks: VecDeque::new(),
             warned: BTreeSet::new(),
             ready: false,
@@ -418,7 +424,7 @@ impl Machine {
 
     /// Its trees are to be compared again, which would bring over what differs.
     pub(crate) fn comparison_waits(&self) -> bool {
-        self.is_attended() && self.ready && self.attached.is_none()
+        self.is_attended() && self.ready && self.attached.is_none() && !self.compare_asked
     }
 
     /// Saves wait for somebody to say so.

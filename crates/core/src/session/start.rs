@@ -205,6 +205,10 @@ impl Session {
             if machine.comparison_waits() {
                 return;
             }
+            let now = self.now;
+            if let Some(machine) = self.machines.get_mut(name) {
+                machine.compare_began = Some(now);
+            }
             let op = self.begin(name, Doing::Attach);
             self.emit(Effect::Attach { op, container });
         } else if let Some(command) = machine.hooks.front().cloned() {

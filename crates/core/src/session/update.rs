@@ -280,6 +280,39 @@ impl Session {
         );
     }
 
+    /// Says what a comparison has found.
+    pub(super) fn note_compared(
+        &mut self,
+        name: &str,
+        compared: Option<usize>,
+        changed: &[PathBuf],
+        refused: usize,
+    ) {
+        let now = self.now;
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        let asked = std::mem::take(&mut machine.compare_asked);
+        let took = machine.compare_began.take().map(|began| now - began);
+        let synced = self.service(name).is_some_and(|it| !it.sync.is_empty());
+        if !synced && !asked {
+            return;
+        }
+        let told = changed.iter().take(PATHS_TOLD);
+        let paths = told.map(|path| self.shown_path(path)).collect();
+        self.notice_timed(
+            Some(name),
+            None,
+            took,
+            NoticeEvent::Compared {
+                compared: compared.unwrap_or(changed.len()),
+                changed: changed.len(),
+                paths,
+                refused,
+            },
+        );
+    }
+
     fn remember_update(&mut self, name: &str, seq: u64, paths: &[PathBuf]) {
         let told = shortened(paths);
         let now = self.now;

@@ -23,6 +23,7 @@ impl Session {
             Request::Attach { service } => self.on_attach(&service),
             Request::Detach { service } => self.on_detach(&service),
             Request::Trigger { services } => self.on_trigger(&services),
+            Request::Sync { services } => self.on_sync(&services),
             Request::End { stop } => {
                 self.ending = Some(stop);
                 self.cancel_builds();

@@ -367,6 +367,7 @@ pub(super) fn attached(changed: &[&str]) -> Outcome {
     let changed = changed.iter().map(|path| PathBuf::from("/p").join(path));
     Outcome::Attached {
         transport: Transport::Agent,
+        compared: Some(0),
         changed: changed.collect(),
         problems: vec![],
         owes_hooks: false,

@@ -141,6 +141,7 @@ fn without_an_agent_it_is_attached_again() {
     assert_eq!(bench.feed(gone("backend-7")), NOTHING);
     let archive = Outcome::Attached {
         transport: Transport::Archive,
+        compared: Some(0),
         changed: vec![],
         problems: vec![],
         owes_hooks: false,

@@ -58,6 +58,7 @@ fn hooks_that_the_session_before_did_not_come_to_run_now() {
     bench.ok("create web");
     let owes = |owes_hooks| Outcome::Attached {
         transport: Transport::Agent,
+        compared: Some(0),
         changed: vec![],
         problems: vec![],
         owes_hooks,

@@ -141,6 +141,7 @@ fn who_is_gone_for_a_moment_is_not_called_ready_without_its_probe() {
     assert_eq!(bench.connect().last().unwrap(), "attach entry-1");
     let outcome = Outcome::Attached {
         transport: crate::event::Transport::Agent,
+        compared: Some(0),
         changed: vec![],
         problems: vec![],
         owes_hooks: false,

@@ -256,6 +256,7 @@ impl World {
                 };
                 Outcome::Attached {
                     transport: Transport::Agent,
+                    compared: Some(0),
                     changed: synced.changed,
                     problems: vec![],
                     owes_hooks: false,

@@ -117,6 +117,7 @@ fn a_comparison_finds_it_and_the_next_one_mends_it() {
     let problems = ["a", "b", "c", "d", "e"].map(|name| problem(&format!("backend/{name}"), FULL));
     let outcome = Outcome::Attached {
         transport: Transport::Archive,
+        compared: None,
         changed: Vec::new(),
         problems: problems.to_vec(),
         owes_hooks: false,
