@@ -13,6 +13,10 @@ mod kit;
 mod between;
 #[path = "live/builds.rs"]
 mod builds;
+#[path = "live/editors.rs"]
+mod editors;
+#[path = "live/git.rs"]
+mod git;
 #[path = "live/images.rs"]
 mod images;
 #[path = "live/proxied.rs"]

@@ -113,3 +113,17 @@ pub fn fingerprint(folder: &Path) -> String {
     assert_eq!(ran.code, 0, "{}", ran.err);
     ran.out
 }
+
+/// Until the container has what the host has, byte for byte.
+pub fn agree(stack: &Scratch) {
+    let list = "find . -name .git -prune -o -type d -printf '%y %p\\n' -o -printf '%y %m %p %l\\n' | LC_ALL=C sort; \
+                find . -name .git -prune -o -type f -print0 | LC_ALL=C sort -z | xargs -0 -r sha256sum";
+    let mut last = String::new();
+    let same = crate::kit::within(30, || {
+        let host = shell(list, &stack.path("app")).out;
+        let there = inside(stack, &format!("cd /app && {list}")).out;
+        last = format!("host:\n{host}\ncontainer:\n{there}");
+        (host == there).then_some(())
+    });
+    assert!(same.is_some(), "the trees do not agree\n{last}");
+}
