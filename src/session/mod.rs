@@ -10,6 +10,7 @@ mod hooks;
 mod images;
 mod inside;
 mod known;
+mod large;
 pub(crate) mod load;
 mod perform;
 pub(crate) mod place;

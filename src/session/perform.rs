@@ -9,7 +9,7 @@ use devrun_stack::{Command, Probe};
 
 use super::driver::{Driver, Input};
 use super::inside::Hands;
-use super::{containers, hooks, images, trees};
+use super::{containers, hooks, images, large, trees};
 use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::{apply_config, apply_states};
 
@@ -69,6 +69,14 @@ impl Driver {
                 };
                 self.build(op, wanted);
             }
+            Effect::SyncLarge {
+                op,
+                container,
+                paths,
+            } => match self.agents.get(&container).cloned() {
+                Some(agent) => self.work(op, large::sync(agent, paths)),
+                None => self.work(op, std::future::ready(large::no_agent())),
+            },
             effect => self.perform_on_container(effect),
         }
     }

@@ -16,14 +16,14 @@ use crate::engine::Engine;
 use crate::sync::connection::SyncError;
 use crate::sync::reconcile::reconcile;
 use crate::sync::scan::{self, Tree};
-use crate::sync::transfer::apply;
+use crate::sync::transfer::{apply, apply_but_large};
 use crate::sync::verify::{self, Differs, Verified};
 use crate::sync::{Sent, SyncOutcome, archive};
 
 /// A tree, and what of it is in the container.
 pub(crate) struct Planted {
-    tree: Tree,
-    sent: Sent,
+    pub(super) tree: Tree,
+    pub(super) sent: Sent,
 }
 
 impl std::fmt::Debug for Planted {
@@ -39,20 +39,20 @@ impl std::fmt::Debug for Planted {
 #[derive(Debug, Default)]
 pub(crate) struct Trees {
     /// In order of declaration.
-    planted: Vec<Planted>,
-    known: Known,
-    root: Root,
+    pub(super) planted: Vec<Planted>,
+    pub(super) known: Known,
+    pub(super) root: Root,
 }
 
 /// A second agent, of the user root, where the first one may not write; started when it is needed.
 #[derive(Debug, Default)]
-struct Root {
+pub(super) struct Root {
     engine: Option<Engine>,
     agent: Option<Agent>,
 }
 
 impl Root {
-    async fn agent(&mut self, container: &str) -> Option<&Agent> {
+    pub(super) async fn agent(&mut self, container: &str) -> Option<&Agent> {
         if self.agent.is_none() {
             let started = Agent::start(self.engine.as_ref()?, container, Some("0")).await;
             self.agent = started
@@ -273,13 +273,7 @@ async fn archive_only(
 /// Brings saves over through an agent.
 pub(super) async fn sync(agent: Agent, paths: Vec<PathBuf>) -> Outcome {
     match sync_all(&agent, &paths).await {
-        Ok(brought) => Outcome::Synced(Synced {
-            files: brought.changed.len(),
-            bytes: brought.bytes,
-            unchanged: brought.unchanged,
-            changed: brought.changed,
-            problems: brought.problems,
-        }),
+        Ok(brought) => brought.outcome(),
         Err(error) => Outcome::Failed(lost(&error)),
     }
 }
@@ -301,7 +295,7 @@ async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError
         if mine.is_empty() {
             continue;
         }
-        let outcome = apply(&agent.connection, tree, sent, mine).await?;
+        let outcome = apply_but_large(&agent.connection, tree, sent, mine).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(outcome.changed.iter().map(|path| tree.from.join(path)));
         brought.add(&tree.from, outcome);
@@ -311,15 +305,27 @@ async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError
 
 /// What was brought over, of all trees together, with absolute paths.
 #[derive(Debug, Default)]
-struct Brought {
+pub(super) struct Brought {
     bytes: u64,
     unchanged: usize,
     changed: Vec<PathBuf>,
     problems: Vec<Problem>,
+    large: Vec<PathBuf>,
 }
 
 impl Brought {
-    fn add(&mut self, from: &Path, one: SyncOutcome) {
+    pub(super) fn outcome(self) -> Outcome {
+        Outcome::Synced(Synced {
+            files: self.changed.len(),
+            bytes: self.bytes,
+            unchanged: self.unchanged,
+            changed: self.changed,
+            problems: self.problems,
+            large: self.large,
+        })
+    }
+
+    pub(super) fn add(&mut self, from: &Path, one: SyncOutcome) {
         self.bytes += one.bytes;
         self.unchanged += one.unchanged;
         self.changed
@@ -330,6 +336,12 @@ impl Brought {
             message: problem.message,
         });
         self.problems.extend(told);
+        for path in one.large.iter().map(|path| from.join(path)) {
+            // Several trees may have the same file.
+            if !self.large.contains(&path) {
+                self.large.push(path);
+            }
+        }
     }
 }
 

@@ -3,18 +3,18 @@
 use std::io;
 use std::path::Path;
 
-use devrun_wire::frames::Request;
+use devrun_wire::frames::{Request, Response};
 
-use super::Problem;
 use super::connection::{AgentConnection, Answer, Pieces, SyncError};
 use super::scan::{self, Known, PIECE, Reading, Tree, blocking};
 use super::transfer::{Operation, bytes_of, problem_of};
+use super::{Problem, SyncOutcome};
 
 /// From this size on nothing waits for a file that does not ask for it.
 pub(super) const LARGE: u64 = 4 << 20;
 
 /// What came of sending a file.
-pub(super) enum Streamed {
+pub(crate) enum Streamed {
     /// All but its last piece is there.
     Whole(Whole),
     /// The container has it already.
@@ -27,11 +27,11 @@ pub(super) enum Streamed {
 
 /// A file whose last piece is to be sent; what has arrived so far is nowhere to be seen. Dropped,
 /// it takes back what was sent.
-pub(super) struct Whole {
+pub(crate) struct Whole {
     pieces: Pieces,
     last: Request,
     /// What will be there.
-    pub(super) known: Known,
+    pub(crate) known: Known,
     bytes: u64,
 }
 
@@ -45,11 +45,33 @@ impl Whole {
     pub(super) async fn finish(self) -> Result<Answer, SyncError> {
         self.pieces.finish(&self.last).await
     }
+
+    /// The same, and waits for the answer.
+    pub(crate) async fn place(self, path: &Path) -> Result<Placed, SyncError> {
+        let bytes = self.bytes;
+        Ok(match self.finish().await?.await? {
+            Response::Done => Placed::Done(SyncOutcome {
+                files: 1,
+                bytes,
+                changed: vec![path.to_owned()],
+                ..SyncOutcome::default()
+            }),
+            refused => Placed::Refused(problem_of(path, refused)),
+        })
+    }
+}
+
+/// Whether a file is in place now.
+pub(crate) enum Placed {
+    /// It is.
+    Done(SyncOutcome),
+    /// It is not.
+    Refused(Problem),
 }
 
 /// Sends a file piece by piece, unless it is `there` already. On any way out but the good one
 /// the pieces are dropped, which takes them back.
-pub(super) async fn stream(
+pub(crate) async fn stream(
     connection: &AgentConnection,
     tree: &Tree,
     path: &Path,

@@ -4,7 +4,6 @@
 //! container; it fills [`Sent`], by which [`apply`](transfer::apply) knows what is there already
 //! and what is the host's to remove. A `Sent` belongs to one container and dies with it.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,31 +15,14 @@ pub(crate) mod large;
 mod read;
 pub(crate) mod reconcile;
 pub(crate) mod scan;
+mod sent;
 pub(crate) mod transfer;
 pub(crate) mod verify;
 
 #[cfg(test)]
 mod test_agent;
 
-/// What of the host's is in a container, below one target.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Sent(BTreeMap<PathBuf, scan::Known>);
-
-impl Sent {
-    /// All paths, parents first.
-    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.0.keys().map(PathBuf::as_path)
-    }
-
-    /// The path itself, if it is there, and all below it, parents first.
-    fn at_and_below(&self, path: &Path) -> Vec<PathBuf> {
-        let from_here = self.0.range(path.to_owned()..).map(|(found, _)| found);
-        from_here
-            .take_while(|found| found.starts_with(path))
-            .cloned()
-            .collect()
-    }
-}
+pub(crate) use sent::Sent;
 
 /// How bringing changes over went. Problems leave the rest unaffected.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -77,7 +59,7 @@ impl Problem {
         Problem::new(path, format!("cannot be read on the host: {error}"))
     }
 
-    fn new(path: &Path, message: impl Into<String>) -> Self {
+    pub(crate) fn new(path: &Path, message: impl Into<String>) -> Self {
         Problem {
             path: path.to_owned(),
             message: message.into(),

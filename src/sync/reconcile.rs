@@ -22,8 +22,7 @@ pub(crate) async fn reconcile(
     sent: &mut Sent,
     extra: &[PathBuf],
 ) -> Result<SyncOutcome, SyncError> {
-    let ours = extra.iter().map(PathBuf::as_path).chain(sent.paths());
-    let mut ours: Vec<PathBuf> = ours.map(Path::to_owned).collect();
+    let mut ours: Vec<PathBuf> = extra.iter().cloned().chain(sent.paths()).collect();
     ours.sort();
     ours.dedup();
     let mut transfer = Transfer::new(connection, tree, sent);
@@ -76,7 +75,7 @@ async fn remove(transfer: &mut Transfer<'_>, gone: &[PathBuf]) -> Result<(), Syn
                 Entry::Folder => there.push((path.clone(), true)),
                 // What else is there now did not come from the host.
                 Entry::Absent | Entry::Other => {
-                    transfer.sent.0.remove(path);
+                    transfer.sent.remove(path);
                 }
             }
         }
@@ -141,13 +140,13 @@ async fn compare(
         let known = host.unwrap_or(Known::Unsure);
         if is_equal(&known, &entry) {
             transfer.outcome.unchanged += 1;
-            transfer.sent.0.insert(path.clone(), known);
+            transfer.sent.insert(path, known);
         } else {
             if entry == Entry::Absent {
-                transfer.sent.0.remove(path);
+                transfer.sent.remove(path);
             } else {
                 // The host has this path, so what is there is the host's to replace or remove.
-                transfer.sent.0.insert(path.clone(), Known::Unsure);
+                transfer.sent.insert(path, Known::Unsure);
             }
             differing.push(path.clone());
         }

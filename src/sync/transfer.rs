@@ -24,7 +24,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(20);
 /// How often a file that changes while it is read is looked at.
 const LOOKS: usize = 6;
 /// What is said of a file that could not be read in one piece.
-pub(super) const RESTLESS: &str =
+pub(crate) const RESTLESS: &str =
     "keeps changing while it is read; it is sent when it is saved again";
 
 /// Brings these paths (relative to the source) over. What is absent on the host is removed, if
@@ -38,6 +38,18 @@ pub(crate) async fn apply(
     let mut transfer = Transfer::new(connection, tree, sent);
     transfer.bring(paths, Folders::WithContent).await?;
     transfer.bring_large().await?;
+    transfer.end().await
+}
+
+/// The same, but large files are only named, so that nothing waits for them.
+pub(crate) async fn apply_but_large(
+    connection: &AgentConnection,
+    tree: &Tree,
+    sent: &mut Sent,
+    paths: Vec<PathBuf>,
+) -> Result<SyncOutcome, SyncError> {
+    let mut transfer = Transfer::new(connection, tree, sent);
+    transfer.bring(paths, Folders::WithContent).await?;
     transfer.end().await
 }
 
@@ -71,7 +83,7 @@ struct UnderWay {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Operation {
+pub(crate) enum Operation {
     Write {
         bytes: u64,
     },
@@ -291,7 +303,7 @@ impl<'a> Transfer<'a> {
         what: Operation,
         request: impl FnOnce() -> Request,
     ) -> Result<(), SyncError> {
-        if self.sent.0.get(&path) == Some(&known) {
+        if self.sent.get(&path).as_ref() == Some(&known) {
             self.outcome.unchanged += 1;
             return Ok(());
         }
@@ -309,7 +321,7 @@ impl<'a> Transfer<'a> {
     }
 
     async fn put_big(&mut self, path: PathBuf, rest: &mut Rest) -> Result<(), SyncError> {
-        let there = self.sent.0.get(&path).cloned();
+        let there = self.sent.get(&path);
         match large::stream(self.connection, self.tree, &path, there.as_ref()).await? {
             Streamed::Unchanged => self.outcome.unchanged += 1,
             Streamed::Whole(whole) => {
@@ -349,7 +361,7 @@ impl<'a> Transfer<'a> {
             .flat_map(|path| self.sent.at_and_below(path))
             .collect();
         for path in all.into_iter().rev() {
-            let is_folder = self.sent.0.get(&path) == Some(&Known::Folder);
+            let is_folder = self.sent.get(&path) == Some(Known::Folder);
             self.remove(path, is_folder).await?;
         }
         Ok(())
@@ -379,11 +391,10 @@ impl<'a> Transfer<'a> {
         answer: Answer,
     ) -> Result<(), SyncError> {
         let before = match becomes {
-            Some(known) => self.sent.0.insert(path.clone(), known),
-            None => self.sent.0.remove(&path),
+            Some(known) => self.sent.insert(&path, known),
+            None => self.sent.remove(&path),
         };
-        let was_there =
-            before.is_some() || matches!(what, Operation::Remove | Operation::RemoveFolder);
+        let was_there = before || matches!(what, Operation::Remove | Operation::RemoveFolder);
         self.under_way.push_back(UnderWay {
             path,
             what,
@@ -430,9 +441,9 @@ impl<'a> Transfer<'a> {
     /// What is there is not known any more; if the host's version was, some version of it is.
     fn undo(&mut self, path: &Path, was_there: bool) {
         if was_there {
-            self.sent.0.insert(path.to_owned(), Known::Unsure);
+            self.sent.insert(path, Known::Unsure);
         } else {
-            self.sent.0.remove(path);
+            self.sent.remove(path);
         }
     }
 }
@@ -441,7 +452,7 @@ impl Drop for Transfer<'_> {
     /// Ended early: what was under way may have been done, and may not.
     fn drop(&mut self) {
         for one in mem::take(&mut self.under_way) {
-            self.sent.0.insert(one.path, Known::Unsure);
+            self.sent.insert(&one.path, Known::Unsure);
         }
     }
 }

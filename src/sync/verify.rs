@@ -57,11 +57,7 @@ pub(crate) async fn verify(
     extra: &[PathBuf],
 ) -> Result<Verified, SyncError> {
     let mut verified = Verified::default();
-    let known: Vec<PathBuf> = extra
-        .iter()
-        .cloned()
-        .chain(sent.paths().map(Path::to_owned))
-        .collect();
+    let known: Vec<PathBuf> = extra.iter().cloned().chain(sent.paths()).collect();
     let host = tree.clone();
     let listed = blocking(move || {
         let (found, problems) = scan::list(&host, Path::new(""));

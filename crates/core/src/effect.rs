@@ -105,6 +105,15 @@ pub enum Effect {
         /// Absolute paths on the host, all covered by the service's rules.
         paths: Vec<PathBuf>,
     },
+    /// Bring these large files over, beside whatever else is under way; ends with `Synced`.
+    SyncLarge {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// Absolute paths on the host, as a sync left them.
+        paths: Vec<PathBuf>,
+    },
     /// Bring over all that is synced, by the engine's archive call; ends with `Synced`.
     Push {
         /// Which.

@@ -222,6 +222,8 @@ pub struct Synced {
     pub changed: Vec<PathBuf>,
     /// What was refused.
     pub problems: Vec<Problem>,
+    /// Large files that were not sent, so that nothing waits for them.
+    pub large: Vec<PathBuf>,
 }
 
 /// A path that could not be brought over; the others were.

@@ -84,6 +84,8 @@ pub(crate) enum Target<'a> {
     Stack,
     Image(&'a str),
     Container(&'a str),
+    /// The large files of its container.
+    Large(&'a str),
 }
 
 impl Invariants {
@@ -466,6 +468,7 @@ fn container_of(effect: &Effect) -> Option<&str> {
         | Effect::Attach { container, .. }
         | Effect::Probe { container, .. }
         | Effect::Sync { container, .. }
+        | Effect::SyncLarge { container, .. }
         | Effect::Push { container, .. }
         | Effect::Exec { container, .. }
         | Effect::Signal { container, .. }
@@ -499,6 +502,7 @@ pub(crate) fn target(effect: &Effect) -> Option<(&Op, Target<'_>)> {
         | Effect::Explain { op, .. }
         | Effect::Remove { op, .. }
         | Effect::Stop { op, .. } => Some((op, Target::Container(&op.service))),
+        Effect::SyncLarge { op, .. } => Some((op, Target::Large(&op.service))),
         Effect::ProxyStates { .. }
         | Effect::HooksOver { .. }
         | Effect::Cancel { .. }

@@ -21,6 +21,9 @@ impl Session {
         if machine.image == ImageState::Busy(op.clone()) {
             return self.on_image(&name, outcome);
         }
+        if self.on_large_done(op, &outcome) {
+            return;
+        }
         let Some(doing) = self.is_current(op) else {
             return;
         };
@@ -313,6 +316,7 @@ impl Session {
             }
             Doing::Sync | Doing::Push => {
                 machine.attached = None;
+                machine.large.give_up();
                 self.rebuild_planned(name);
                 self.update_over(name, Some(told(failure)));
             }

@@ -340,6 +340,7 @@ impl Session {
                 .is_some_and(|seen| seen.id == container);
             if same && machine.doing() != Some(Doing::Attach) {
                 machine.attached = None;
+                machine.large.give_up();
             }
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use devrun_stack::{Command, Restart};
 
+use super::again_soon::Passed;
+use super::large::Large;
 use super::unsynced::Unsynced;
 use crate::event::{Failure, Op, Transport};
 use crate::plan::Follow;
@@ -172,6 +174,10 @@ pub(crate) struct Machine {
     pub(crate) update: Option<Update>,
     /// What could not be brought over.
     pub(crate) unsynced: Unsynced,
+    /// Large files that are not there yet.
+    pub(crate) large: Large,
+    /// What was passed on just now.
+    pub(crate) passed: Passed,
     /// It cannot be had, and is not tried again before something changes.
     pub(crate) failed: Option<Failure>,
     /// It seems to have failed. Until then it may yet be told that its process has ended, which says
@@ -313,6 +319,8 @@ impl Machine {
             undone: None,
             update: None,
             unsynced: Unsynced::default(),
+            large: Large::default(),
+            passed: Passed::default(),
             failed: None,
             suspect: None,
             crashed: None,
@@ -362,6 +370,7 @@ impl Machine {
     /// What was known of the process that ran is void.
     pub(crate) fn forget_process(&mut self) {
         self.attached = None;
+        self.large.give_up();
         self.attach_tries = 0;
         self.ready = false;
         self.health = None;
@@ -440,6 +449,7 @@ impl Machine {
     /// What follows a save can be begun, as soon as it is quiet.
     pub(crate) fn can_follow(&self) -> bool {
         self.busy.is_none()
+            && self.large.count() == 0
             && !self.holds_saves()
             && self.failed.is_none()
             && self.suspect.is_none()
@@ -455,7 +465,7 @@ impl Machine {
             return 0;
         }
         let under_way = self.update.is_some() || !self.follow.is_empty() || self.comparison_waits();
-        self.pending.len().max(usize::from(under_way))
+        self.pending.len().max(usize::from(under_way)) + self.large.count()
     }
 
     /// Saves of which nothing has been begun.
@@ -486,6 +496,7 @@ impl Machine {
         (self.busy.is_none() || trying_again)
             && !self.again
             && self.suspect.is_none()
+            && self.large.count() == 0
             && !matches!(self.image, ImageState::Busy(_) | ImageState::Unknown { .. })
             && !self.comparison_waits()
             && (self.awaits_trigger() || (self.pending.is_empty() && self.follow.is_empty()))

@@ -2,11 +2,13 @@
 //! the difference becomes effects; their ends come back as events, until nothing is left to do.
 
 mod again;
+mod again_soon;
 mod done;
 mod engine;
 mod follow;
 mod freshness;
 mod hold;
+mod large;
 mod machine;
 mod notices;
 mod proxy;
@@ -167,6 +169,7 @@ impl Session {
                 _ if machine.can_follow() => follow::due(machine).or(unsynced::due(machine)),
                 _ => None,
             })
+            .chain(self.machines.values().filter_map(again_soon::due))
             .min()
     }
 
@@ -200,6 +203,8 @@ impl Session {
             self.step_down(name);
         } else if self.ending.is_none() && self.prepared == Prepared::Yes {
             self.step_up(name);
+            self.cancel_large(name);
+            self.step_large(name);
         }
     }
 

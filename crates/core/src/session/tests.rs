@@ -9,6 +9,7 @@ mod failing;
 mod first_start;
 mod hold;
 mod hooks;
+mod large;
 mod proxy;
 mod random;
 mod saving;

@@ -1,6 +1,6 @@
 //! From a save to what it needs: plan and sync.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
 
 use super::Session;
@@ -67,6 +67,7 @@ impl Session {
         let Some(rules) = self.rules.clone() else {
             return;
         };
+        let now = self.now;
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
@@ -76,7 +77,13 @@ impl Session {
             // The agent is about to compare everything anyway, but what follows must not be lost.
             return;
         }
-        let paths: Vec<PathBuf> = std::mem::take(&mut machine.pending).into_iter().collect();
+        let paths = match attached {
+            true => machine.take_due(now),
+            false => std::mem::take(&mut machine.pending).into_iter().collect(),
+        };
+        if paths.is_empty() {
+            return;
+        }
         let decision = rules.decide(name, &paths);
         machine.try_again();
         let action = action_words(&decision);
@@ -110,7 +117,7 @@ impl Session {
         paths: Vec<PathBuf>,
         running: bool,
     ) {
-        let needs = self.needs(name, &paths);
+        let (needs, now) = (self.needs(name, &paths), self.now);
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
@@ -123,6 +130,9 @@ impl Session {
                 machine.planned = paths;
                 machine.planned.extend(again.iter().cloned());
                 sync.append(&mut again);
+                machine.large.saved(&sync);
+                machine.passed.note(&sync, now);
+                self.cancel_large(name);
                 let op = self.begin(name, Doing::Sync);
                 self.emit(Effect::Sync {
                     op,
@@ -178,12 +188,25 @@ impl Session {
                 _ => self.wake(name, needs),
             };
         }
+        for problem in &synced.problems {
+            machine.passed.forget(&problem.path);
+        }
         machine.add_follow(needs);
+        if machine.leave_large(synced) {
+            return;
+        }
+        self.sync_over(name, synced.files == 0 && complete);
+    }
+
+    /// Saves are live, or were already where `nothing` was sent; if nothing follows, that is all.
+    pub(super) fn sync_over(&mut self, name: &str, nothing: bool) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
         if !machine.follow.is_empty() {
             return;
         }
         machine.saved = None;
-        let nothing = synced.files == 0 && complete;
         let update = machine.update.as_ref();
         let earlier = update.is_some_and(|update| !update.actions.is_empty());
         if nothing && !earlier {
@@ -242,8 +265,8 @@ impl Session {
             return Vec::new();
         };
         let planned = std::mem::take(&mut machine.planned);
-        let asked = rules.decide(name, &planned).sync;
-        let not_synced = planned.iter().filter(|path| !asked.contains(path));
+        let asked: HashSet<PathBuf> = rules.decide(name, &planned).sync.into_iter().collect();
+        let not_synced = planned.iter().filter(|path| !asked.contains(*path));
         let live: Vec<PathBuf> = not_synced.chain(&synced.changed).cloned().collect();
         let mut needs = self.needs(name, &live);
         if !needs.contains(&Follow::Rebuild)
@@ -336,7 +359,7 @@ impl Session {
 }
 
 /// The first name, and how many there are besides.
-fn shortened(paths: &[PathBuf]) -> String {
+pub(super) fn shortened(paths: &[PathBuf]) -> String {
     let first = paths.first().and_then(|path| path.file_name());
     let first = first.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     match paths.len() {

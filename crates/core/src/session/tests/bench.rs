@@ -323,6 +323,11 @@ impl Bench {
                 changed: paths.clone(),
                 ..Synced::default()
             }),
+            Effect::SyncLarge { paths, .. } => Outcome::Synced(Synced {
+                files: paths.len(),
+                changed: paths.clone(),
+                ..Synced::default()
+            }),
             Effect::Push { .. } => Outcome::Synced(Synced::default()),
             Effect::Exec { .. } => Outcome::Executed,
             Effect::Signal { .. } => Outcome::Signalled,

@@ -27,6 +27,13 @@ pub(crate) fn brief(effect: &Effect) -> Option<String> {
             let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
             format!("sync {container} {}", names.join(" "))
         }
+        Effect::SyncLarge {
+            container, paths, ..
+        } => {
+            let names = paths.iter().filter_map(|path| path.file_name());
+            let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+            format!("sync-large {container} {}", names.join(" "))
+        }
         Effect::Push { container, .. } => format!("push {container}"),
         Effect::Exec {
             container, command, ..

@@ -121,7 +121,9 @@ fn who_never_stops_saving_is_not_waited_for_for_ever() {
     let begin = bench.now;
     let mut restarted = Vec::new();
     while restarted.is_empty() && bench.now < begin + Duration::from_secs(2) {
-        bench.save(&["backend/app.py"]);
+        // Each time another one: the same would wait a moment.
+        let path = format!("backend/app{}.py", bench.now.as_millis());
+        bench.save(&[&path]);
         restarted = bench.ok("sync backend-1");
         bench.after(40);
     }
@@ -197,6 +199,7 @@ fn a_command_that_fails_leaves_what_runs() {
             "settled, ready: true"
         ]
     );
+    bench.after(100);
     assert_eq!(
         bench.save(&["backend/package.json"]),
         ["sync backend-1 package.json"]
@@ -288,6 +291,7 @@ fn a_newer_save_supersedes_a_build() {
     bench.save(&["backend/requirements.txt"]);
     bench.ok("sync backend-1");
     bench.wake();
+    bench.after(100);
     bench.save(&["backend/requirements.txt"]);
     bench.ok("sync backend-1");
     assert_eq!(bench.wake(), ["cancel build backend", "build backend"]);

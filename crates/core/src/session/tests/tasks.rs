@@ -32,7 +32,7 @@ impl World {
             Effect::Pull { .. } => (5, 1000),
             Effect::Create { .. } | Effect::Restart { .. } | Effect::Start { .. } => (30, 250),
             Effect::Stop { .. } => (30, 400),
-            Effect::Exec { .. } => (20, 2000),
+            Effect::Exec { .. } | Effect::SyncLarge { .. } => (20, 2000),
             Effect::Probe { .. } => (2, 50),
             _ => (1, 20),
         };
@@ -59,6 +59,7 @@ impl World {
                 | Effect::Restart { .. }
                 | Effect::Stop { .. }
                 | Effect::Sync { .. }
+                | Effect::SyncLarge { .. }
                 | Effect::Exec { .. }
         );
         if sent && self.random.percent(50) {
@@ -200,6 +201,7 @@ impl World {
         | Effect::Attach { container: id, .. }
         | Effect::Probe { container: id, .. }
         | Effect::Sync { container: id, .. }
+        | Effect::SyncLarge { container: id, .. }
         | Effect::Push { container: id, .. }
         | Effect::Exec { container: id, .. }
         | Effect::Signal { container: id, .. }
@@ -263,6 +265,18 @@ impl World {
                 }
             }
             Effect::Sync { op, paths, .. } => {
+                let is_large =
+                    |path: &&std::path::PathBuf| path.extension().is_some_and(|it| it == "big");
+                let (large, small): (Vec<_>, Vec<_>) = paths.iter().partition(is_large);
+                match self.bring_over(&op.service, &container.id, &task.host, &small) {
+                    Outcome::Synced(synced) => Outcome::Synced(Synced {
+                        large: large.into_iter().cloned().collect(),
+                        ..synced
+                    }),
+                    other => other,
+                }
+            }
+            Effect::SyncLarge { op, paths, .. } => {
                 self.bring_over(&op.service, &container.id, &task.host, paths)
             }
             Effect::Probe { probe, .. } => {

@@ -94,6 +94,7 @@ fn the_next_save_tries_it_as_well_and_the_same_save_is_told_again() {
         !heard.iter().any(|line| line.contains("warning")),
         "{heard:?}"
     );
+    bench.after(100);
     bench.save(&["backend/a.txt"]);
     bench.ends("sync backend-1", refused("backend/a.txt", FULL));
     let heard = bench.heard();

@@ -26,6 +26,7 @@ pub(super) const FILES: &[&str] = &[
     "backend/app.py",
     "backend/api.py",
     "backend/page.html",
+    "backend/dump.big",
     "backend/server.conf",
     "backend/deploy.ini",
     "frontend/index.py",
