@@ -19,6 +19,8 @@ mod editors;
 mod git;
 #[path = "live/images.rs"]
 mod images;
+#[path = "live/large.rs"]
+mod large;
 #[path = "live/proxied.rs"]
 mod proxied;
 #[path = "live/rules.rs"]
