@@ -1,33 +1,31 @@
 //! Finds the files that say what is ignored.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use devrun_core::plan::{IgnoreTexts, Rules};
 use devrun_stack::Stack;
-use ignore::WalkBuilder;
 
 /// Reads each `.gitignore` and `.dockerignore` that has a say in what the rules of the stack
 /// cover: those in the watched folders, except below what is ignored itself, and those above
 /// them up to the checkout's top. What cannot be read ignores nothing.
 pub(crate) fn ignore_texts(stack: &Stack) -> IgnoreTexts {
     let mut texts = IgnoreTexts::new();
-    let mut read = |path: PathBuf| {
-        if let Ok(bytes) = std::fs::read(&path) {
-            texts.insert(path, String::from_utf8_lossy(&bytes).into_owned());
-        }
+    let mut read_each = |paths: Vec<PathBuf>| {
+        texts.extend(paths.into_iter().filter_map(read));
     };
-    Rules::docker_ignore_files(stack)
-        .into_iter()
-        .for_each(&mut read);
+    read_each(Rules::docker_ignore_files(stack));
     let roots = Rules::compile(stack, &IgnoreTexts::new()).roots();
     for root in &roots {
-        above(root).into_iter().for_each(&mut read);
+        read_each(above(root));
     }
-    let outer = Rules::compile(stack, &texts);
-    for root in roots {
-        texts.extend(below(&root, &outer));
-    }
+    below(stack, roots, &mut texts);
     texts
+}
+
+fn read(path: PathBuf) -> Option<(PathBuf, String)> {
+    let bytes = std::fs::read(&path).ok()?;
+    Some((path, String::from_utf8_lossy(&bytes).into_owned()))
 }
 
 /// The `.gitignore` files from a folder up to the top of its checkout; its own alone if it lies
@@ -44,23 +42,34 @@ fn above(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-fn below(root: &Path, outer: &Rules) -> IgnoreTexts {
-    let rules = outer.clone();
-    let top = root.to_path_buf();
-    let walk = WalkBuilder::new(root)
-        .standard_filters(false)
-        .git_ignore(true)
-        .require_git(false)
-        .filter_entry(move |entry| {
-            let is_dir = entry.file_type().is_some_and(|kind| kind.is_dir());
-            !is_dir || entry.path() == top || !rules.prunes(entry.path())
-        })
-        .build();
-    let files = walk.flatten().map(ignore::DirEntry::into_path);
-    let files = files.filter(|path| path.file_name().is_some_and(|name| name == ".gitignore"));
-    let texts = files.filter_map(|path| {
-        let bytes = std::fs::read(&path).ok()?;
-        Some((path, String::from_utf8_lossy(&bytes).into_owned()))
-    });
-    texts.collect()
+/// Those in the folders and below. What a folder's own file ignores is known before it is asked
+/// what below it is entered, so all folders of one depth are looked at together.
+fn below(stack: &Stack, roots: Vec<PathBuf>, texts: &mut IgnoreTexts) {
+    let mut rules = Rules::compile(stack, texts);
+    let mut seen: BTreeSet<PathBuf> = roots.into_iter().collect();
+    let mut depth: Vec<PathBuf> = seen.iter().cloned().collect();
+    while !depth.is_empty() {
+        let files = depth.iter().map(|folder| folder.join(".gitignore"));
+        let new: Vec<_> = files
+            .filter(|file| !texts.contains_key(file))
+            .filter_map(read)
+            .collect();
+        if !new.is_empty() {
+            texts.extend(new);
+            rules = Rules::compile(stack, texts);
+        }
+        let entered = depth.iter().flat_map(|folder| folders(folder));
+        depth = entered
+            .filter(|folder| !rules.prunes(folder) && seen.insert(folder.clone()))
+            .collect();
+    }
+}
+
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return Vec::new();
+    };
+    let is_folder = |entry: &std::fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    let folders = entries.flatten().filter(is_folder);
+    folders.map(|entry| entry.path()).collect()
 }

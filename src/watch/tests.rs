@@ -517,18 +517,20 @@ fn follow(host: &Path, mirror: &Path) {
 }
 
 fn content(top: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {
-    let walk = ignore::WalkBuilder::new(top)
-        .standard_filters(false)
-        .build();
-    let paths = walk.map(|entry| entry.unwrap().into_path());
-    paths
-        .map(|path| {
-            (
-                path.strip_prefix(top).unwrap().to_path_buf(),
-                fs::read(&path).ok(),
-            )
-        })
-        .collect()
+    let mut found = BTreeMap::new();
+    let mut left = vec![top.to_path_buf()];
+    while let Some(path) = left.pop() {
+        if path.is_dir() && !path.is_symlink() {
+            left.extend(
+                fs::read_dir(&path)
+                    .unwrap()
+                    .map(|entry| entry.unwrap().path()),
+            );
+        }
+        let content = fs::read(&path).ok();
+        found.insert(path.strip_prefix(top).unwrap().to_path_buf(), content);
+    }
+    found
 }
 
 fn random(seed: u64) -> impl FnMut(u64) -> u64 {

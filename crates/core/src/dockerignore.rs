@@ -20,6 +20,7 @@ pub struct DockerIgnore {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     exception: bool,
+    line: usize,
     glob: Glob,
     components: Vec<String>,
 }
@@ -49,7 +50,7 @@ impl DockerIgnore {
             if line.is_empty() || raw.starts_with('#') {
                 continue;
             }
-            match Rule::parse(line) {
+            match Rule::parse(line, index + 1) {
                 Ok(rule) => found.rules.push(rule),
                 Err(message) => found.problems.push(Problem {
                     line: index + 1,
@@ -71,10 +72,16 @@ impl DockerIgnore {
     /// does not tell files from folders here.
     #[must_use]
     pub fn ignores(&self, path: &str) -> bool {
-        let mut ignored = false;
+        self.ignored_by(path).is_some()
+    }
+
+    /// The line, counted from 1, by which a path stays behind.
+    #[must_use]
+    pub fn ignored_by(&self, path: &str) -> Option<usize> {
+        let mut ignored = None;
         for rule in &self.rules {
-            if rule.exception == ignored && rule.matches_or_above(path) {
-                ignored = !rule.exception;
+            if rule.exception == ignored.is_some() && rule.matches_or_above(path) {
+                ignored = (!rule.exception).then_some(rule.line);
             }
         }
         ignored
@@ -91,10 +98,10 @@ impl DockerIgnore {
 }
 
 impl Rule {
-    fn parse(line: &str) -> Result<Self, &'static str> {
-        let (exception, pattern) = match line.strip_prefix('!') {
+    fn parse(text: &str, line: usize) -> Result<Self, &'static str> {
+        let (exception, pattern) = match text.strip_prefix('!') {
             Some(rest) => (true, rest.trim()),
-            None => (false, line),
+            None => (false, text),
         };
         if pattern.is_empty() {
             return Err("there is nothing after the `!`");
@@ -102,6 +109,7 @@ impl Rule {
         let cleaned = clean(pattern);
         Ok(Self {
             exception,
+            line,
             glob: Glob::parse(&cleaned)?,
             components: cleaned.split('/').map(str::to_owned).collect(),
         })

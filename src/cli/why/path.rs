@@ -1,9 +1,9 @@
 //! What saving a file would do, and by which rule.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use devrun_core::plan::{Decision, Follow, Rules};
-use devrun_stack::{MountSource, Service, Source, Stack};
+use devrun_core::plan::{Decision, Follow, Rules, SyncReason};
+use devrun_stack::{MountSource, Service, Stack};
 use serde_json::json;
 
 use super::Answer;
@@ -13,36 +13,47 @@ use crate::session::single::shown;
 /// What it would do to one service.
 struct Effect {
     service: String,
+    /// Nothing where it is empty.
     does: Vec<String>,
-    why: String,
+    why: Vec<String>,
+    /// Something of the service has to do with the path.
+    concerned: bool,
 }
 
 pub(super) fn answer(stack: &Stack, rules: &Rules, path: &Path) -> Answer {
     let name = shown(stack, path).to_string();
     let general = general(stack, path);
-    let effects: Vec<Effect> = stack
-        .services
-        .iter()
-        .filter_map(|service| effect(rules, service, path))
-        .collect();
+    let services = stack.services.iter();
+    let effects: Vec<Effect> = services.map(|it| effect(rules, it, path)).collect();
+    let (concerned, others): (Vec<_>, Vec<_>) = effects.iter().partition(|it| it.concerned);
     let mut lines = vec![format!("saving {NAME}{name}{NAME:#}")];
-    let width = effects.iter().map(|effect| effect.service.len()).max();
-    let width = width.unwrap_or(0);
     lines.extend(general.iter().map(|text| format!("  {text}")));
-    for effect in &effects {
+    let width = concerned.iter().map(|effect| effect.service.len()).max();
+    let width = width.unwrap_or(0);
+    for effect in &concerned {
+        let does = match effect.does.is_empty() {
+            true => "nothing".to_owned(),
+            false => effect.does.join(", "),
+        };
+        let why = effect.why.join("; ");
         lines.push(format!(
-            "  {:width$}  {}  {DIM}{}{DIM:#}",
-            effect.service,
-            effect.does.join(", "),
-            effect.why
+            "  {:width$}  {does}  {DIM}{why}{DIM:#}",
+            effect.service
         ));
     }
-    if effects.is_empty() && general.is_empty() {
-        lines.push(format!("  does nothing: {}", nothing(stack, rules, path)));
+    if concerned.is_empty() && general.is_empty() {
+        lines.push(
+            "  does nothing: it lies in no tree that is synced, in no build's context, and no `on` \
+             names it"
+                .to_owned(),
+        );
+    } else if !others.is_empty() && general.is_empty() {
+        let names: Vec<&str> = others.iter().map(|one| one.service.as_str()).collect();
+        lines.push(format!("  {DIM}nothing to {}{DIM:#}", names.join(", ")));
     }
     let services: Vec<_> = effects
         .iter()
-        .map(|effect| json!({"service": effect.service, "does": effect.does, "why": effect.why}))
+        .map(|one| json!({"service": one.service, "does": one.does, "why": one.why.join("; ")}))
         .collect();
     Answer {
         lines,
@@ -74,41 +85,58 @@ fn general(stack: &Stack, path: &Path) -> Vec<String> {
     told
 }
 
-fn effect(rules: &Rules, service: &Service, path: &Path) -> Option<Effect> {
+fn effect(rules: &Rules, service: &Service, path: &Path) -> Effect {
     let decision = rules.decide(&service.name, &[path.to_owned()]);
-    let mounted = mounted(service, path);
+    let explained = rules.explain(&service.name, path, path.is_dir());
     if decision.is_nothing() {
-        let at = mounted?;
-        return Some(Effect {
+        let mut why: Vec<String> = explained.syncs.iter().map(of_sync).collect();
+        let built = explained
+            .build
+            .as_ref()
+            .filter(|build| !build.why.is_empty());
+        let known = |text: &str| why.iter().any(|one| one.contains(text));
+        if let Some(build) = built.filter(|build| !known(&build.why)) {
+            why.push(format!("build: {}", build.why));
+        }
+        let mounted = mounted(service, path).map(|at| format!("is live already, mounted at {at}"));
+        return Effect {
             service: service.name.clone(),
-            does: vec![format!("is live already, mounted at {at}")],
-            why: String::new(),
-        });
+            concerned: !why.is_empty() || mounted.is_some(),
+            does: mounted.into_iter().collect(),
+            why,
+        };
     }
     let does = does(rules, service, path, &decision);
-    let why = match decision.reason.split_once(": ") {
+    let decided = match decision.reason.split_once(": ") {
         Some((_, why)) => why.to_owned(),
         None => decision.reason,
     };
-    Some(Effect {
+    let mut why = vec![decided];
+    // Why it is followed by more, or less, than a person may have expected.
+    let not_synced = explained.syncs.iter().filter(|one| !one.synced);
+    why.extend(not_synced.map(of_sync));
+    Effect {
         service: service.name.clone(),
         does,
         why,
-    })
+        concerned: true,
+    }
+}
+
+fn of_sync(reason: &SyncReason) -> String {
+    format!("{} ({})", reason.why, reason.at)
 }
 
 fn does(rules: &Rules, service: &Service, path: &Path, decision: &Decision) -> Vec<String> {
     let mut does = Vec::new();
+    let syncs = rules.sync_rules(&service.name).iter();
+    let targets = syncs.filter(|rule| {
+        path.strip_prefix(&rule.from)
+            .is_ok_and(|below| rule.wants(below, false))
+    });
+    let targets: Vec<String> = targets.filter_map(|rule| rule.target(path)).collect();
     if !decision.sync.is_empty() {
-        let syncs = rules.sync_rules(&service.name).iter();
-        let mut targets = syncs
-            .filter(|rule| {
-                path.strip_prefix(&rule.from)
-                    .is_ok_and(|below| rule.wants(below, false))
-            })
-            .filter_map(|rule| rule.target(path));
-        let target = targets.next().unwrap_or_default();
-        does.push(format!("sync to {target}"));
+        does.push(format!("sync to {}", targets.join(" and ")));
     }
     does.extend(decision.follow.iter().map(|follow| match follow {
         Follow::Exec(command) => format!("exec `{}`", command.argv().join(" ")),
@@ -135,34 +163,4 @@ fn mounted(service: &Service, path: &Path) -> Option<String> {
         }
         MountSource::Volume(_) => None,
     })
-}
-
-/// Why no service cares.
-fn nothing(stack: &Stack, rules: &Rules, path: &Path) -> String {
-    let holders = |folder: &dyn Fn(&Service) -> Vec<PathBuf>| -> Vec<String> {
-        let holds = |service: &&Service| folder(service).iter().any(|it| path.starts_with(it));
-        let services = stack.services.iter().filter(holds);
-        services.map(|service| service.name.clone()).collect()
-    };
-    let synced = holders(&|service| {
-        let rules = rules.sync_rules(&service.name).iter();
-        rules.map(|rule| rule.from.clone()).collect()
-    });
-    let built = holders(&|service| match &service.source {
-        Source::Build(build) => vec![build.context.clone()],
-        Source::Image(_) => Vec::new(),
-    });
-    if !synced.is_empty() {
-        format!(
-            "an `ignore`, .gitignore or .dockerignore keeps it out of the sync of {}",
-            synced.join(", ")
-        )
-    } else if !built.is_empty() {
-        format!(
-            ".gitignore or .dockerignore keeps it out of the build of {}",
-            built.join(", ")
-        )
-    } else {
-        "it lies in no tree that is synced, in no build's context, and no `on` names it".to_owned()
-    }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
 
 use crate::dockerignore::DockerIgnore;
 
@@ -67,12 +67,16 @@ pub(super) fn step(base: &Path, path: &Path, steps: usize) -> PathBuf {
     base.join(rel.iter().take(steps).collect::<PathBuf>())
 }
 
-/// Patterns in the manner of a `.gitignore`, relative to `folder`. A line that is no pattern
-/// ignores nothing, as with Git.
-pub(super) fn gitignore<'a>(folder: &Path, lines: impl Iterator<Item = &'a str>) -> Gitignore {
+/// Patterns in the manner of a `.gitignore`, relative to `folder`, from that file if they are from
+/// one. A line that is no pattern ignores nothing, as with Git.
+pub(super) fn gitignore<'a>(
+    folder: &Path,
+    file: Option<&Path>,
+    lines: impl Iterator<Item = &'a str>,
+) -> Gitignore {
     let mut builder = GitignoreBuilder::new(folder);
     for line in lines {
-        let _ = builder.add_line(None, line);
+        let _ = builder.add_line(file.map(Path::to_owned), line);
     }
     builder.build().unwrap_or_else(|_| Gitignore::empty())
 }
@@ -107,6 +111,25 @@ impl GitScope {
 
     /// After how many steps below the base the way down to `path` meets something ignored.
     pub(super) fn depth(&self, path: &Path, is_dir: bool) -> Option<usize> {
+        self.decide(path, is_dir, |_| {})
+    }
+
+    /// The file that ignores something on the way down to `path`, and the pattern by which.
+    pub(super) fn decider(&self, path: &Path, is_dir: bool) -> Option<(PathBuf, String)> {
+        let mut found = None;
+        self.decide(path, is_dir, |glob| {
+            let file = glob.from().map(Path::to_owned);
+            found = file.map(|file| (file, glob.original().to_owned()));
+        });
+        found
+    }
+
+    fn decide(
+        &self,
+        path: &Path,
+        is_dir: bool,
+        mut ignored_by: impl FnMut(&Glob),
+    ) -> Option<usize> {
         let mut chain: Vec<&Gitignore> = Vec::new();
         if self.outer {
             let above = self.base.ancestors().skip(1);
@@ -121,10 +144,14 @@ impl GitScope {
                 .rev()
                 .map(|ignores| ignores.matched(at, is_dir))
                 .find(|verdict| !verdict.is_none());
+            if let Some(Match::Ignore(glob)) = verdict {
+                ignored_by(glob);
+                return true;
+            }
             if is_dir {
                 chain.extend(self.all.get(at));
             }
-            matches!(verdict, Some(Match::Ignore(_)))
+            false
         })
     }
 }
@@ -133,15 +160,24 @@ impl GitScope {
 #[derive(Debug, Clone)]
 pub(super) struct DockerScope {
     pub(super) context: PathBuf,
+    /// Where its rules are from.
+    file: Option<PathBuf>,
     rules: DockerIgnore,
 }
 
 impl DockerScope {
-    pub(super) fn new(context: &Path, text: &str) -> Self {
+    pub(super) fn new(context: &Path, found: Option<(&PathBuf, &String)>) -> Self {
         Self {
             context: context.to_path_buf(),
-            rules: DockerIgnore::parse(text),
+            file: found.map(|(file, _)| file.clone()),
+            rules: DockerIgnore::parse(found.map_or("", |(_, text)| text)),
         }
+    }
+
+    /// The file and the line by which a path of the context stays behind.
+    pub(super) fn decider(&self, path: &Path) -> Option<(PathBuf, usize)> {
+        let line = self.rules.ignored_by(self.inside(path)?)?;
+        Some((self.file.clone()?, line))
     }
 
     /// Whether a path of the context stays behind; the context itself does not.

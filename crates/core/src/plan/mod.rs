@@ -2,10 +2,14 @@
 //!
 //! Pure: which files say what is to be ignored, and what is in them, the shell tells.
 
+mod around;
 mod decide;
+mod explain;
 mod ignored;
+mod include;
 mod pattern;
 mod service;
+mod settings;
 mod sync_rule;
 #[cfg(test)]
 mod tests;
@@ -16,11 +20,14 @@ use std::sync::Arc;
 
 use devrun_stack::{Command, Location, Mount, On, Source, Stack, Sync};
 
-pub use sync_rule::SyncRule;
+pub use explain::{BuildReason, Explanation, SyncReason};
+pub use sync_rule::{SingleFile, SyncRule};
 
 use decide::Tally;
 use ignored::gitignore;
 use service::{ServiceRules, all_docker_ignore_files};
+use settings::Settings;
+use sync_rule::Common;
 
 /// The text of each `.gitignore`, `.dockerignore` and `DOCKERFILE.dockerignore` that was found,
 /// by its absolute path.
@@ -52,6 +59,8 @@ struct ServiceInput {
     sync: Vec<Sync>,
     on: Vec<On>,
     mounts: Vec<Mount>,
+    /// Where a tmpfs, or a file that is put there, has its place inside.
+    taken: Vec<String>,
 }
 
 /// What has to be done for one service because of some changed paths.
@@ -110,17 +119,24 @@ impl Rules {
     /// Compiles the rules of a stack.
     #[must_use]
     pub fn compile(stack: &Stack, ignores: &IgnoreTexts) -> Self {
-        let own = |text: &String, path: &Path| {
-            gitignore(path, text.trim_start_matches('\u{feff}').lines())
+        let own = |text: &String, file: &Path, folder: &Path| {
+            gitignore(
+                folder,
+                Some(file),
+                text.trim_start_matches('\u{feff}').lines(),
+            )
         };
         let gitignores = ignores
             .iter()
             .filter(|(path, _)| path.file_name().is_some_and(|name| name == ".gitignore"))
-            .filter_map(|(path, text)| path.parent().map(|folder| (folder, text)))
-            .map(|(folder, text)| (folder.to_path_buf(), own(text, folder)))
+            .filter_map(|(path, text)| Some((path, path.parent()?, text)))
+            .map(|(path, folder, text)| (folder.to_path_buf(), own(text, path, folder)))
             .collect();
-        let gitignores = Arc::new(gitignores);
-        let rules = |service| ServiceRules::new(service, &stack.root, ignores, &gitignores);
+        let common = Common {
+            gitignores: &Arc::new(gitignores),
+            settings: &Arc::new(Settings::new(stack)),
+        };
+        let rules = |service| ServiceRules::new(service, &stack.root, ignores, &common);
         let services: Vec<ServiceRules> = stack.services.iter().map(rules).collect();
 
         let mut files: BTreeSet<PathBuf> = stack.reads.iter().cloned().collect();
@@ -214,6 +230,33 @@ impl Rules {
         self.service(service).map_or(&[], |service| &service.syncs)
     }
 
+    /// Whether what is synced to a service may be something else than by these older rules, so
+    /// that its trees have to be compared anew.
+    #[must_use]
+    pub fn syncs_otherwise(&self, before: &Self, service: &str) -> bool {
+        let of = |rules: &Self| {
+            let own = rules.from.services.iter().find(|one| one.name == service)?;
+            let syncs = (own.sync.clone(), own.mounts.clone(), own.taken.clone());
+            let mut folders: Vec<&Path> = own.sync.iter().map(|sync| &*sync.from).collect();
+            if let Source::Build(build) = &own.source {
+                folders.push(&build.context);
+                folders.extend(build.dockerfile.parent());
+            }
+            let has_a_say = |file: &&PathBuf| {
+                let at = file.parent().unwrap_or(file);
+                folders
+                    .iter()
+                    .any(|one| one.starts_with(at) || at.starts_with(one))
+            };
+            let texts = rules.from.texts.iter().filter(|(file, _)| has_a_say(file));
+            let texts: IgnoreTexts = texts
+                .map(|(file, text)| (file.clone(), text.clone()))
+                .collect();
+            (!own.sync.is_empty()).then_some((syncs, texts))
+        };
+        of(self) != of(before)
+    }
+
     /// Whether that file counts into the hash of the service's image: the Dockerfile, what says
     /// what is ignored, and all of the context that is not ignored there and that no sync rule
     /// covers or leaves alone, nor a mounted folder; and what is covered but asks for `rebuild`.
@@ -289,6 +332,7 @@ impl Input {
             sync: service.sync.clone(),
             on: service.on.clone(),
             mounts: service.mounts.clone(),
+            taken: around::taken(service).cloned().collect(),
         });
         Self {
             root: stack.root.clone(),

@@ -9,7 +9,7 @@ use super::IgnoreTexts;
 use super::decide::Tally;
 use super::ignored::{DockerScope, GitIgnores, GitScope, is_never_wanted, step};
 use super::pattern::Pattern;
-use super::sync_rule::{SyncRule, Verdict};
+use super::sync_rule::{Common, SyncRule, Verdict};
 
 /// An `on`.
 #[derive(Debug, Clone)]
@@ -92,12 +92,12 @@ fn folders(build: &Build) -> impl Iterator<Item = &PathBuf> {
 impl BuildRule {
     fn new(build: &Build, texts: &IgnoreTexts, gitignores: &Arc<GitIgnores>) -> Self {
         let ignore_files = docker_ignore_files(build);
-        let text = ignore_files.iter().find_map(|file| texts.get(file));
+        let found = ignore_files.iter().find_map(|it| texts.get_key_value(it));
         let mut files = vec![build.dockerfile.clone()];
         files.extend(all_docker_ignore_files(build));
         let scope = |folder: &PathBuf| {
-            let text = texts.get(&folder.join(".dockerignore"));
-            let docker = DockerScope::new(folder, text.map_or("", String::as_str));
+            let found = texts.get_key_value(&folder.join(".dockerignore"));
+            let docker = DockerScope::new(folder, found);
             (Arc::new(docker), GitScope::new(folder, gitignores))
         };
         let service = |context: &BuildContext| match context {
@@ -107,10 +107,7 @@ impl BuildRule {
         Self {
             more: folders(build).map(scope).collect(),
             built_on: build.contexts.values().filter_map(service).collect(),
-            docker: Arc::new(DockerScope::new(
-                &build.context,
-                text.map_or("", String::as_str),
-            )),
+            docker: Arc::new(DockerScope::new(&build.context, found)),
             git: GitScope::new(&build.context, gitignores),
             files,
             at: build.at.clone(),
@@ -145,14 +142,15 @@ impl ServiceRules {
         service: &Service,
         root: &Path,
         texts: &IgnoreTexts,
-        gitignores: &Arc<GitIgnores>,
+        common: &Common<'_>,
     ) -> Self {
+        let gitignores = common.gitignores;
         let build = match &service.source {
             Source::Build(build) => Some(BuildRule::new(build, texts, gitignores)),
             Source::Image(_) => None,
         };
         let docker = build.as_ref().map(|build| &build.docker);
-        let rule = |sync| SyncRule::new(sync, gitignores, docker.map(Arc::clone));
+        let rule = |sync| SyncRule::new(service, sync, common, docker.map(Arc::clone));
         let bind = |source: &MountSource| match source {
             MountSource::Bind(path) => Some(path.clone()),
             MountSource::Volume(_) => None,
@@ -172,16 +170,21 @@ impl ServiceRules {
         }
     }
 
+    /// The folders that its build reads, with what is ignored in them; the context goes first.
+    pub(super) fn scopes(&self) -> impl Iterator<Item = (&DockerScope, &GitScope)> {
+        self.build.iter().flat_map(BuildRule::scopes)
+    }
+
     /// Adds to the tally what a change of that path asks for.
     pub(super) fn weigh(&self, path: &Path, tally: &mut Tally) {
         let mut number = 0;
         for rule in &self.syncs {
-            let covered = rule.verdict(path, false) == Verdict::Covered;
-            if covered {
+            let verdict = rule.verdict(path, false);
+            if verdict == Verdict::Covered {
                 tally.sync(path, &rule.at);
             }
             for trigger in &rule.on {
-                if covered && trigger.matches(path) {
+                if verdict.is_heeded() && trigger.matches(path) {
                     tally.trigger(number, path, trigger);
                 }
                 number += 1;
@@ -228,7 +231,7 @@ impl ServiceRules {
             let covering = self
                 .syncs
                 .iter()
-                .filter(|rule| rule.verdict(path, false) == Verdict::Covered);
+                .filter(|rule| rule.verdict(path, false).is_heeded());
             let mut triggers = covering.flat_map(|rule| &rule.on).chain(&self.on);
             triggers.any(|trigger| trigger.rebuilds(path))
         };
@@ -237,9 +240,12 @@ impl ServiceRules {
 
     /// Whether a change of that path can ask for anything.
     pub(super) fn concerns(&self, path: &Path, is_dir: bool) -> bool {
-        self.syncs
-            .iter()
-            .any(|rule| rule.verdict(path, is_dir) == Verdict::Covered)
+        let by_sync = |rule: &SyncRule| match rule.verdict(path, is_dir) {
+            Verdict::Covered => true,
+            Verdict::Live => rule.on.iter().any(|trigger| trigger.matches(path)),
+            _ => false,
+        };
+        self.syncs.iter().any(by_sync)
             || self.rebuilds(path, is_dir)
             || (self.heeds(path, is_dir) && self.on.iter().any(|trigger| trigger.matches(path)))
     }
@@ -247,7 +253,13 @@ impl ServiceRules {
     /// Whether something below that folder can ask for anything.
     pub(super) fn looks_below(&self, folder: &Path) -> bool {
         let left_alone = || {
-            let says_so = |rule: &SyncRule| rule.verdict(folder, true) == Verdict::LeftAlone;
+            let says_so = |rule: &SyncRule| {
+                let verdict = rule.verdict(folder, true);
+                matches!(
+                    verdict,
+                    Verdict::Never | Verdict::LeftAlone | Verdict::Hidden(_)
+                )
+            };
             self.syncs.iter().any(says_so) || self.is_mounted(folder)
         };
         let reads_below = |(docker, git): (&DockerScope, &GitScope)| {
@@ -297,12 +309,7 @@ impl ServiceRules {
 
     /// Brought over, mounted, or to be left alone by a sync rule's own word.
     fn is_cared_for(&self, path: &Path, is_dir: bool) -> bool {
-        let by_rule = |rule: &SyncRule| {
-            matches!(
-                rule.verdict(path, is_dir),
-                Verdict::Covered | Verdict::LeftAlone
-            )
-        };
+        let by_rule = |rule: &SyncRule| rule.verdict(path, is_dir).is_cared_for();
         self.syncs.iter().any(by_rule) || self.is_mounted(path)
     }
 

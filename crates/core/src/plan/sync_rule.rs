@@ -1,24 +1,31 @@
 //! A `sync`: which paths it brings over, and where to.
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use devrun_stack::{Location, Owner, Sync};
+use devrun_stack::{Location, Owner, Service, Sync};
 use ignore::Match;
 use ignore::gitignore::Gitignore;
 
+use super::around::{self, Other, What};
 use super::ignored::{
     DockerScope, GitIgnores, GitScope, first_on_the_way, gitignore, is_never_wanted, step,
 };
+use super::include::Include;
 use super::service::Trigger;
+use super::settings::{Setting, Settings};
 
-/// A tree that is kept in step with the host.
+/// A tree, or a single file, that is kept in step with the host.
 #[derive(Debug, Clone)]
 pub struct SyncRule {
     /// Outside: a folder, absolute.
     pub from: PathBuf,
     /// Inside: a folder, absolute.
     pub to: String,
+    /// Where the rule is about one file: what that is called in the two folders.
+    pub file: Option<SingleFile>,
     /// Whether what the host does not have is removed inside.
     pub mirror: bool,
     /// Whether what differs is brought over when the container starts, and not only saves.
@@ -27,49 +34,112 @@ pub struct SyncRule {
     pub owner: Option<Owner>,
     /// Permission bits of files; unless told, those of the host.
     pub mode: Option<u32>,
+    /// How long nothing must have changed before something is sent.
+    pub settle: Duration,
     /// Where it is declared.
     pub at: Location,
     /// The rule's own `ignore`.
-    own: Gitignore,
+    pub(super) own: Gitignore,
+    include: Include,
     /// What comes back from the container.
     back: Gitignore,
-    git: GitScope,
-    docker: Option<Arc<DockerScope>>,
+    pub(super) git: GitScope,
+    pub(super) docker: Option<Arc<DockerScope>>,
+    settings: Arc<Settings>,
+    pub(super) others: Vec<Other>,
+    /// The source is mounted at the target: all of it is live already.
+    is_bound: bool,
     pub(super) on: Vec<Trigger>,
+}
+
+/// A file that is synced by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SingleFile {
+    /// Its name outside.
+    pub outside: OsString,
+    /// Its name inside.
+    pub inside: String,
 }
 
 /// What a rule says of a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It lies outside, or its name cannot be told to a container.
+    /// It lies outside.
     Outside,
-    /// The rule itself says that it is to be left alone.
+    /// The rule's `include` does not let it in.
+    NotIncluded,
+    /// It belongs to Git, to an editor or to devrun.
+    Never,
+    /// The rule's own `ignore` says that it is to be left alone.
     LeftAlone,
+    /// Something else has this place inside: that one of [`SyncRule::others`].
+    Hidden(usize),
+    /// It says how the stack is run, and the rule does not name it.
+    Setting(Setting),
     /// Git or Docker ignore it, and the rule does not name it.
     Ignored,
+    /// It is mounted from the host: nothing is to be brought over.
+    Live,
     /// It is brought over.
     Covered,
 }
 
+impl Verdict {
+    /// Whether the rule has the say over it, even if nothing is brought over, so that no new image
+    /// is needed for it. Variables that are in the image already may be read there.
+    pub(super) fn is_cared_for(self) -> bool {
+        !matches!(
+            self,
+            Self::Outside | Self::NotIncluded | Self::Ignored | Self::Setting(Setting::Environment)
+        )
+    }
+
+    /// Whether the rule's `on` holds for it.
+    pub(super) fn is_heeded(self) -> bool {
+        matches!(self, Self::Covered | Self::Live)
+    }
+}
+
+/// What all rules of a stack have in common.
+pub(super) struct Common<'a> {
+    pub(super) gitignores: &'a Arc<GitIgnores>,
+    pub(super) settings: &'a Arc<Settings>,
+}
+
 impl SyncRule {
     pub(super) fn new(
+        service: &Service,
         sync: &Sync,
-        gitignores: &Arc<GitIgnores>,
+        common: &Common<'_>,
         docker: Option<Arc<DockerScope>>,
     ) -> Self {
+        let (from, to, file) = match single(sync) {
+            Some((from, to, file)) => (from, to, Some(file)),
+            None => (sync.from.clone(), sync.to.clone(), None),
+        };
+        let patterns = |list: &[String]| gitignore(&from, None, list.iter().map(String::as_str));
         Self {
-            from: sync.from.clone(),
-            to: sync.to.clone(),
+            own: patterns(&sync.ignore),
+            back: patterns(&sync.back),
+            include: Include::new(&from, &sync.include),
+            git: GitScope::new(&from, common.gitignores),
+            on: Trigger::all(&from, &sync.on),
+            others: match file {
+                Some(_) => Vec::new(),
+                None => around::below(service, sync),
+            },
+            is_bound: around::is_bound(service, sync),
+            settings: Arc::clone(common.settings),
+            file,
+            from,
+            to,
+            docker,
             mirror: sync.mirror,
             initial: sync.initial,
             owner: sync.owner,
             mode: sync.mode,
+            settle: sync.settle,
             at: sync.at.clone(),
-            own: gitignore(&sync.from, sync.ignore.iter().map(String::as_str)),
-            back: gitignore(&sync.from, sync.back.iter().map(String::as_str)),
-            git: GitScope::new(&sync.from, gitignores),
-            docker,
-            on: Trigger::all(&sync.from, &sync.on),
         }
     }
 
@@ -87,14 +157,15 @@ impl SyncRule {
     #[must_use]
     pub fn brings_back(&self, rel: &Path) -> bool {
         let path = self.from.join(rel);
+        let verdict = || self.verdict(&path, false);
         !rel.as_os_str().is_empty()
             && self
                 .back
                 .matched_path_or_any_parents(&path, false)
                 .is_ignore()
-            && !matches!(
-                self.verdict(&path, false),
-                Verdict::Outside | Verdict::LeftAlone
+            && matches!(
+                verdict(),
+                Verdict::Covered | Verdict::NotIncluded | Verdict::Ignored
             )
     }
 
@@ -108,29 +179,42 @@ impl SyncRule {
     /// [`from`](Self::from).
     #[must_use]
     pub fn enters(&self, rel: &Path) -> bool {
-        self.may_want_below(&self.from.join(rel))
+        let folder = self.from.join(rel);
+        self.may_want_below(&folder) && self.verdict(&folder, true) != Verdict::Live
     }
 
-    /// Where that path (absolute, on the host) lies inside; `None` if it lies outside of
-    /// [`from`](Self::from) or its name is not Unicode.
+    /// Where that path (absolute, on the host) lies inside, for people; `None` if it lies outside
+    /// of [`from`](Self::from).
     #[must_use]
     pub fn target(&self, path: &Path) -> Option<String> {
-        let rel = path.strip_prefix(&self.from).ok()?.to_str()?;
-        if rel.is_empty() {
-            return Some(self.to.clone());
+        let rel = path.strip_prefix(&self.from).ok()?.to_string_lossy();
+        let to = self.to.trim_end_matches('/');
+        match &self.file {
+            Some(file) if *rel == *file.outside => Some(format!("{to}/{}", file.inside)),
+            _ if rel.is_empty() => Some(self.to.clone()),
+            _ => Some(format!("{to}/{rel}")),
         }
-        Some(format!("{}/{rel}", self.to.trim_end_matches('/')))
     }
 
     pub(super) fn verdict(&self, path: &Path, is_dir: bool) -> Verdict {
-        if self.target(path).is_none() {
+        let live = match self.is_bound {
+            true => Verdict::Live,
+            false => Verdict::Covered,
+        };
+        let Ok(rel) = path.strip_prefix(&self.from) else {
             return Verdict::Outside;
+        };
+        if let Some(file) = &self.file {
+            // Whoever names a single file means it.
+            return match rel.as_os_str() == file.outside && !is_dir {
+                true => live,
+                false => Verdict::Outside,
+            };
         }
         if is_never_wanted(&self.from, path, is_dir) {
-            return Verdict::LeftAlone;
+            return Verdict::Never;
         }
-        let mut taken_in = None;
-        let mut steps = 0;
+        let (mut taken_in, mut steps) = (None, 0);
         let left_alone = first_on_the_way(&self.from, path, is_dir, |at, is_dir| {
             steps += 1;
             match self.own.matched(at, is_dir) {
@@ -145,6 +229,46 @@ impl SyncRule {
         if left_alone.is_some() {
             return Verdict::LeftAlone;
         }
+        let live = match self.other_at(rel) {
+            Some((_, true)) => Verdict::Live,
+            Some((other, false)) => return Verdict::Hidden(other),
+            None => live,
+        };
+        if !rel.as_os_str().is_empty() && !self.include.lets_in(path, is_dir) {
+            return Verdict::NotIncluded;
+        }
+        if let Some(setting) = self.unnamed_setting(path, is_dir) {
+            return Verdict::Setting(setting);
+        }
+        match self.is_ignored(path, is_dir, taken_in) {
+            true => Verdict::Ignored,
+            false => live,
+        }
+    }
+
+    /// What else has that place inside, and whether the same is there.
+    fn other_at(&self, rel: &Path) -> Option<(usize, bool)> {
+        let mut others = self.others.iter();
+        let index = others.position(|other| rel.starts_with(&other.below))?;
+        let other = self.others.get(index)?;
+        let same = match &other.what {
+            What::Bind(from) => *from == self.from.join(&other.below),
+            _ => false,
+        };
+        Some((index, same))
+    }
+
+    fn unnamed_setting(&self, path: &Path, is_dir: bool) -> Option<Setting> {
+        let setting = self.settings.kind(path).filter(|_| !is_dir)?;
+        let named = self.own.matched(path, false).is_whitelist()
+            || self.include.names_file(&self.from, path)
+            || self.patterns().any(|pattern| pattern.spells_out(path));
+        (!named).then_some(setting)
+    }
+
+    /// Whether Git or Docker ignore it without the rule naming it. `taken_in` is after how many
+    /// steps on the way there the rule's own `ignore` took something back in.
+    fn is_ignored(&self, path: &Path, is_dir: bool, taken_in: Option<usize>) -> bool {
         let git = self.git.depth(path, is_dir);
         let docker = self
             .docker
@@ -153,24 +277,23 @@ impl SyncRule {
         let named = |depth: usize| {
             let ignored = step(&self.from, path, depth);
             taken_in.is_some_and(|steps| steps <= depth)
+                || self.include.names(&ignored, path, is_dir)
                 || self.patterns().any(|pattern| {
                     pattern.spells_out(&ignored)
                         && (pattern.matches(path) || (is_dir && pattern.may_match_below(path)))
                 })
         };
-        match git.into_iter().chain(docker).all(named) {
-            true => Verdict::Covered,
-            false => Verdict::Ignored,
-        }
+        !git.into_iter().chain(docker).all(named)
     }
 
+    /// Whether something below that folder can be wanted, or followed by something.
     pub(super) fn may_want_below(&self, folder: &Path) -> bool {
         if self.from.starts_with(folder) {
             return true;
         }
         match self.verdict(folder, true) {
             Verdict::Covered => true,
-            Verdict::Outside | Verdict::LeftAlone => false,
+            Verdict::Live => self.patterns().any(|one| one.may_match_below(folder)),
             // Unlike Git, Docker takes back in what lies below an ignored folder.
             Verdict::Ignored => {
                 self.git.depth(folder, true).is_none()
@@ -179,10 +302,28 @@ impl SyncRule {
                         .as_ref()
                         .is_some_and(|docker| docker.ignores_all_below(folder))
             }
+            Verdict::NotIncluded => {
+                self.include.may_let_in_below(folder) && !self.is_ignored(folder, true, None)
+            }
+            _ => false,
         }
     }
 
     fn patterns(&self) -> impl Iterator<Item = &super::pattern::Pattern> {
         self.on.iter().flat_map(|trigger| &trigger.patterns)
     }
+}
+
+/// The folders of a single file, and its names in them.
+fn single(sync: &Sync) -> Option<(PathBuf, String, SingleFile)> {
+    if !sync.file {
+        return None;
+    }
+    let (to, inside) = sync.to.rsplit_once('/')?;
+    let file = SingleFile {
+        outside: sync.from.file_name()?.to_owned(),
+        inside: inside.to_owned(),
+    };
+    let to = if to.is_empty() { "/" } else { to };
+    Some((sync.from.parent()?.to_owned(), to.to_owned(), file))
 }

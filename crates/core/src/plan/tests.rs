@@ -5,6 +5,7 @@ use devrun_stack::{Action, Build, BuildContext, Command, MountSource, Service};
 
 use super::*;
 
+mod matching;
 mod properties;
 
 fn at(line: usize) -> Location {

@@ -10,6 +10,7 @@ use super::{Prepared, Session};
 use crate::effect::Effect;
 use crate::event::Stackfile;
 use crate::notice::NoticeEvent;
+use crate::plan::Rules;
 
 impl Session {
     pub(super) fn on_stackfile(&mut self, stackfile: Stackfile) {
@@ -22,7 +23,7 @@ impl Session {
             } => {
                 let first = self.stack.is_none();
                 let before = self.stack.replace(stack.clone());
-                self.rules = Some(rules.clone());
+                let rules_before = self.rules.replace(rules.clone());
                 self.proxy_configs = proxy_configs.into_iter().collect();
                 self.order = stack
                     .services
@@ -30,6 +31,13 @@ impl Session {
                     .map(|service| service.name.clone())
                     .collect();
                 self.take_over(before.as_deref(), &stack);
+                for service in &stack.services {
+                    let name = &service.name;
+                    let other = |before: Arc<Rules>| rules.syncs_otherwise(&before, name);
+                    if rules_before.clone().is_some_and(other) {
+                        self.compare_again(name);
+                    }
+                }
                 self.choose();
                 if self.options.watch {
                     self.emit(Effect::Watch { rules });
@@ -92,9 +100,6 @@ impl Session {
             self.machines.insert(service.name.clone(), machine);
             if old.is_some_and(|old| old.source != service.source) {
                 self.look_for_image(&service.name, "declared otherwise");
-            }
-            if old.is_some_and(|old| old.sync != service.sync) {
-                self.compare_again(&service.name);
             }
         }
         let Some(before) = before else {

@@ -79,7 +79,7 @@ fn a_failed_build_leaves_what_runs() {
         bench.heard(),
         [
             "backend build failed",
-            "backend Dockerfile → synced, build failed: failed; exit code 1",
+            "backend Dockerfile → build failed: failed; exit code 1",
             "settled, ready: true"
         ]
     );

@@ -46,7 +46,7 @@ fn saves_wait_while_a_terminal_is_on_the_process_and_are_one_batch_afterwards() 
     assert!(!bench.session.view().settled, "not all is live");
 
     let mut lines = bench.detach("backend");
-    assert_eq!(lines, ["sync backend-1 Dockerfile app.py page.html"]);
+    assert_eq!(lines, ["sync backend-1 app.py page.html"]);
     lines.extend(bench.finish());
     assert!(bench.session.view().settled);
     assert_eq!(bench.service("backend").held, None);

@@ -1,0 +1,102 @@
+//! The `include` of a sync: outside of it nothing takes part.
+
+use std::path::Path;
+
+use ignore::gitignore::Gitignore;
+
+use super::ignored::gitignore;
+use super::pattern::Pattern;
+
+/// All patterns of one sync; none let everything in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Include(Vec<One>);
+
+#[derive(Debug, Clone)]
+struct One {
+    whole: Gitignore,
+    /// What its last part says of a name alone; `None` where that begins with a wildcard, and so
+    /// names nothing.
+    last: Option<Gitignore>,
+    /// From the source on; `None` where it holds at any depth.
+    anchored: Option<Pattern>,
+    /// A name without wildcards that holds at any depth.
+    name: Option<String>,
+}
+
+impl Include {
+    pub(super) fn new(base: &Path, patterns: &[String]) -> Self {
+        Self(patterns.iter().map(|text| One::new(base, text)).collect())
+    }
+
+    /// Whether that path, or a folder above it, is let in.
+    pub(super) fn lets_in(&self, path: &Path, is_dir: bool) -> bool {
+        self.0.is_empty() || self.0.iter().any(|one| one.matches(path, is_dir))
+    }
+
+    /// Whether something below that folder may be let in.
+    pub(super) fn may_let_in_below(&self, folder: &Path) -> bool {
+        self.0.is_empty() || self.0.iter().any(|one| one.may_match_below(folder))
+    }
+
+    /// Whether one of them spells out `ignored`, which lies on the way to the path, and means the
+    /// path too.
+    pub(super) fn names(&self, ignored: &Path, path: &Path, is_dir: bool) -> bool {
+        self.0.iter().any(|one| {
+            one.spells_out(ignored)
+                && (one.matches(path, is_dir) || (is_dir && one.may_match_below(path)))
+        })
+    }
+
+    /// Whether one of them names that file by more than a wildcard.
+    pub(super) fn names_file(&self, base: &Path, path: &Path) -> bool {
+        let Some(name) = path.file_name() else {
+            return false;
+        };
+        let alone = base.join(name);
+        self.0.iter().any(|one| {
+            let last = one.last.as_ref();
+            last.is_some_and(|last| last.matched(&alone, false).is_ignore())
+                && one.matches(path, false)
+        })
+    }
+}
+
+impl One {
+    fn new(base: &Path, text: &str) -> Self {
+        let single = |text: &str| gitignore(base, None, std::iter::once(text));
+        let bare = text.trim_end_matches('/');
+        let anywhere = bare.strip_prefix("**/").unwrap_or(bare);
+        let anchored = anywhere.contains('/');
+        let last = bare.rsplit('/').next().unwrap_or(bare);
+        let literal = !anywhere.contains(['*', '?', '[', '\\']);
+        Self {
+            whole: single(text),
+            last: (!last.starts_with(['*', '?', '['])).then(|| single(last)),
+            anchored: anchored.then(|| Pattern::new(base, bare)),
+            name: (literal && !anchored).then(|| anywhere.to_owned()),
+        }
+    }
+
+    fn matches(&self, path: &Path, is_dir: bool) -> bool {
+        self.whole
+            .matched_path_or_any_parents(path, is_dir)
+            .is_ignore()
+    }
+
+    fn may_match_below(&self, folder: &Path) -> bool {
+        let anchored = self.anchored.as_ref();
+        anchored.is_none_or(|pattern| pattern.may_match_below(folder)) || self.matches(folder, true)
+    }
+
+    fn spells_out(&self, path: &Path) -> bool {
+        let by_name = self
+            .name
+            .as_ref()
+            .is_some_and(|name| path.file_name().is_some_and(|own| own == name.as_str()));
+        by_name
+            || self
+                .anchored
+                .as_ref()
+                .is_some_and(|pattern| pattern.spells_out(path))
+    }
+}
