@@ -1,8 +1,12 @@
 //! The program inside containers: reads frames on stdin, answers on stdout, ends with its input.
 //! Started by hand, or as the engine's health check, it asks one question and ends with 0 or 1.
 
+use std::fs::File;
 use std::io::Write as _;
+use std::os::fd::AsFd as _;
 use std::process::ExitCode;
+
+use devrun_wire::codec::FrameError;
 
 mod clock;
 mod hello;
@@ -34,7 +38,7 @@ fn main() -> ExitCode {
         .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["serve"] => match serve::serve(std::io::stdin().lock(), std::io::stdout()) {
+        ["serve"] => match serve() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => complain(&format!("devrun-agent: {error}\n")),
         },
@@ -48,6 +52,13 @@ fn main() -> ExitCode {
         },
         _ => complain(USAGE),
     }
+}
+
+/// The standard library's own streams look for ends of lines in what goes through them.
+fn serve() -> Result<(), FrameError> {
+    let input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
+    let output = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
+    serve::serve(input, output)
 }
 
 /// The engine keeps what a health check prints, for `docker inspect`.

@@ -1,6 +1,6 @@
 //! The loop: file operations in order, on this thread; commands and questions on their own.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -25,21 +25,25 @@ use crate::write::{Piece, Writes};
 
 /// Commands and questions at a time.
 const MOST: usize = 64;
+/// What is taken in at a time: many small files.
+const INPUT: usize = 64 << 10;
+/// Answers that go out together, at most.
+const OUTPUT: usize = 16 << 10;
 
 /// Answers until the input ends; then all that still runs is killed, and files that did not
 /// arrive whole are gone.
 pub(crate) fn serve(
-    mut input: impl Read,
+    input: impl Read,
     output: impl Write + Send + 'static,
 ) -> Result<(), FrameError> {
     let mut server = Server {
-        answers: Answers(Arc::new(Mutex::new(output))),
+        answers: Answers::to(output),
         writes: Writes::default(),
         groups: Groups::default(),
         busy: Arc::new(AtomicUsize::new(0)),
         stir: None,
     };
-    let result = server.conversation(&mut input);
+    let result = server.conversation(&mut BufReader::with_capacity(INPUT, input));
     server.groups.close();
     result
 }
@@ -54,7 +58,7 @@ struct Server<W> {
 }
 
 impl<W: Write + Send + 'static> Server<W> {
-    fn conversation(&mut self, input: &mut impl Read) -> Result<(), FrameError> {
+    fn conversation(&mut self, input: &mut BufReader<impl Read>) -> Result<(), FrameError> {
         match codec::read(input)? {
             None => return Ok(()),
             Some((number, Request::Hello { version: VERSION })) => {
@@ -71,15 +75,19 @@ impl<W: Write + Send + 'static> Server<W> {
             }
         }
         loop {
+            // While there is more to do at once, nobody is in a hurry to hear.
+            if !codec::holds_frame(input.buffer()) {
+                self.answers.flush()?;
+            }
             match codec::read(input) {
                 Ok(None) => return Ok(()),
                 Ok(Some((number, request))) => {
                     if let Some(answer) = self.handle(number, request) {
-                        self.answers.send(number, &answer)?;
+                        self.answers.add(number, &answer)?;
                     }
                 }
                 Err(error @ FrameError::Unknown { number, .. }) => {
-                    self.answers.send(number, &refused(error))?;
+                    self.answers.add(number, &refused(error))?;
                 }
                 Err(error) => return Err(error),
             }
@@ -203,7 +211,13 @@ impl<W: Write + Send + 'static> Server<W> {
 }
 
 /// The way back, shared by all threads; one frame at a time.
-struct Answers<W>(Arc<Mutex<W>>);
+struct Answers<W>(Arc<Mutex<Out<W>>>);
+
+struct Out<W> {
+    output: W,
+    /// Whole frames that are to go out together.
+    waiting: Vec<u8>,
+}
 
 impl<W> Clone for Answers<W> {
     fn clone(&self) -> Self {
@@ -212,15 +226,49 @@ impl<W> Clone for Answers<W> {
 }
 
 impl<W: Write> Answers<W> {
+    fn to(output: W) -> Self {
+        let waiting = Vec::new();
+        Answers(Arc::new(Mutex::new(Out { output, waiting })))
+    }
+
     fn send(&self, number: u32, answer: &Response) -> Result<(), FrameError> {
         let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match codec::write(&mut *out, number, answer) {
-            Err(error @ FrameError::TooLarge(_)) => {
-                codec::write(&mut *out, number, &refused(error))?;
-            }
-            result => result?,
+        out.add(number, answer)?;
+        out.flush()
+    }
+
+    /// The same, but it may wait for those that come after it.
+    fn add(&self, number: u32, answer: &Response) -> Result<(), FrameError> {
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        out.add(number, answer)?;
+        match out.waiting.len() < OUTPUT {
+            true => Ok(()),
+            false => out.flush(),
         }
-        out.flush()?;
+    }
+
+    fn flush(&self) -> Result<(), FrameError> {
+        let mut out = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        out.flush()
+    }
+}
+
+impl<W: Write> Out<W> {
+    fn add(&mut self, number: u32, answer: &Response) -> Result<(), FrameError> {
+        match codec::write(&mut self.waiting, number, answer) {
+            Err(error @ FrameError::TooLarge(_)) => {
+                codec::write(&mut self.waiting, number, &refused(error))
+            }
+            result => result,
+        }
+    }
+
+    fn flush(&mut self) -> Result<(), FrameError> {
+        if !self.waiting.is_empty() {
+            self.output.write_all(&self.waiting)?;
+            self.output.flush()?;
+            self.waiting.clear();
+        }
         Ok(())
     }
 }

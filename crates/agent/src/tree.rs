@@ -63,17 +63,32 @@ pub(crate) fn symlink(root: &str, path: &[u8], target: &[u8]) -> Result<(), Refu
         return Ok(());
     }
     let ((), temporary) = beside(&place.folder, |name| make_symlink(target, name)).at(&path)?;
-    into_place(&temporary.0, &path)
+    temporary.into_place(&path)
 }
 
 /// A name that goes away with this value, unless it was renamed.
 #[derive(Debug)]
-pub(crate) struct Temporary(pub(crate) PathBuf);
+pub(crate) struct Temporary(PathBuf);
+
+impl Temporary {
+    pub(crate) fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Renames it to `path`.
+    pub(crate) fn into_place(mut self, path: &Path) -> Result<(), Refusal> {
+        into_place(&self.0, path)?;
+        self.0.clear();
+        Ok(())
+    }
+}
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        // Usually it was renamed into place and nothing is left under this name.
-        let _ = fs::remove_file(&self.0);
+        if !self.0.as_os_str().is_empty() {
+            // It may be gone with its folder.
+            let _ = fs::remove_file(&self.0);
+        }
     }
 }
 
@@ -100,7 +115,7 @@ fn unused_name(folder: &Path) -> PathBuf {
 
 /// Renames `temporary` to `path`. A folder that is there is first renamed away, so that the
 /// path is absent only for a moment; if the new one cannot take its place, it comes back.
-pub(crate) fn into_place(temporary: &Path, path: &Path) -> Result<(), Refusal> {
+fn into_place(temporary: &Path, path: &Path) -> Result<(), Refusal> {
     match fs::rename(temporary, path) {
         Err(error) if error.kind() == IsADirectory => {}
         result => return result.at(path),

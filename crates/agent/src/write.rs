@@ -79,7 +79,7 @@ impl Writes {
             .write_all(piece.data)
             .at(&unfinished.place.path())?;
         if piece.last {
-            return finish(&unfinished, piece.mode);
+            return finish(unfinished, piece.mode);
         }
         self.open.insert(number, unfinished);
         Ok(())
@@ -103,15 +103,15 @@ fn begin(piece: &Piece<'_>) -> Result<Unfinished, Refusal> {
     })
 }
 
-fn finish(unfinished: &Unfinished, mode: u32) -> Result<(), Refusal> {
+fn finish(unfinished: Unfinished, mode: u32) -> Result<(), Refusal> {
     let path = unfinished.place.path();
-    keep_owner(&unfinished.file, &unfinished.temporary.0, &path)?;
+    keep_owner(&unfinished.file, unfinished.temporary.path(), &path)?;
     // After the owner, which takes bits away.
     unfinished
         .file
         .set_permissions(fs::Permissions::from_mode(mode & 0o777))
         .at(&path)?;
-    tree::into_place(&unfinished.temporary.0, &path)
+    unfinished.temporary.into_place(&path)
 }
 
 /// Gives the new file to the owner of the one that it replaces.

@@ -145,12 +145,22 @@ pub fn read<F: Frame>(input: &mut impl Read) -> Result<Option<(u32, F)>, FrameEr
         return Ok(None);
     }
     let length = checked_length(Reader(&prefix).u32()?)?;
-    let mut bytes = Vec::new();
+    // What is announced need not come: room is made for so much of it at once.
+    let mut bytes = Vec::with_capacity(length.min(512 << 10));
     input.by_ref().take(length as u64).read_to_end(&mut bytes)?;
     if bytes.len() < length {
         return Err(FrameError::Short);
     }
     decode(&bytes).map(Some)
+}
+
+/// Whether these bytes begin with a whole frame, so that reading it waits for nothing.
+#[must_use]
+pub fn holds_frame(bytes: &[u8]) -> bool {
+    let Some((prefix, rest)) = bytes.split_first_chunk::<4>() else {
+        return false;
+    };
+    usize::try_from(u32::from_le_bytes(*prefix)).is_ok_and(|length| rest.len() >= length)
 }
 
 fn checked_length(prefix: u32) -> Result<usize, FrameError> {
