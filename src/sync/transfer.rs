@@ -487,4 +487,6 @@ pub(super) fn problem_of(path: &Path, refused: Response) -> Problem {
 }
 
 #[cfg(test)]
+mod interleaved;
+#[cfg(test)]
 mod tests;
