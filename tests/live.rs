@@ -21,6 +21,8 @@ mod git;
 mod images;
 #[path = "live/large.rs"]
 mod large;
+#[path = "live/mirror.rs"]
+mod mirror;
 #[path = "live/proxied.rs"]
 mod proxied;
 #[path = "live/rules.rs"]

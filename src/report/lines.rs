@@ -170,6 +170,15 @@ impl Lines {
                 at,
                 details,
             } => checked(check, outcome == "ok", at, details, took),
+            NoticeEvent::Mirrored { count, paths } => {
+                let first = words::first(paths, *count);
+                vec![self.row(
+                    service,
+                    DIM,
+                    "mirror",
+                    &format!("removed {first}, not on the host"),
+                )]
+            }
             NoticeEvent::Compared {
                 compared,
                 changed,

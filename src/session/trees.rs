@@ -18,12 +18,31 @@ use crate::sync::reconcile::reconcile;
 use crate::sync::scan::{self, Tree};
 use crate::sync::transfer::{apply, apply_but_large};
 use crate::sync::verify::{self, Differs, Verified};
-use crate::sync::{Sent, SyncOutcome, archive};
+use crate::sync::{Sent, SyncOutcome, archive, mirror};
 
 /// A tree, and what of it is in the container.
 pub(crate) struct Planted {
+    rule: SyncRule,
     pub(super) tree: Tree,
     pub(super) sent: Sent,
+}
+
+impl Planted {
+    /// Removes what is to go because the host does not have it.
+    async fn mirror(&mut self, agent: &Agent, brought: &mut Brought) -> Result<(), SyncError> {
+        if !self.rule.mirror {
+            return Ok(());
+        }
+        let (tree, sent) = (&self.tree, &mut self.sent);
+        // What comes back is about to be on the host.
+        let kept = |path: &Path| self.rule.brings_back(path);
+        let swept = mirror::sweep(&agent.connection, tree, sent, kept).await?;
+        let gone = swept.changed.iter().map(|path| tree.from.join(path));
+        brought.mirrored.extend(gone);
+        brought.mirrored.sort();
+        brought.problems_of(&tree.from, swept.problems);
+        Ok(())
+    }
 }
 
 impl std::fmt::Debug for Planted {
@@ -67,6 +86,7 @@ impl Trees {
     /// With nothing seen of the container yet, but with what earlier sessions brought over.
     async fn plant(engine: Engine, rules: &Rules, service: &str, container: &str) -> Trees {
         let planted = |rule: &SyncRule| Planted {
+            rule: rule.clone(),
             tree: tree(rule),
             sent: Sent::default(),
         };
@@ -138,6 +158,7 @@ pub(super) async fn attach(
         Ok(Brought {
             unchanged,
             changed,
+            mirrored,
             problems,
             ..
         }) => {
@@ -145,6 +166,7 @@ pub(super) async fn attach(
                 transport: Transport::Agent,
                 compared: Some(unchanged + changed.len() + problems.len()),
                 changed,
+                mirrored,
                 problems,
                 owes_hooks: hooks::are_owed(&agent.container),
             };
@@ -172,7 +194,7 @@ pub(super) async fn attach_unseen(
 pub(super) async fn verify(agent: &Agent) -> Result<Verified, SyncError> {
     let trees = agent.trees.lock().await;
     let mut all = Verified::default();
-    for Planted { tree, sent } in &trees.planted {
+    for Planted { tree, sent, .. } in &trees.planted {
         let ours = trees.known.below(tree);
         let one = verify::verify(&agent.connection, tree, sent, &ours).await?;
         all.compared += one.compared;
@@ -195,12 +217,14 @@ async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
         known,
         root,
     } = &mut *trees;
-    for Planted { tree, sent } in planted {
+    for planted in planted {
+        let Planted { tree, sent, .. } = &mut *planted;
         let ours = known.below(tree);
         let outcome = reconcile(&agent.connection, tree, sent, &ours).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(sent.paths().map(|path| tree.from.join(path)));
         brought.add(&tree.from, outcome);
+        planted.mirror(agent, &mut brought).await?;
     }
     Ok(brought)
 }
@@ -263,6 +287,7 @@ async fn archive_only(
             transport: Transport::Archive,
             compared: None,
             changed: Vec::new(),
+            mirrored: Vec::new(),
             problems: Vec::new(),
             owes_hooks,
         },
@@ -286,7 +311,8 @@ async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError
         known,
         root,
     } = &mut *trees;
-    for Planted { tree, sent } in planted {
+    for planted in planted {
+        let Planted { tree, sent, .. } = &mut *planted;
         let mine: Vec<PathBuf> = paths
             .iter()
             .filter_map(|path| path.strip_prefix(&tree.from).ok().map(Path::to_owned))
@@ -299,6 +325,7 @@ async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(outcome.changed.iter().map(|path| tree.from.join(path)));
         brought.add(&tree.from, outcome);
+        planted.mirror(agent, &mut brought).await?;
     }
     Ok(brought)
 }
@@ -309,6 +336,7 @@ pub(super) struct Brought {
     bytes: u64,
     unchanged: usize,
     changed: Vec<PathBuf>,
+    mirrored: Vec<PathBuf>,
     problems: Vec<Problem>,
     large: Vec<PathBuf>,
 }
@@ -320,6 +348,7 @@ impl Brought {
             bytes: self.bytes,
             unchanged: self.unchanged,
             changed: self.changed,
+            mirrored: self.mirrored,
             problems: self.problems,
             large: self.large,
         })
@@ -330,18 +359,21 @@ impl Brought {
         self.unchanged += one.unchanged;
         self.changed
             .extend(one.changed.iter().map(|path| from.join(path)));
-        let told = one.problems.into_iter();
-        let told = told.map(|problem| Problem {
-            path: from.join(&problem.path),
-            message: problem.message,
-        });
-        self.problems.extend(told);
         for path in one.large.iter().map(|path| from.join(path)) {
             // Several trees may have the same file.
             if !self.large.contains(&path) {
                 self.large.push(path);
             }
         }
+        self.problems_of(from, one.problems);
+    }
+
+    fn problems_of(&mut self, from: &Path, problems: Vec<crate::sync::Problem>) {
+        let told = problems.into_iter().map(|problem| Problem {
+            path: from.join(&problem.path),
+            message: problem.message,
+        });
+        self.problems.extend(told);
     }
 }
 

@@ -148,6 +148,8 @@ pub enum Outcome {
         compared: Option<usize>,
         /// Paths (absolute, on the host) that had to be brought over.
         changed: Vec<PathBuf>,
+        /// What `mirror` has removed, because the host does not have it.
+        mirrored: Vec<PathBuf>,
         /// What could not be brought over.
         problems: Vec<Problem>,
         /// Commands of the last start that devrun made of it are not known to have ended well.
@@ -220,6 +222,8 @@ pub struct Synced {
     pub unchanged: usize,
     /// Of the paths asked for, those that really differed (absolute, on the host).
     pub changed: Vec<PathBuf>,
+    /// What `mirror` has removed, because the host does not have it.
+    pub mirrored: Vec<PathBuf>,
     /// What was refused.
     pub problems: Vec<Problem>,
     /// Large files that were not sent, so that nothing waits for them.

@@ -94,6 +94,13 @@ pub enum NoticeEvent {
         /// How many could not be brought over.
         refused: usize,
     },
+    /// `mirror` has removed what the host does not have.
+    Mirrored {
+        /// How many.
+        count: usize,
+        /// The first of them, as if they were on the host, relative to the Stackfile.
+        paths: Vec<String>,
+    },
     /// An update is over.
     UpdateDone {
         /// `ok`, `incomplete` (some paths could not be brought over) or `failed`.

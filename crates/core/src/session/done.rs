@@ -172,9 +172,11 @@ impl Session {
                 transport,
                 compared,
                 changed,
+                mirrored,
                 problems,
                 owes_hooks,
             } => {
+                self.note_mirrored(name, None, &mirrored);
                 self.note_unsynced(name, None, &problems);
                 self.note_compared(name, compared, &changed, problems.len());
                 self.on_attached(name, transport, &changed);

@@ -171,6 +171,7 @@ impl Session {
                 bytes: synced.bytes,
             },
         );
+        self.note_mirrored(name, cause, &synced.mirrored);
         let asked = self.machines.get(name).map(|it| it.planned.clone());
         self.note_unsynced(name, asked.as_deref(), &synced.problems);
         let complete = synced.problems.is_empty();
@@ -301,6 +302,18 @@ impl Session {
                 bytes: 0,
             },
         );
+    }
+
+    /// What was removed by `mirror` asks for nothing: a process that makes it at each start would be
+    /// restarted for ever.
+    pub(super) fn note_mirrored(&mut self, name: &str, cause: Option<u64>, paths: &[PathBuf]) {
+        let count = paths.len();
+        if count == 0 {
+            return;
+        }
+        let told = paths.iter().take(PATHS_TOLD);
+        let paths = told.map(|path| self.shown_path(path)).collect();
+        self.notice(Some(name), cause, NoticeEvent::Mirrored { count, paths });
     }
 
     /// Says what a comparison has found.

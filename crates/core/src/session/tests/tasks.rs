@@ -259,6 +259,7 @@ impl World {
                 Outcome::Attached {
                     transport: Transport::Agent,
                     compared: Some(0),
+                    mirrored: Vec::new(),
                     changed: synced.changed,
                     problems: vec![],
                     owes_hooks: false,
