@@ -18,6 +18,7 @@ cargo xtask test [FILTER…]    engine and base images made ready, then the whol
 cargo xtask images            base images made ready
 cargo xtask images --remove   stand-ins removed; pulled images stay
 cargo xtask bench start       devrun beside Docker Compose, in one run (--quick: two rounds)
+cargo xtask bench sync        a save until it is live, beside Docker Compose (--only ROW, --quick)
 cargo xtask bench idle        what a session costs while nothing happens (--quick: 20 s of it)
 cargo xtask fuzz [TARGET…]    what reads input from outside meets any input (--seconds N: 20 each)
 cargo xtask tidy              sizes, imports, dependencies";

@@ -5,9 +5,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use super::Error;
 use super::figures::Figures;
-use super::limit::side;
+use super::{Error, pause, side};
 use crate::run::{self, say};
 
 const STACK: &str = "devrun-bench-idle";
@@ -27,7 +26,7 @@ const CALM: Duration = Duration::from_secs(15);
 const WHILE: Duration = Duration::from_secs(60);
 const QUICK_WHILE: Duration = Duration::from_secs(20);
 /// `USER_HZ`, in which the kernel counts times for programs on every platform that Linux runs on.
-const TICKS_PER_SECOND: f64 = 100.0;
+pub(super) const TICKS_PER_SECOND: f64 = 100.0;
 
 pub(super) fn run(devrun: &Path, quick: bool) -> Result<Figures, Error> {
     let watched = if quick { QUICK_WHILE } else { WHILE };
@@ -42,9 +41,9 @@ fn measure(devrun: &Path, watched: Duration) -> Result<Figures, Error> {
     let status = command(devrun, &["status", "--format", "json"])?;
     let pid = number_after(&status, "\"pid\":")
         .ok_or_else(|| side("devrun", &format!("no session in {status}")))?;
-    pass(CALM);
+    pause(CALM);
     let (own, engine) = (ticks(pid), engine_ticks());
-    pass(watched);
+    pause(watched);
     let share = |ticks: u64| {
         #[expect(clippy::cast_precision_loss, reason = "a share for people")]
         let seconds = ticks as f64 / TICKS_PER_SECOND;
@@ -59,17 +58,17 @@ fn measure(devrun: &Path, watched: Duration) -> Result<Figures, Error> {
         watched.as_secs()
     ));
     let mut figures = Figures::default();
+    figures.table(&["a minute of the example, ready", "processor", "memory"]);
+    figures.cells(&[
+        "devrun",
+        &format!("{own:.2} % of a core"),
+        &format!("{resident:.1} MB"),
+    ]);
+    let engines = format!("{engine:.1} % of a core");
+    figures.cells(&["the engine with its health checks", &engines, ""]);
     figures.at_most("idle.cpu_percent", own, 0.5);
     figures.at_most("idle.resident_mb", resident, 40.0);
     Ok(figures)
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the time itself is what is measured"
-)]
-fn pass(time: Duration) {
-    std::thread::sleep(time);
 }
 
 fn command(devrun: &Path, arguments: &[&str]) -> Result<String, Error> {
@@ -94,7 +93,7 @@ fn number_after(text: &str, word: &str) -> Option<u32> {
 }
 
 /// What a process and its ended children have used; 0 of one that is gone.
-fn ticks(pid: u32) -> u64 {
+pub(super) fn ticks(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     // Behind the name, which may hold anything: state, …, utime, stime, cutime, cstime.
     let Some((_, fields)) = stat.rsplit_once(')') else {
@@ -119,7 +118,7 @@ fn engine_ticks() -> u64 {
         .sum()
 }
 
-fn resident_megabytes(pid: u32) -> f64 {
+pub(super) fn resident_megabytes(pid: u32) -> f64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let kilobytes = status
         .lines()

@@ -1,10 +1,9 @@
 //! The limit for starting the five services: plain calls of the engine's own client in the same
 //! order, each service asked every 10 ms.
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::Error;
+use super::{Error, docker, pause, side};
 
 const DB: &str = "exec setpriv --reuid=postgres --regid=postgres --clear-groups sh -c 'initdb -D /tmp/d >/dev/null && exec postgres -D /tmp/d'";
 const BACKEND: &str = "mkdir -p /srv/api/v1/health && cd /srv && echo ok > api/v1/health/index.html && exec python3 -m http.server 8000";
@@ -32,7 +31,7 @@ pub(super) fn start() -> Result<f64, Error> {
     )?;
     create("proxy", &["-p", "127.0.0.1:18979:80"], &["sh", "-c", PROXY])?;
     std::thread::scope(|scope| {
-        let redis = scope.spawn(|| docker(&["start", "devrun-bench-limit-redis"]));
+        let redis = scope.spawn(|| docker(&["start", "devrun-bench-limit-redis"]).map(drop));
         docker(&["start", "devrun-bench-limit-db"])?;
         redis
             .join()
@@ -76,7 +75,7 @@ fn create(name: &str, options: &[&str], command: &[&str]) -> Result<(), Error> {
     arguments.extend(options);
     arguments.push("devrun-bench-fat");
     arguments.extend(command);
-    docker(&arguments)
+    docker(&arguments).map(drop)
 }
 
 fn wait(name: &str, probe: &[&str]) -> Result<(), Error> {
@@ -88,17 +87,9 @@ fn wait(name: &str, probe: &[&str]) -> Result<(), Error> {
         if Instant::now() > end {
             return Err(side("the limit", &format!("{name} did not answer")));
         }
-        pause();
+        pause(Duration::from_millis(10));
     }
     Ok(())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the limit is defined as asking every 10 ms"
-)]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(10));
 }
 
 fn remove() {
@@ -107,20 +98,4 @@ fn remove() {
         let _ = docker(&["rm", "-f", "-v", &format!("devrun-bench-limit-{name}")]);
     }
     let _ = docker(&["network", "rm", NETWORK]);
-}
-
-fn docker(arguments: &[&str]) -> Result<(), Error> {
-    let output = Command::new("docker").args(arguments).output();
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(side("docker", &String::from_utf8_lossy(&output.stderr))),
-        Err(error) => Err(side("docker", &error.to_string())),
-    }
-}
-
-pub(super) fn side(side: &str, output: &str) -> Error {
-    Error::Side {
-        side: side.to_owned(),
-        output: output.trim().to_owned(),
-    }
 }

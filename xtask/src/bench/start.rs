@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use super::Error;
 use super::figures::Figures;
-use super::limit::{self, side};
+use super::{Error, limit, side};
 use crate::{Failure, run};
 
 const IMAGE: &str = "devrun-bench-fat";
@@ -74,7 +73,8 @@ fn figures(
     devrun: &Path,
 ) -> Figures {
     let mut figures = Figures::default();
-    let row = Figures::row;
+    figures.table(&["five services", "median", "spread"]);
+    let mut row = |name: &str, times: &[f64]| figures.row(name, times);
     let first = row("devrun up -d, images present", &ours.first);
     let peer = row("compose up -d --wait, interval 5 s", &theirs.first);
     let by_hand = row("compose up -d --wait, interval 500 ms", &tuned.first);
