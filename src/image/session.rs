@@ -87,9 +87,9 @@ impl Session {
             .add_service(SecretsServer::new(offers.secrets))
             .add_service(SshServer::new(offers.agents));
         tasks.spawn(async move {
-            // The build itself fails when its session is gone, and says so.
+            // Windows of a fixed size: with adaptive ones an engine gives the session up now and
+            // then while it asks for hundreds of files. The build fails then, and says so.
             let _ = http2::Builder::new(TokioExecutor::new())
-                .adaptive_window(true)
                 .serve_connection(turned, TowerToHyperService::new(services.prepare()))
                 .await;
         });
