@@ -275,8 +275,12 @@ impl Driver {
             WatchEvent::Overflow => true,
             WatchEvent::Ready { .. } | WatchEvent::Lost { .. } | WatchEvent::Polled { .. } => false,
         };
-        let caught_up =
-            matches!(&event, WatchEvent::Changed { paths } if paths.contains(&self.mark));
+        // The mark may be among what was lost; whatever it marked is compared again.
+        let caught_up = match &event {
+            WatchEvent::Changed { paths } => paths.contains(&self.mark),
+            WatchEvent::Overflow => true,
+            _ => false,
+        };
         if again {
             self.reload();
         }

@@ -95,7 +95,7 @@ fn status_of_view(service: &Service, view: &ServiceView, since: OffsetDateTime) 
         }),
         state: match (view.pending, view.transport) {
             (0, Some(_)) => "live",
-            (0, None) => "verifying",
+            (_, None) if view.state == State::Ready => "verifying",
             _ => "pending",
         }
         .to_owned(),

@@ -67,6 +67,17 @@ impl Batch {
         );
     }
 
+    /// It is told no earlier than all that is known by now.
+    pub(super) fn last(&mut self, path: PathBuf) {
+        self.waiting.remove(&path);
+        match self.waiting.values().map(|wait| wait.due).max() {
+            Some(due) => {
+                self.waiting.insert(path, Wait { first: due, due });
+            }
+            None => self.whole(path),
+        }
+    }
+
     /// What has waited long enough becomes ready.
     pub(super) fn settle(&mut self, now: Instant) {
         let due = self.waiting.extract_if(.., |_, wait| wait.due <= now);
@@ -148,6 +159,20 @@ mod tests {
         }
         batch.writing("log".into(), start + Duration::from_millis(999));
         assert_eq!(told(&mut batch, start + Duration::from_secs(1)), ["log"]);
+    }
+
+    #[test]
+    fn a_mark_comes_after_what_is_looked_at_later() {
+        let now = Instant::now();
+        let mut batch = Batch::default();
+        batch.last("mark".into());
+        assert_eq!(told(&mut batch, now), ["mark"]);
+        batch.gone("away".into(), now);
+        batch.writing("torn".into(), now);
+        batch.last("mark".into());
+        batch.last("mark".into());
+        assert_eq!(told(&mut batch, now + SETTLE), ["torn"]);
+        assert_eq!(told(&mut batch, now + GONE), ["away", "mark"]);
     }
 
     #[test]

@@ -81,6 +81,12 @@ impl Places {
         names
     }
 
+    /// Whether a file that is told means nothing to the rules: whoever asked for it wants to know
+    /// how far the news have come.
+    pub(super) fn is_mark(&self, given: &Path) -> bool {
+        !self.rules.concerns(given, false)
+    }
+
     fn names(&self, real: &Path) -> Vec<PathBuf> {
         if self.all.iter().all(|place| place.given == place.real) {
             return vec![real.to_path_buf()];

@@ -385,7 +385,12 @@ impl Tree {
         {
             names.insert(name.to_owned());
         }
-        told.into_iter().for_each(|name| put(batch, name));
+        for name in told {
+            match self.places.is_mark(&name) {
+                true => batch.last(name),
+                false => put(batch, name),
+            }
+        }
     }
 
     fn gone(&mut self, path: &Path, now: Instant, batch: &mut Batch) {

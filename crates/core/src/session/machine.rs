@@ -433,7 +433,12 @@ impl Machine {
 
     /// Its trees are to be compared again, which would bring over what differs.
     pub(crate) fn comparison_waits(&self) -> bool {
-        self.is_attended() && self.ready && self.attached.is_none() && !self.compare_asked
+        self.is_attended() && self.is_unsure() && !self.compare_asked
+    }
+
+    /// It serves, and whether it has all that was saved is only being found out.
+    fn is_unsure(&self) -> bool {
+        self.running() && self.ready && self.attached.is_none()
     }
 
     /// Saves wait for somebody to say so.
@@ -464,7 +469,7 @@ impl Machine {
         if self.wanted != Wanted::Run {
             return 0;
         }
-        let under_way = self.update.is_some() || !self.follow.is_empty() || self.comparison_waits();
+        let under_way = self.update.is_some() || !self.follow.is_empty() || self.is_unsure();
         self.pending.len().max(usize::from(under_way)) + self.large.count()
     }
 

@@ -365,7 +365,13 @@ fn after_lost_events_everything_is_compared_even_what_is_under_way() {
             "attach entry-1"
         ]
     );
+    let unsure = |bench: &Bench| {
+        let services = bench.session.view().services;
+        services.iter().filter(|it| it.pending > 0).count()
+    };
+    assert_eq!(unsure(&bench), 3, "called live before it is known to be");
     bench.finish();
+    assert_eq!(unsure(&bench), 0);
     assert!(bench.session.view().settled);
     let heard = bench.heard();
     assert!(
