@@ -20,6 +20,7 @@ pub(crate) mod scan;
 mod sent;
 pub(crate) mod transfer;
 pub(crate) mod verify;
+mod writers;
 
 #[cfg(test)]
 mod test_agent;

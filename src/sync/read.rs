@@ -1,12 +1,12 @@
 //! Reads the host ahead of whoever sends: several files at once, in the order asked for.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::scan::{self, OnHost};
+use super::scan::OnHost;
 
 /// Paths that are read in one go. At most [`scan::SMALL`] bytes of each are held, so that all
 /// that is read ahead stays below some megabytes.
@@ -17,6 +17,9 @@ const READERS: usize = 2;
 /// A path (relative to the source) and what lies there.
 pub(super) type Look = (PathBuf, io::Result<OnHost>);
 
+/// How it is looked at.
+pub(super) type LookAt = fn(&Path) -> io::Result<OnHost>;
+
 /// Looks that come one portion after the other.
 pub(super) struct Ahead {
     /// One a reader; portions come from them in turn.
@@ -25,8 +28,8 @@ pub(super) struct Ahead {
 }
 
 impl Ahead {
-    /// Begins to read at once.
-    pub(super) fn of(from: PathBuf, paths: Vec<PathBuf>) -> Ahead {
+    /// Begins to read at once, by that way of looking at a path.
+    pub(super) fn of(from: PathBuf, paths: Vec<PathBuf>, look: LookAt) -> Ahead {
         let count = if paths.len() > TOGETHER { READERS } else { 1 };
         let shared = Arc::new((from, paths));
         let reader = |number: usize| {
@@ -36,7 +39,7 @@ impl Ahead {
             tokio::task::spawn_blocking(move || {
                 let (from, paths) = &*shared;
                 for portion in paths.chunks(TOGETHER).skip(number).step_by(count) {
-                    let look = |path: &PathBuf| (path.clone(), scan::look(&from.join(path)));
+                    let look = |path: &PathBuf| (path.clone(), look(&from.join(path)));
                     // Nobody may want to know any more.
                     if sender
                         .blocking_send(portion.iter().map(look).collect())
@@ -80,7 +83,11 @@ mod tests {
             )
             .unwrap();
         }
-        let mut ahead = Ahead::of(folder.path().to_owned(), paths.clone());
+        let mut ahead = Ahead::of(
+            folder.path().to_owned(),
+            paths.clone(),
+            crate::sync::scan::look,
+        );
         let mut came = Vec::new();
         while let Some(looks) = ahead.next().await {
             for (path, look) in looks {

@@ -1,20 +1,27 @@
 //! The host's side: what is there, and how it is read.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use devrun_wire::Hasher;
+use rustix::fs::OFlags;
+use rustix::io::Errno;
 
 use super::Problem;
+use super::writers::Writers;
 
 /// How much of a file goes in one frame. What is small waits behind a frame at most.
 pub(crate) const PIECE: usize = 256 << 10;
 /// A file up to this size is read whole before it is sent.
 pub(crate) const SMALL: usize = 64 << 10;
+
+/// What somebody has open is whole if nothing was written for so long.
+const AT_REST: Duration = Duration::from_millis(20);
 
 /// Whether a path (relative to the source; true for folders) takes part. A folder that does
 /// not is not entered.
@@ -118,10 +125,24 @@ impl std::fmt::Debug for Reading {
 }
 
 impl Reading {
-    /// Opens a regular file; blocks.
+    /// Opens a regular file; blocks. What is no such file any more is invalid input.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let stamp = Stamp::of(&file.metadata()?);
+        // What may lie there by now is neither followed nor waited for.
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+        let opened = OpenOptions::new()
+            .read(true)
+            .custom_flags(flags.cast_signed())
+            .open(path);
+        let is_link = |error: &io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
+        let file = match opened {
+            Err(error) if is_link(&error) => return Err(ErrorKind::InvalidInput.into()),
+            opened => opened?,
+        };
+        let found = file.metadata()?;
+        if !found.is_file() {
+            return Err(ErrorKind::InvalidInput.into());
+        }
+        let stamp = Stamp::of(&found);
         Ok(Reading {
             file,
             stamp,
@@ -165,14 +186,38 @@ impl Reading {
         self.read
     }
 
-    /// Whether what was read is what one moment's file held, as far as can be told. Blocks.
+    /// Whether what was read is what one moment's file held, as far as can be told, and not what
+    /// somebody is about to complete. Blocks.
     pub(crate) fn is_whole(&self) -> io::Result<bool> {
+        // Held until the file was looked at: nobody begins to write in between.
+        let writers = Writers::of(&self.file);
+        Ok(self.is_one()? && (!matches!(writers, Writers::Some) || self.is_at_rest()?))
+    }
+
+    /// Whether what was read is what one moment's file held, as far as can be told.
+    fn is_one(&self) -> io::Result<bool> {
         Ok(self.read == self.stamp.size && Stamp::of(&self.file.metadata()?) == self.stamp)
+    }
+
+    /// Who has it open and does not write any more may keep it so for days.
+    fn is_at_rest(&self) -> io::Result<bool> {
+        let age = self.file.metadata()?.modified()?.elapsed();
+        Ok(age.is_ok_and(|age| age >= AT_REST))
     }
 }
 
 /// What is at a path of the host; blocks.
 pub(crate) fn look(path: &Path) -> io::Result<OnHost> {
+    look_at(path, false)
+}
+
+/// As [`look`], for what was looked at often enough: who writes without an end, as to a log, is
+/// not waited for.
+pub(super) fn look_at_restless(path: &Path) -> io::Result<OnHost> {
+    look_at(path, true)
+}
+
+fn look_at(path: &Path, restless: bool) -> io::Result<OnHost> {
     let found = match fs::symlink_metadata(path) {
         Err(error) if is_absence(&error) => return Ok(OnHost::Absent),
         found => found?,
@@ -184,7 +229,7 @@ pub(crate) fn look(path: &Path) -> io::Result<OnHost> {
     } else if found.is_symlink() {
         fs::read_link(path).map(|target| OnHost::Symlink(target.as_os_str().as_bytes().to_vec()))
     } else if found.is_file() {
-        read(path)
+        read(path, restless)
     } else {
         Ok(OnHost::Special)
     };
@@ -196,13 +241,17 @@ pub(crate) fn look(path: &Path) -> io::Result<OnHost> {
     }
 }
 
-fn read(path: &Path) -> io::Result<OnHost> {
+fn read(path: &Path, restless: bool) -> io::Result<OnHost> {
     let mut reading = Reading::open(path)?;
     if reading.stamp.size > SMALL as u64 {
         return Ok(OnHost::Big(reading));
     }
     let content = reading.piece()?;
-    if !reading.is_whole()? {
+    let complete = match restless {
+        true => reading.is_one()?,
+        false => reading.is_whole()?,
+    };
+    if !complete {
         return Ok(OnHost::Changing);
     }
     Ok(OnHost::Small {

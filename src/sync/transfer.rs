@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::clock::Clock;
 use super::connection::{AgentConnection, Answer, SyncError};
 use super::large::{self, LARGE, Streamed};
-use super::read::Ahead;
+use super::read::{Ahead, LookAt};
 use super::scan::{self, Known, OnHost, Tree, blocking};
 use super::{Problem, Sent, SyncOutcome};
 
@@ -133,8 +133,8 @@ impl<'a> Transfer<'a> {
     ) -> Result<(), SyncError> {
         paths.sort();
         paths.dedup();
-        let mut rest = self.visit(paths, folders).await?;
-        for _ in 1..LOOKS {
+        let mut rest = self.visit(paths, folders, scan::look).await?;
+        for number in 1..LOOKS {
             if rest.absent.is_empty() && rest.changing.is_empty() {
                 return Ok(());
             }
@@ -143,7 +143,11 @@ impl<'a> Transfer<'a> {
             let mut again = mem::take(&mut rest.changing);
             again.extend_from_slice(&absent);
             again.sort();
-            rest = self.visit(again, folders).await?;
+            let look = match number + 1 == LOOKS {
+                true => scan::look_at_restless,
+                false => scan::look,
+            };
+            rest = self.visit(again, folders, look).await?;
             // Absent twice is absent.
             let absent: HashSet<PathBuf> = absent.into_iter().collect();
             let gone: Vec<PathBuf> = rest
@@ -159,12 +163,17 @@ impl<'a> Transfer<'a> {
     }
 
     /// Looks at paths and brings over what is there.
-    async fn visit(&mut self, paths: Vec<PathBuf>, folders: Folders) -> Result<Rest, SyncError> {
+    async fn visit(
+        &mut self,
+        paths: Vec<PathBuf>,
+        folders: Folders,
+        look: LookAt,
+    ) -> Result<Rest, SyncError> {
         let named = match folders {
             Folders::WithContent => paths.clone(),
             Folders::Alone => Vec::new(),
         };
-        let mut rest = self.visit_each(paths).await?;
+        let mut rest = self.visit_each(paths, look).await?;
         let tops = match folders {
             Folders::WithContent => outermost(mem::take(&mut rest.folders)),
             Folders::Alone => Vec::new(),
@@ -194,7 +203,7 @@ impl<'a> Transfer<'a> {
             Ok((mut found, problems, gone)) => {
                 self.outcome.problems.extend(problems);
                 found.retain(|path| named.binary_search(path).is_err());
-                let more = self.visit_each(found).await?;
+                let more = self.visit_each(found, look).await?;
                 rest.changing.extend(more.changing);
                 rest.absent.extend(more.absent);
                 rest.absent.extend(gone);
@@ -210,12 +219,12 @@ impl<'a> Transfer<'a> {
     }
 
     /// Brings these paths over, folders without what is in them.
-    async fn visit_each(&mut self, paths: Vec<PathBuf>) -> Result<Rest, SyncError> {
+    async fn visit_each(&mut self, paths: Vec<PathBuf>, look: LookAt) -> Result<Rest, SyncError> {
         let mut rest = Rest::default();
         if paths.is_empty() {
             return Ok(rest);
         }
-        let mut ahead = Ahead::of(self.tree.from.clone(), paths);
+        let mut ahead = Ahead::of(self.tree.from.clone(), paths, look);
         loop {
             let waits = Instant::now();
             let looks = ahead.next().await;

@@ -291,3 +291,47 @@ async fn a_file_that_changes_all_the_time_is_never_seen_torn() {
     bring(&agent, &mut sent, paths(["x"])).await;
     assert_eq!(agent.content("x").unwrap(), fs::read(&path).unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_its_writer_has_not_closed_is_waited_for() {
+    let (agent, mut sent) = (TestAgent::start().await, Sent::default());
+    agent.save("x", "the old one");
+    bring(&agent, &mut sent, paths(["x"])).await;
+    let mut writer = fs::File::create(agent.from("x")).unwrap();
+    let brought = bring(&agent, &mut sent, paths(["x"]));
+    // Truncated when it is looked at first, and complete before it is looked at again.
+    let written = std::thread::spawn(move || {
+        use std::io::Write as _;
+        writer.write_all(b"the new one").unwrap();
+        writer
+    });
+    assert_eq!(brought.await.problems, []);
+    assert_eq!(agent.content("x").unwrap(), b"the new one");
+    // Who keeps it open without writing is not waited for.
+    let mut writer = written.join().unwrap();
+    std::io::Write::write_all(&mut writer, b" and more").unwrap();
+    assert_eq!(bring(&agent, &mut sent, paths(["x"])).await.problems, []);
+    assert_eq!(agent.content("x").unwrap(), b"the new one and more");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_is_written_without_a_pause_is_not_waited_for_for_ever() {
+    use std::io::Write as _;
+    let (agent, mut sent) = (TestAgent::start().await, Sent::default());
+    let over = Arc::new(AtomicBool::new(false));
+    let (stop, path) = (Arc::clone(&over), agent.from("log"));
+    let writer = std::thread::spawn(move || {
+        let mut log = fs::File::create(path).unwrap();
+        while !stop.load(Ordering::Relaxed) {
+            writeln!(log, "a line").unwrap();
+            std::thread::park_timeout(std::time::Duration::from_millis(4));
+        }
+    });
+    let mut brought = 0;
+    for _ in 0..5 {
+        brought += bring(&agent, &mut sent, paths(["log"])).await.files;
+    }
+    over.store(true, Ordering::Relaxed);
+    writer.join().unwrap();
+    assert!(brought > 0, "it never arrives");
+}
