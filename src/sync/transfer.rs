@@ -399,6 +399,17 @@ impl<'a> Transfer<'a> {
         what: Operation,
         answer: Answer,
     ) -> Result<(), SyncError> {
+        if matches!(what, Operation::Write { .. }) {
+            // A folder that it replaces goes with all that was in it.
+            for below in self
+                .sent
+                .at_and_below(&path)
+                .into_iter()
+                .skip_while(|it| *it == path)
+            {
+                self.sent.insert(&below, Known::Unsure);
+            }
+        }
         let before = match becomes {
             Some(known) => self.sent.insert(&path, known),
             None => self.sent.remove(&path),

@@ -169,6 +169,26 @@ async fn file_folder_and_symlink_take_each_others_place() {
 }
 
 #[tokio::test]
+async fn what_a_folder_had_comes_back_with_it_after_a_file_had_its_place() {
+    let (agent, mut sent) = (TestAgent::start().await, Sent::default());
+    let save = || {
+        agent.save("x/y/z", "the same");
+        fs::create_dir(agent.from("x/empty")).unwrap();
+    };
+    save();
+    bring(&agent, &mut sent, paths(["x"])).await;
+    fs::remove_dir_all(agent.from("x")).unwrap();
+    agent.save("x", "a file for a moment");
+    // Nobody says what was below: when it would be looked at, it is back.
+    bring(&agent, &mut sent, paths(["x"])).await;
+    fs::remove_file(agent.from("x")).unwrap();
+    save();
+    bring(&agent, &mut sent, paths(["x", "x/empty", "x/y/z"])).await;
+    assert_eq!(agent.content("x/y/z").unwrap(), b"the same");
+    assert!(agent.to("x/empty").is_dir());
+}
+
+#[tokio::test]
 async fn large_files_arrive_whole_and_are_not_sent_twice() {
     let (agent, mut sent) = (TestAgent::start().await, Sent::default());
     for size in [PIECE, PIECE + 1, 2 * PIECE, 30 * PIECE + 12_345] {
