@@ -107,7 +107,7 @@ impl OneFile<'_> {
     }
 
     fn lies_in(&self, planted: &Planted) -> bool {
-        planted.tree.from == self.tree.from && planted.tree.to == self.tree.to
+        planted.tree.is(self.tree)
     }
 
     /// What the container's user may not write, root perhaps may.

@@ -121,10 +121,15 @@ pub(super) fn remember_image(rules: &Rules, service: &str, image: &str) {
 }
 
 fn tree(rule: &SyncRule) -> Tree {
-    let own = rule.clone();
+    let (own, folders) = (rule.clone(), rule.clone());
+    let file = rule.file.as_ref();
     Tree {
         from: rule.from.clone(),
         to: rule.to.clone(),
+        makes: Arc::new(move |path: &Path| folders.wants(path, true)),
+        file: file.map(|file| (file.outside.clone(), file.inside.clone())),
+        owner: rule.owner.map(|owner| (owner.uid, owner.gid)),
+        mode: rule.mode,
         filter: Arc::new(move |path: &Path, is_dir: bool| {
             if is_dir {
                 own.enters(path)
@@ -400,7 +405,7 @@ pub(super) async fn push(
         });
         let packed = scan::blocking(move || {
             let paths = wanted.unwrap_or_else(|| scan::list(&tree, Path::new("")).0);
-            let tar = archive::tar_of(&tree.from, &paths, &tree.to, owner)?;
+            let tar = archive::tar_of(&tree, &paths, owner)?;
             let absolute = paths
                 .iter()
                 .map(|path| tree.from.join(path))

@@ -1,32 +1,35 @@
 //! Changes as a tar, for the engine's archive call: into containers that do not run.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use tar::{Builder, EntryType, Header};
 
-use super::scan::{OnHost, PIECE, Reading, look};
+use super::scan::{OnHost, PIECE, Reading, Tree};
 
 /// How often a file that changes while it is read is read.
 const TRIES: usize = 5;
 
-/// A tar of these paths (relative to `from`), to be unpacked at `/`, where they lie below `to`.
-/// Folders are in it only where they are named, so that owner and mode of `to` and of all
-/// above it stay. What is absent on the host is left out. Files belong to `owner`, else to
-/// root. Blocks; the tar lies in a file without a name, read position at its start.
+/// A tar of these paths (relative to the source), to be unpacked at `/`, where they lie below the
+/// target. Folders are in it only where they are named, so that owner and mode of the target and
+/// of all above it stay. What is absent on the host is left out. Files belong to whom the tree
+/// says, else to `owner`, else to root. Blocks; the tar lies in a file without a name, read
+/// position at its start.
 pub(crate) fn tar_of(
-    from: &Path,
+    tree: &Tree,
     paths: &[PathBuf],
-    to: &str,
     owner: Option<(u64, u64)>,
 ) -> io::Result<File> {
     let mut tar = Builder::new(tempfile::tempfile()?);
-    let to = Path::new(to.trim_start_matches('/'));
+    let to = Path::new(tree.to.trim_start_matches('/'));
+    let own = tree.owner.map(|(uid, gid)| (uid.into(), gid.into()));
     for path in paths {
-        let name = to.join(path);
-        add(&mut tar, &from.join(path), &name, owner).map_err(|error| {
+        let name = to.join(OsStr::from_bytes(&tree.inside(path)));
+        add(&mut tar, tree, path, &name, own.or(owner)).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", path.display()))
         })?;
     }
@@ -37,13 +40,14 @@ pub(crate) fn tar_of(
 
 fn add(
     tar: &mut Builder<File>,
+    tree: &Tree,
     path: &Path,
     name: &Path,
     owner: Option<(u64, u64)>,
 ) -> io::Result<()> {
     for _ in 0..TRIES {
-        let mut header = header(path, owner);
-        match look(path)? {
+        let mut header = header(&tree.from.join(path), owner);
+        match tree.look(path)? {
             OnHost::Absent | OnHost::Special => return Ok(()),
             OnHost::Changing => {}
             OnHost::Folder { mode } => {
@@ -52,10 +56,9 @@ fn add(
                 return tar.append_data(&mut header, name, io::empty());
             }
             OnHost::Symlink(target) => {
-                use std::os::unix::ffi::OsStrExt as _;
                 header.set_entry_type(EntryType::Symlink);
                 header.set_mode(0o777);
-                let target = Path::new(std::ffi::OsStr::from_bytes(&target));
+                let target = Path::new(OsStr::from_bytes(&target));
                 return tar.append_link(&mut header, name, target);
             }
             OnHost::Small { mode, content, .. } => {

@@ -1,8 +1,9 @@
 //! The host's end of the conversation with an agent: many requests under way, answers matched
 //! by number.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,8 @@ use devrun_wire::frames::{Request, Response, VERSION};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::time::Instant;
+
+use super::scan::Tree;
 
 /// Bytes that wait for the connection to take them. A small file waits behind so much of a large
 /// one at most.
@@ -58,7 +61,12 @@ pub(crate) struct AgentConnection {
     frames: mpsc::UnboundedSender<Frame>,
     room: Arc<Semaphore>,
     shared: Arc<Shared>,
+    /// Targets, and single files in them, whose owner the agent knows.
+    owners: Arc<Mutex<HashSet<Place>>>,
 }
+
+/// A target, and a path below it; an empty one is all of it.
+type Place = (String, Vec<u8>);
 
 /// A frame that waits to be written, and the room that it takes meanwhile.
 #[derive(Debug)]
@@ -114,6 +122,7 @@ impl AgentConnection {
             frames,
             room: Arc::new(Semaphore::new(ROOM)),
             shared,
+            owners: Arc::default(),
         };
         match connection
             .request(Request::Hello { version: VERSION })
@@ -135,6 +144,29 @@ impl AgentConnection {
             Response::Refused { message, .. } => Err(SyncError::NotAnAgent(message)),
             other => Err(SyncError::NotAnAgent(format!("it answered {other:?}"))),
         }
+    }
+
+    /// Tells the agent to whom belongs what the tree brings, if that is not its own user; once.
+    pub(super) async fn say_owner(&self, tree: &Tree) -> Result<(), SyncError> {
+        let Some((uid, gid)) = tree.owner else {
+            return Ok(());
+        };
+        let file = tree.file.as_ref();
+        let path = file.map_or_else(Vec::new, |(outside, _)| tree.inside(Path::new(outside)));
+        let is_new = {
+            let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+            owners.insert((tree.to.clone(), path.clone()))
+        };
+        if is_new {
+            let request = Request::Owner {
+                root: tree.to.clone(),
+                path,
+                uid,
+                gid,
+            };
+            self.send(&request).await?.await?;
+        }
+        Ok(())
     }
 
     /// Asks, and waits for the answer. Dropping the future does not disturb other requests.

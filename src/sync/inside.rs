@@ -1,6 +1,7 @@
 //! What the container has: folders listed, level by level.
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use devrun_wire::frames::{Item, Kind, Request, Response};
 
 use super::Problem;
 use super::connection::{AgentConnection, SyncError};
-use super::transfer::{bytes_of, problem_of};
+use super::transfer::problem_of;
 
 /// Folders that are asked for at a time.
 const FOLDERS: usize = 512;
@@ -41,7 +42,10 @@ pub(crate) async fn list(
         let batch = level.get(..FOLDERS).unwrap_or(&level);
         let request = Request::List {
             root: to.to_owned(),
-            folders: batch.iter().map(|folder| bytes_of(folder)).collect(),
+            folders: batch
+                .iter()
+                .map(|folder| folder.as_os_str().as_bytes().to_vec())
+                .collect(),
             after: std::mem::take(&mut after),
         };
         let (whole, items) = match connection.request(request).await? {

@@ -7,7 +7,7 @@ use devrun_wire::frames::{Request, Response};
 
 use super::connection::{AgentConnection, Answer, Pieces, SyncError};
 use super::scan::{self, Known, PIECE, Reading, Tree, blocking};
-use super::transfer::{Operation, bytes_of, problem_of};
+use super::transfer::{Operation, problem_of};
 use super::{Problem, SyncOutcome};
 
 /// From this size on nothing waits for a file that does not ask for it.
@@ -77,10 +77,11 @@ pub(crate) async fn stream(
     path: &Path,
     there: Option<&Known>,
 ) -> Result<Streamed, SyncError> {
+    connection.say_owner(tree).await?;
     let absolute = tree.from.join(path);
     if let Some(there @ Known::File { .. }) = there {
-        let file = absolute.clone();
-        let known = blocking(move || scan::know(&file)).await;
+        let (tree, file) = (tree.clone(), path.to_owned());
+        let known = blocking(move || tree.know(&file)).await;
         if known.is_ok_and(|known| known == *there) {
             return Ok(Streamed::Unchanged);
         }
@@ -94,7 +95,11 @@ pub(crate) async fn stream(
         Ok(None) => return Ok(Streamed::Changing),
         Err(error) => return Ok(Streamed::Failed(Problem::of_host(path, &error))),
     };
-    let (root, name, mode) = (tree.to.as_str(), bytes_of(path), reading.mode());
+    let (root, name, mode) = (
+        tree.to.as_str(),
+        tree.inside(path),
+        tree.mode.unwrap_or(reading.mode()),
+    );
     let piece = |data: Vec<u8>, last: bool| Request::Write {
         root: root.to_owned(),
         path: name.clone(),

@@ -22,7 +22,13 @@ pub(crate) async fn sweep(
     let root = vec![PathBuf::new()];
     let listed = inside::list(connection, &tree.to, root, |folder| filter(folder, true));
     let (found, problems) = listed.await?;
-    let surplus = candidates(found, |path, is_dir| filter(path, is_dir) && !kept(path));
+    let surplus = candidates(found, |path, is_dir| {
+        let ours = match is_dir {
+            true => (tree.makes)(path),
+            false => filter(path, false),
+        };
+        ours && !kept(path)
+    });
     let from = tree.from.clone();
     let absent = blocking(move || {
         // A source that is not there (a disk not mounted, a branch without it) empties nothing.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::scan::OnHost;
+use super::scan::{OnHost, Tree};
 
 /// Paths that are read in one go. At most [`scan::SMALL`] bytes of each are held, so that all
 /// that is read ahead stays below some megabytes.
@@ -29,17 +29,17 @@ pub(super) struct Ahead {
 
 impl Ahead {
     /// Begins to read at once, by that way of looking at a path.
-    pub(super) fn of(from: PathBuf, paths: Vec<PathBuf>, look: LookAt) -> Ahead {
+    pub(super) fn of(tree: Tree, paths: Vec<PathBuf>, look: LookAt) -> Ahead {
         let count = if paths.len() > TOGETHER { READERS } else { 1 };
-        let shared = Arc::new((from, paths));
+        let shared = Arc::new((tree, paths));
         let reader = |number: usize| {
             // Room for one: each reader is at most two portions ahead.
             let (sender, receiver) = mpsc::channel(1);
             let shared = Arc::clone(&shared);
             tokio::task::spawn_blocking(move || {
-                let (from, paths) = &*shared;
+                let (tree, paths) = &*shared;
                 for portion in paths.chunks(TOGETHER).skip(number).step_by(count) {
-                    let look = |path: &PathBuf| (path.clone(), look(&from.join(path)));
+                    let look = |path: &PathBuf| (path.clone(), tree.look_by(look, path));
                     // Nobody may want to know any more.
                     if sender
                         .blocking_send(portion.iter().map(look).collect())
@@ -84,7 +84,7 @@ mod tests {
             .unwrap();
         }
         let mut ahead = Ahead::of(
-            folder.path().to_owned(),
+            Tree::whole(folder.path().to_owned(), "/app".to_owned()),
             paths.clone(),
             crate::sync::scan::look,
         );

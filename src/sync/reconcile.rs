@@ -7,7 +7,7 @@ use devrun_wire::frames::{Entry, Request, Response};
 
 use super::connection::{AgentConnection, Answer, SyncError};
 use super::scan::{self, Known, Tree, blocking};
-use super::transfer::{Folders, Transfer, bytes_of, problem_of};
+use super::transfer::{Folders, Transfer, problem_of};
 use super::{Problem, Sent, SyncOutcome};
 
 /// Paths that are inspected at a time; the answer has to fit a frame even if all are symlinks.
@@ -25,6 +25,7 @@ pub(crate) async fn reconcile(
     let mut ours: Vec<PathBuf> = extra.iter().cloned().chain(sent.paths()).collect();
     ours.sort();
     ours.dedup();
+    connection.say_owner(tree).await?;
     let mut transfer = Transfer::new(connection, tree, sent);
     let host = tree.clone();
     let listed = blocking(move || {
@@ -111,7 +112,7 @@ async fn ask<'p>(
     let Some(paths) = batch else { return Ok(None) };
     let request = Request::Inspect {
         root: tree.to.clone(),
-        paths: paths.iter().map(|path| bytes_of(path)).collect(),
+        paths: paths.iter().map(|path| tree.inside(path)).collect(),
     };
     Ok(Some((paths, connection.send(&request).await?)))
 }
@@ -121,15 +122,10 @@ async fn compare(
     paths: &[PathBuf],
     answer: Answer,
 ) -> Result<(), SyncError> {
-    let absolute: Vec<PathBuf> = paths
-        .iter()
-        .map(|path| transfer.tree.from.join(path))
-        .collect();
+    let (tree, looked_at) = (transfer.tree.clone(), paths.to_vec());
     let host = blocking(move || {
-        Ok(absolute
-            .iter()
-            .map(|path| scan::know(path))
-            .collect::<Vec<io::Result<Known>>>())
+        let known = looked_at.iter().map(|path| tree.know(path));
+        Ok(known.collect::<Vec<io::Result<Known>>>())
     });
     let Some(entries) = entries(transfer, answer).await? else {
         return Ok(());

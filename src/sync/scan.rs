@@ -1,5 +1,6 @@
 //! The host's side: what is there, and how it is read.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -13,6 +14,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::Problem;
+use super::read::LookAt;
 use super::writers::Writers;
 
 /// How much of a file goes in one frame. What is small waits behind a frame at most.
@@ -27,6 +29,9 @@ const AT_REST: Duration = Duration::from_millis(20);
 /// not is not entered.
 pub(crate) type Filter = dyn Fn(&Path, bool) -> bool + Send + Sync;
 
+/// Whether a folder takes part itself, and not only what is in it.
+pub(crate) type FolderFilter = dyn Fn(&Path) -> bool + Send + Sync;
+
 /// What is kept in step with what.
 #[derive(Clone)]
 pub(crate) struct Tree {
@@ -36,6 +41,70 @@ pub(crate) struct Tree {
     pub(crate) to: String,
     /// What takes part.
     pub(crate) filter: Arc<Filter>,
+    /// Whether a folder is more than a way to what is in it.
+    pub(crate) makes: Arc<FolderFilter>,
+    /// The tree is one file: its name on the host and in the container.
+    pub(crate) file: Option<(OsString, String)>,
+    /// To whom it belongs in the container; unless told, to the agent's user.
+    pub(crate) owner: Option<(u32, u32)>,
+    /// Permission bits of files; unless told, those of the host.
+    pub(crate) mode: Option<u32>,
+}
+
+impl Tree {
+    /// A tree of which all is brought over as it is.
+    #[cfg(test)]
+    pub(crate) fn whole(from: PathBuf, to: String) -> Self {
+        Self {
+            from,
+            to,
+            filter: Arc::new(|_, _| true),
+            makes: Arc::new(|_| true),
+            file: None,
+            owner: None,
+            mode: None,
+        }
+    }
+
+    /// Where a path of the source lies below the target.
+    pub(crate) fn inside(&self, path: &Path) -> Vec<u8> {
+        match &self.file {
+            Some((outside, inside)) if path == Path::new(outside) => inside.clone().into_bytes(),
+            _ => path.as_os_str().as_bytes().to_vec(),
+        }
+    }
+
+    /// Whether both bring the same to the same place.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        (&self.from, &self.to, &self.file) == (&other.from, &other.to, &other.file)
+    }
+
+    /// What is at a path, as it is to be in the container; blocks.
+    pub(crate) fn look(&self, path: &Path) -> io::Result<OnHost> {
+        self.look_by(look, path)
+    }
+
+    /// The same, by that way of looking.
+    pub(super) fn look_by(&self, look: LookAt, path: &Path) -> io::Result<OnHost> {
+        let mut found = look(&self.from.join(path))?;
+        match (&mut found, self.mode) {
+            (OnHost::Small { mode, .. }, Some(own)) => *mode = own,
+            (OnHost::Big(reading), Some(own)) => reading.told_mode = Some(own),
+            // Whoever may read what is in a folder may enter it.
+            (OnHost::Folder { mode }, Some(own)) => *mode = own | ((own & 0o444) >> 2),
+            _ => {}
+        }
+        Ok(found)
+    }
+
+    /// The same, for comparison; blocks.
+    pub(crate) fn know(&self, path: &Path) -> io::Result<Known> {
+        let mut known = know(&self.from.join(path))?;
+        if let (Known::File { mode, .. }, Some(own)) = (&mut known, self.mode) {
+            *mode = own;
+        }
+        Ok(known)
+    }
 }
 
 impl std::fmt::Debug for Tree {
@@ -92,6 +161,8 @@ pub(crate) enum Known {
 pub(crate) struct Reading {
     file: File,
     stamp: Stamp,
+    /// The mode that it is to have in the container, if not its own.
+    told_mode: Option<u32>,
     read: u64,
     hasher: Box<Hasher>,
 }
@@ -146,6 +217,7 @@ impl Reading {
         Ok(Reading {
             file,
             stamp,
+            told_mode: None,
             read: 0,
             hasher: Box::default(),
         })
@@ -153,7 +225,7 @@ impl Reading {
 
     /// Permission bits.
     pub(crate) fn mode(&self) -> u32 {
-        self.stamp.mode & 0o777
+        self.told_mode.unwrap_or(self.stamp.mode & 0o777)
     }
 
     /// The next piece; shorter than [`PIECE`] only at the end. Blocks.
@@ -263,7 +335,7 @@ fn read(path: &Path, restless: bool) -> io::Result<OnHost> {
 
 /// What is at a path of the host, for comparison; a file that changes meanwhile is not certain.
 /// Blocks.
-pub(crate) fn know(path: &Path) -> io::Result<Known> {
+fn know(path: &Path) -> io::Result<Known> {
     Ok(match look(path)? {
         OnHost::Folder { .. } => Known::Folder,
         OnHost::Symlink(target) => Known::Symlink(target),
@@ -310,7 +382,9 @@ pub(crate) fn list(tree: &Tree, below: &Path) -> (Vec<PathBuf>, Vec<Problem>) {
                     if is_folder {
                         folders.push(path.clone());
                     }
-                    found.push(path);
+                    if !is_folder || (tree.makes)(&path) {
+                        found.push(path);
+                    }
                 }
             }
             // Gone since it was seen: what is left of it is found out by who watches.

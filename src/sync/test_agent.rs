@@ -3,7 +3,6 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
 
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -40,11 +39,7 @@ impl TestAgent {
         let (stdout, stdin) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
         let (connection, hello) = AgentConnection::start(stdout, stdin).await.unwrap();
         let to = to.to_str().unwrap().to_owned();
-        let tree = Tree {
-            from,
-            to,
-            filter: Arc::new(|_, _| true),
-        };
+        let tree = Tree::whole(from, to);
         TestAgent {
             connection,
             hello,

@@ -3,11 +3,10 @@
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::io;
 use std::mem;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use devrun_wire::frames::{Request, Response};
+use devrun_wire::frames::{Entry, Request, Response};
 use tokio::time::Instant;
 
 use super::clock::Clock;
@@ -35,6 +34,7 @@ pub(crate) async fn apply(
     sent: &mut Sent,
     paths: Vec<PathBuf>,
 ) -> Result<SyncOutcome, SyncError> {
+    connection.say_owner(tree).await?;
     let mut transfer = Transfer::new(connection, tree, sent);
     transfer.bring(paths, Folders::WithContent).await?;
     transfer.bring_large().await?;
@@ -48,6 +48,7 @@ pub(crate) async fn apply_but_large(
     sent: &mut Sent,
     paths: Vec<PathBuf>,
 ) -> Result<SyncOutcome, SyncError> {
+    connection.say_owner(tree).await?;
     let mut transfer = Transfer::new(connection, tree, sent);
     transfer.bring(paths, Folders::WithContent).await?;
     transfer.end().await
@@ -224,7 +225,7 @@ impl<'a> Transfer<'a> {
         if paths.is_empty() {
             return Ok(rest);
         }
-        let mut ahead = Ahead::of(self.tree.from.clone(), paths, look);
+        let mut ahead = Ahead::of(self.tree.clone(), paths, look);
         loop {
             let waits = Instant::now();
             let looks = ahead.next().await;
@@ -245,6 +246,9 @@ impl<'a> Transfer<'a> {
         found: io::Result<OnHost>,
         rest: &mut Rest,
     ) -> Result<(), SyncError> {
+        if self.folder_is_in_the_way(&path, &found).await? {
+            return Ok(());
+        }
         match found {
             Ok(OnHost::Absent) => rest.absent.push(path),
             Ok(OnHost::Changing) => rest.changing.push(path),
@@ -256,7 +260,7 @@ impl<'a> Transfer<'a> {
             Ok(OnHost::Symlink(target)) => {
                 let known = Known::Symlink(target.clone());
                 let what = Operation::Write { bytes: 0 };
-                let (root, name) = (self.tree.to.clone(), bytes_of(&path));
+                let (root, name) = (self.tree.to.clone(), self.tree.inside(&path));
                 let request = move || Request::Symlink {
                     root,
                     path: name,
@@ -272,7 +276,7 @@ impl<'a> Transfer<'a> {
                 let what = Operation::Write {
                     bytes: content.len() as u64,
                 };
-                let (root, name) = (self.tree.to.clone(), bytes_of(&path));
+                let (root, name) = (self.tree.to.clone(), self.tree.inside(&path));
                 let request = move || Request::Write {
                     root,
                     path: name,
@@ -290,6 +294,42 @@ impl<'a> Transfer<'a> {
         Ok(())
     }
 
+    /// A single file does not take the place of a folder: its name inside was left out.
+    async fn folder_is_in_the_way(
+        &mut self,
+        path: &Path,
+        found: &io::Result<OnHost>,
+    ) -> Result<bool, SyncError> {
+        let there = self.sent.get(path);
+        if self.tree.file.is_none()
+            || !matches!(
+                found,
+                Ok(OnHost::Small { .. } | OnHost::Big(_) | OnHost::Symlink(_))
+            )
+            || matches!(there, Some(Known::File { .. } | Known::Symlink(_)))
+        {
+            return Ok(false);
+        }
+        let name = self.tree.inside(path);
+        let request = Request::Inspect {
+            root: self.tree.to.clone(),
+            paths: vec![name.clone()],
+        };
+        let answer = self.connection.send(&request).await?.await?;
+        let is_folder =
+            matches!(&answer, Response::Entries(entries) if entries.contains(&Entry::Folder));
+        if is_folder {
+            self.sent.remove(path);
+            let message = format!(
+                "{}/{} is a folder in the container: add the name of the file to `to`",
+                self.tree.to.trim_end_matches('/'),
+                String::from_utf8_lossy(&name)
+            );
+            self.outcome.problems.push(Problem::new(path, message));
+        }
+        Ok(is_folder)
+    }
+
     async fn put_folder(&mut self, path: PathBuf, mode: u32) -> Result<(), SyncError> {
         if path.as_os_str().is_empty() {
             return Ok(());
@@ -297,7 +337,7 @@ impl<'a> Transfer<'a> {
         let root = self.tree.to.clone();
         let request = Request::Mkdir {
             root,
-            path: bytes_of(&path),
+            path: self.tree.inside(&path),
             mode,
         };
         self.put(path, Known::Folder, Operation::Folder, || request)
@@ -379,7 +419,7 @@ impl<'a> Transfer<'a> {
     pub(super) async fn remove(&mut self, path: PathBuf, is_folder: bool) -> Result<(), SyncError> {
         let request = Request::Remove {
             root: self.tree.to.clone(),
-            path: bytes_of(&path),
+            path: self.tree.inside(&path),
         };
         let answer = self.connection.send(&request).await?;
         let what = if is_folder {
@@ -488,10 +528,6 @@ fn outermost(folders: Vec<PathBuf>) -> Vec<PathBuf> {
     tops
 }
 
-pub(super) fn bytes_of(path: &Path) -> Vec<u8> {
-    path.as_os_str().as_bytes().to_vec()
-}
-
 pub(super) fn problem_of(path: &Path, refused: Response) -> Problem {
     match refused {
         Response::Refused {
@@ -510,3 +546,5 @@ pub(super) fn problem_of(path: &Path, refused: Response) -> Problem {
 mod interleaved;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod words;

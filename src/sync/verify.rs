@@ -6,7 +6,7 @@ use devrun_wire::frames::{Entry, Request, Response};
 
 use super::connection::{AgentConnection, SyncError};
 use super::scan::{self, Known, Tree, blocking};
-use super::transfer::{bytes_of, problem_of};
+use super::transfer::problem_of;
 use super::{Problem, Sent};
 
 /// Paths that are inspected at a time; the answer has to fit a frame even if all are symlinks.
@@ -56,6 +56,7 @@ pub(crate) async fn verify(
     sent: &Sent,
     extra: &[PathBuf],
 ) -> Result<Verified, SyncError> {
+    connection.say_owner(tree).await?;
     let mut verified = Verified::default();
     let known: Vec<PathBuf> = extra.iter().cloned().chain(sent.paths()).collect();
     let host = tree.clone();
@@ -100,12 +101,12 @@ async fn look(
     for batch in paths.chunks(BATCH) {
         let request = Request::Inspect {
             root: tree.to.clone(),
-            paths: batch.iter().map(|path| bytes_of(path)).collect(),
+            paths: batch.iter().map(|path| tree.inside(path)).collect(),
         };
         let answer = connection.send(&request).await?;
-        let absolute: Vec<PathBuf> = batch.iter().map(|path| tree.from.join(path)).collect();
+        let (host, looked_at) = (tree.clone(), batch.to_vec());
         let host = blocking(move || {
-            let looked = absolute.iter().map(|path| on_host(path));
+            let looked = looked_at.iter().map(|path| on_host(&host, path));
             Ok(looked.collect::<Vec<_>>())
         });
         let (host, answer) = tokio::join!(host, answer);
@@ -135,9 +136,9 @@ async fn look(
 }
 
 /// What the host has; `None` where it has nothing. Blocks.
-fn on_host(path: &Path) -> Result<Option<Known>, String> {
-    match scan::know(path) {
-        Ok(Known::Unsure) if scan::is_absent(path) => Ok(None),
+fn on_host(tree: &Tree, path: &Path) -> Result<Option<Known>, String> {
+    match tree.know(path) {
+        Ok(Known::Unsure) if scan::is_absent(&tree.from.join(path)) => Ok(None),
         Ok(Known::Unsure) => Err("changes while it is read on the host".to_owned()),
         Ok(known) => Ok(Some(known)),
         Err(error) => Err(format!("cannot be read on the host: {error}")),

@@ -12,14 +12,21 @@ use devrun_wire::frames::Entry;
 
 use crate::place::{self, Way};
 use crate::refusal::Refusal;
+use crate::terms;
 
 /// What lies at these paths, in the same order.
 pub(crate) fn inspect(root: &str, paths: &[Vec<u8>]) -> Result<Vec<Entry>, Refusal> {
+    // One file alone may have an owner of its own.
+    let owner = match paths {
+        [only] => terms::owner(root, only),
+        _ => terms::owner(root, &[]),
+    };
     let Some(root) = place::root(root)? else {
         return Ok(vec![Entry::Absent; paths.len()]);
     };
     let mut looker = Looker {
         root,
+        owner,
         last: None,
         buffer: vec![0; 64 << 10],
     };
@@ -29,6 +36,8 @@ pub(crate) fn inspect(root: &str, paths: &[Vec<u8>]) -> Result<Vec<Entry>, Refus
 /// Looks at one path after the other; neighbours mostly lie in the same folder.
 struct Looker {
     root: PathBuf,
+    /// To whom files should belong, if the host said.
+    owner: Option<(u32, u32)>,
     last: Option<(Vec<u8>, Way)>,
     buffer: Vec<u8>,
 }
@@ -74,7 +83,8 @@ impl Looker {
             Ok(found) if found.is_file() => match self.hash(path) {
                 Ok((hash, size)) => Entry::File {
                     hash,
-                    mode: found.permissions().mode() & 0o777,
+                    mode: (found.permissions().mode() & 0o777)
+                        | terms::difference(self.owner, &found),
                     size,
                 },
                 Err(_) => Entry::Other,

@@ -23,6 +23,7 @@ mod run;
 mod serve;
 mod stir;
 mod tail;
+mod terms;
 mod tree;
 mod write;
 

@@ -10,6 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 
 use crate::refusal::{At as _, Refusal};
+use crate::terms;
 
 /// `ELOOP`: a symlink that leads to itself. The standard library has no stable name for it.
 const TOO_MANY_LINKS: i32 = 40;
@@ -83,12 +84,17 @@ pub(crate) fn to_put(root: &str, path: &[u8]) -> Result<Place, Refusal> {
         None => {
             let wanted = Path::new(root);
             fs::create_dir_all(wanted).at(wanted)?;
+            terms::give_folder(root, path, wanted)?;
             fs::canonicalize(wanted).at(wanted)?
         }
     };
     let mut folder = real.clone();
     for part in folders {
-        folder = enter(&real, &folder.join(part))?;
+        let (next, is_new) = enter(&real, &folder.join(part))?;
+        if is_new {
+            terms::give_folder(root, path, &next)?;
+        }
+        folder = next;
     }
     Ok(Place {
         root: real,
@@ -129,14 +135,14 @@ pub(crate) fn folder(root: &Path, path: &[u8]) -> Result<Option<PathBuf>, Refusa
     }
 }
 
-/// One step down. What is in the way of a folder is replaced by one, like anything that the
+/// One step down, and whether that folder was made. What is in the way of a folder is replaced by one, like anything that the
 /// host has otherwise.
-fn enter(root: &Path, next: &Path) -> Result<PathBuf, Refusal> {
+fn enter(root: &Path, next: &Path) -> Result<(PathBuf, bool), Refusal> {
     match fs::symlink_metadata(next) {
-        Ok(found) if found.is_dir() => return Ok(next.to_owned()),
+        Ok(found) if found.is_dir() => return Ok((next.to_owned(), false)),
         Ok(found) if found.is_symlink() => {
             if let Some(real) = folder_behind(root, next)? {
-                return Ok(real);
+                return Ok((real, false));
             }
             fs::remove_file(next).at(next)?;
         }
@@ -146,7 +152,7 @@ fn enter(root: &Path, next: &Path) -> Result<PathBuf, Refusal> {
     }
     match fs::create_dir(next) {
         Err(error) if error.kind() != AlreadyExists => Err(Refusal::io(next, &error)),
-        _ => Ok(next.to_owned()),
+        made => Ok((next.to_owned(), made.is_ok())),
     }
 }
 

@@ -20,6 +20,7 @@ use crate::read;
 use crate::refusal::{Refusal, done, refused};
 use crate::run::{self, Groups};
 use crate::stir::Stir;
+use crate::terms;
 use crate::tree;
 use crate::write::{Piece, Writes};
 
@@ -119,6 +120,15 @@ impl<W: Write + Send + 'static> Server<W> {
             Request::Remove { root, path } => done(tree::remove(&root, &path)),
             Request::Mkdir { root, path, mode } => done(tree::mkdir(&root, &path, mode)),
             Request::Symlink { root, path, target } => done(tree::symlink(&root, &path, &target)),
+            Request::Owner {
+                root,
+                path,
+                uid,
+                gid,
+            } => {
+                terms::set(root, path, (uid, gid));
+                Response::Done
+            }
             Request::Run { argv, timeout_ms } => {
                 let groups = self.groups.clone();
                 let deadline = clock::deadline(timeout_ms);

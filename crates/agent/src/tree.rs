@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use crate::mounts;
 use crate::place::{self, Way};
 use crate::refusal::{At as _, Refusal};
+use crate::terms;
 
 /// Removes what is there; a folder only when nothing is left in it.
 pub(crate) fn remove(root: &str, path: &[u8]) -> Result<(), Refusal> {
@@ -37,8 +38,8 @@ pub(crate) fn remove(root: &str, path: &[u8]) -> Result<(), Refusal> {
 }
 
 /// Makes a folder; one that is there keeps its mode.
-pub(crate) fn mkdir(root: &str, path: &[u8], mode: u32) -> Result<(), Refusal> {
-    let place = place::to_put(root, path)?;
+pub(crate) fn mkdir(root: &str, name: &[u8], mode: u32) -> Result<(), Refusal> {
+    let place = place::to_put(root, name)?;
     let path = place.path();
     match fs::symlink_metadata(&path) {
         Ok(found) if found.is_dir() => return Ok(()),
@@ -51,18 +52,22 @@ pub(crate) fn mkdir(root: &str, path: &[u8], mode: u32) -> Result<(), Refusal> {
         Err(error) => return Err(Refusal::io(&path, &error)),
     }
     fs::create_dir(&path).at(&path)?;
+    terms::give_folder(root, name, &path)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o777)).at(&path)
 }
 
 /// Makes or replaces a symlink.
-pub(crate) fn symlink(root: &str, path: &[u8], target: &[u8]) -> Result<(), Refusal> {
-    let place = place::to_put(root, path)?;
+pub(crate) fn symlink(root: &str, name: &[u8], target: &[u8]) -> Result<(), Refusal> {
+    let place = place::to_put(root, name)?;
     let path = place.path();
     let target = OsStr::from_bytes(target);
     if fs::read_link(&path).is_ok_and(|there| there == target) {
         return Ok(());
     }
     let ((), temporary) = beside(&place.folder, |name| make_symlink(target, name)).at(&path)?;
+    if let Some(owner) = terms::owner(root, name) {
+        terms::give(temporary.path(), &path, owner)?;
+    }
     temporary.into_place(&path)
 }
 

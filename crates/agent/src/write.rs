@@ -12,6 +12,7 @@ use devrun_wire::frames::Response;
 use crate::hello;
 use crate::place::{self, Place};
 use crate::refusal::{At as _, Refusal};
+use crate::terms;
 use crate::tree::{self, Temporary};
 
 /// More half-written files at a time than the host ever sends.
@@ -79,7 +80,7 @@ impl Writes {
             .write_all(piece.data)
             .at(&unfinished.place.path())?;
         if piece.last {
-            return finish(unfinished, piece.mode);
+            return finish(unfinished, piece);
         }
         self.open.insert(number, unfinished);
         Ok(())
@@ -103,13 +104,16 @@ fn begin(piece: &Piece<'_>) -> Result<Unfinished, Refusal> {
     })
 }
 
-fn finish(unfinished: Unfinished, mode: u32) -> Result<(), Refusal> {
+fn finish(unfinished: Unfinished, piece: &Piece<'_>) -> Result<(), Refusal> {
     let path = unfinished.place.path();
-    keep_owner(&unfinished.file, unfinished.temporary.path(), &path)?;
+    match terms::owner(piece.root, piece.path) {
+        Some(owner) => terms::give(unfinished.temporary.path(), &path, owner)?,
+        None => keep_owner(&unfinished.file, unfinished.temporary.path(), &path)?,
+    }
     // After the owner, which takes bits away.
     unfinished
         .file
-        .set_permissions(fs::Permissions::from_mode(mode & 0o777))
+        .set_permissions(fs::Permissions::from_mode(piece.mode & 0o777))
         .at(&path)?;
     unfinished.temporary.into_place(&path)
 }

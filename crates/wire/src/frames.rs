@@ -11,6 +11,9 @@ pub const VERSION: u32 = 1;
 /// The largest frame, in bytes; larger files travel in several [`Request::Write`] frames.
 pub const MAX_FRAME: usize = 4 << 20;
 
+/// In the mode of a file that is there: it does not belong to whom [`Request::Owner`] said.
+pub const OTHER_OWNER: u32 = 1 << 16;
+
 /// What the host asks. Several may be under way; answers carry the number of the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
@@ -67,6 +70,18 @@ pub enum Request {
         path: Vec<u8>,
         /// What it points to, unchanged.
         target: Vec<u8>,
+    },
+    /// From now on, what is put below `root` belongs to this user and group; folders that are there
+    /// keep theirs. Answered by [`Response::Done`].
+    Owner {
+        /// Absolute folder, as the requests name it that this is about.
+        root: String,
+        /// Relative path of a file that this is about alone; else empty.
+        path: Vec<u8>,
+        /// The user.
+        uid: u32,
+        /// The group.
+        gid: u32,
     },
     /// Runs a command (no shell of its own), output joined and cut to the last 64 KiB.
     /// Answered by [`Response::Exited`].
@@ -239,7 +254,7 @@ pub enum Entry {
     File {
         /// Hash of its content, [`crate::hash`].
         hash: u128,
-        /// Permission bits.
+        /// Permission bits, and [`OTHER_OWNER`].
         mode: u32,
         /// Bytes.
         size: u64,

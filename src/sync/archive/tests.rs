@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use tar::{Archive, EntryType};
 
 use super::tar_of;
-use crate::sync::scan::PIECE;
+use crate::sync::scan::{PIECE, Tree};
 
 #[test]
 fn named_paths_lie_below_the_target_with_owner_and_mode() {
@@ -25,7 +25,8 @@ fn named_paths_lie_below_the_target_with_owner_and_mode() {
     fs::create_dir(from.join("empty")).unwrap();
     symlink("../elsewhere", from.join("link")).unwrap();
     let names = ["run.sh", "big", &deep, "empty", "link", "absent"].map(PathBuf::from);
-    let tar = tar_of(from, &names, "/srv/app", Some((1000, 1001))).unwrap();
+    let tree = Tree::whole(from.to_owned(), "/srv/app".to_owned());
+    let tar = tar_of(&tree, &names, Some((1000, 1001))).unwrap();
     let mut found = BTreeMap::new();
     for entry in Archive::new(tar).entries().unwrap() {
         let mut entry = entry.unwrap();

@@ -5,11 +5,12 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use devrun_wire::frames::{Entry, Response};
+use devrun_wire::frames::{Entry, OTHER_OWNER, Response};
 use tempfile::TempDir;
 
 use super::{Piece, Writes};
 use crate::inspect::inspect;
+use crate::terms;
 use crate::tree::{mkdir, remove, symlink as link};
 
 fn root() -> (TempDir, String) {
@@ -48,6 +49,49 @@ fn names(folder: &Path) -> Vec<String> {
         .collect();
     names.sort();
     names
+}
+
+#[test]
+fn what_is_put_belongs_to_whom_the_host_says() {
+    let (_keep, root) = root();
+    let made = format!("{root}/made");
+    terms::set(made.clone(), Vec::new(), (1234, 4321));
+    terms::set(root.clone(), b"only".to_vec(), (5, 6));
+    // What was there keeps its owner, until it is replaced.
+    fs::create_dir_all(format!("{made}/old")).unwrap();
+    fs::write(format!("{made}/old/a"), "x").unwrap();
+    let mode = |path: &str| match &inspect(&made, &[path.into()]).unwrap()[..] {
+        [Entry::File { mode, .. }] => *mode,
+        other => panic!("{other:?}"),
+    };
+    assert_ne!(
+        mode("old/a") & OTHER_OWNER,
+        0,
+        "the host sees the difference"
+    );
+    for path in ["old/a", "new/deep/b"] {
+        assert_eq!(put(&made, path, b"x"), Some(Response::Done));
+        assert_eq!(mode(path), 0o640);
+    }
+    link(&made, b"link", b"a").unwrap();
+    mkdir(&made, b"folder", 0o700).unwrap();
+    let owner = |path: &str| {
+        let found = fs::symlink_metadata(Path::new(&made).join(path)).unwrap();
+        (found.uid(), found.gid())
+    };
+    for path in ["old/a", "new", "new/deep", "new/deep/b", "link", "folder"] {
+        assert_eq!(owner(path), (1234, 4321), "{path}");
+    }
+    assert_ne!(owner("old"), (1234, 4321));
+    // Another root has other terms, or none but for one file.
+    for (path, wanted) in [("b", None), ("only", Some(5))] {
+        put(&root, path, b"x");
+        let uid = fs::metadata(Path::new(&root).join(path)).unwrap().uid();
+        assert!(
+            wanted.is_none_or(|wanted| wanted == uid) && uid != 1234,
+            "{path} {uid}"
+        );
+    }
 }
 
 #[test]

@@ -42,6 +42,18 @@ impl Frame for Request {
                 fields.bytes(path);
                 fields.bytes(target);
             }
+            Request::Owner {
+                root,
+                path,
+                uid,
+                gid,
+            } => {
+                let fields = out.kind(11);
+                fields.bytes(root.as_bytes());
+                fields.bytes(path);
+                fields.u32(*uid);
+                fields.u32(*gid);
+            }
             Request::Run { argv, timeout_ms } => {
                 let fields = out.kind(7);
                 fields.list(argv, |fields, word| fields.bytes(word.as_bytes()));
@@ -138,6 +150,12 @@ impl Frame for Request {
             10 => Request::Signal {
                 pid: fields.u32()?,
                 signal: fields.i32()?,
+            },
+            11 => Request::Owner {
+                root: fields.text()?,
+                path: fields.bytes()?,
+                uid: fields.u32()?,
+                gid: fields.u32()?,
             },
             20 => Request::List {
                 root: fields.text()?,

@@ -34,6 +34,14 @@ fn request() -> impl Strategy<Value = Request> {
             path,
             target
         }),
+        (".*", bytes(), any::<(u32, u32)>()).prop_map(|(root, path, (uid, gid))| {
+            Request::Owner {
+                root,
+                path,
+                uid,
+                gid,
+            }
+        }),
         (vec(".*", 0..4), any::<u64>())
             .prop_map(|(argv, timeout_ms)| Request::Run { argv, timeout_ms }),
         (".*", any::<u64>()).prop_map(|(url, timeout_ms)| Request::Http { url, timeout_ms }),
