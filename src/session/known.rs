@@ -1,9 +1,10 @@
 //! Which paths in a container or image came from the host, remembered across sessions: a file
 //! that was deleted while nobody watched can then be told from one that the container made.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -19,8 +20,9 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
 /// file that stays in a container although it is gone on the host.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    paths: BTreeSet<PathBuf>,
-    file: Option<File>,
+    /// Hashes of the paths: which they are is asked seldom, and then the file says it.
+    hashes: HashSet<u64>,
+    file: Option<(PathBuf, File)>,
 }
 
 impl Known {
@@ -44,29 +46,32 @@ impl Known {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(error) => return Err(error),
         };
-        let paths = text
-            .split(|byte| *byte == 0)
-            .filter(|path| !path.is_empty())
-            .map(|path| PathBuf::from(OsStr::from_bytes(path)))
-            .collect();
-        let file = OpenOptions::new().append(true).create(true).open(path)?;
+        let hashes = paths_in(&text).map(hash).collect();
+        let file = OpenOptions::new().append(true).create(true).open(&path)?;
         // Shows that it is still of use.
         file.set_modified(SystemTime::now())?;
         Ok(Known {
-            paths,
-            file: Some(file),
+            hashes,
+            file: Some((path, file)),
         })
     }
 
-    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
-        self.paths.iter().map(PathBuf::as_path)
+    /// All of them, each ended by a zero byte.
+    fn text(&self) -> Vec<u8> {
+        let text = self.file.as_ref().map(|(path, _)| fs::read(path));
+        // What cannot be read is lost.
+        text.and_then(Result::ok).unwrap_or_default()
+    }
+
+    /// Those of another one as well.
+    pub(super) fn add_all(&mut self, other: &Known) {
+        self.add(paths_in(&other.text()).map(Path::to_owned));
     }
 
     /// Those that take part in a tree, relative to its source.
     pub(super) fn below(&self, tree: &Tree) -> Vec<PathBuf> {
-        let below = self
-            .paths()
-            .filter_map(|path| path.strip_prefix(&tree.from).ok());
+        let text = self.text();
+        let below = paths_in(&text).filter_map(|path| path.strip_prefix(&tree.from).ok());
         let ours = below.filter(|path| (tree.filter)(path, false));
         ours.map(Path::to_owned).collect()
     }
@@ -75,18 +80,30 @@ impl Known {
     pub(super) fn add(&mut self, paths: impl Iterator<Item = PathBuf>) {
         let mut new = Vec::new();
         for path in paths {
-            if !self.paths.contains(&path) {
+            if self.hashes.insert(hash(&path)) {
                 new.extend_from_slice(path.as_os_str().as_bytes());
                 new.push(0);
-                self.paths.insert(path);
             }
         }
-        if let Some(file) = self.file.as_mut().filter(|_| !new.is_empty())
+        if let Some((_, file)) = self.file.as_mut().filter(|_| !new.is_empty())
             && let Err(error) = file.write_all(&new)
         {
             tracing::debug!(%error, "what came from the host is not remembered");
         }
     }
+}
+
+fn paths_in(text: &[u8]) -> impl Iterator<Item = &Path> {
+    let paths = text
+        .split(|byte| *byte == 0)
+        .filter(|path| !path.is_empty());
+    paths.map(|path| Path::new(OsStr::from_bytes(path)))
+}
+
+fn hash(path: &Path) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(path.as_os_str().as_bytes());
+    hasher.finish()
 }
 
 /// Forgets what has not been used for long.
@@ -117,7 +134,11 @@ mod tests {
         let size = fs::metadata(folder.path().join("c1")).unwrap().len();
         assert_eq!(size, 16, "each path stands once");
         let second = Known::open(folder.path(), "c1").unwrap();
-        assert_eq!(second.paths().count(), 2);
-        assert_eq!(Known::open(folder.path(), "c2").unwrap().paths().count(), 0);
+        assert_eq!(paths_in(&second.text()).count(), 2);
+        assert_eq!(second.hashes, first.hashes);
+        let mut other = Known::open(folder.path(), "c2").unwrap();
+        assert!(other.text().is_empty());
+        other.add_all(&second);
+        assert_eq!(other.text(), second.text());
     }
 }

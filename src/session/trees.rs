@@ -95,8 +95,7 @@ impl Trees {
         if !planted.is_empty() {
             known = Known::of(container);
             if let Ok(Some(found)) = engine.inspect(container).await {
-                let baked = Known::of(&found.image_id);
-                known.add(baked.paths().map(Path::to_owned));
+                known.add_all(&Known::of(&found.image_id));
             }
         }
         Trees {

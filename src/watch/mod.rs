@@ -11,6 +11,7 @@ mod batch;
 mod ignores;
 mod locks;
 mod mounts;
+mod names;
 mod places;
 mod poll;
 mod run;

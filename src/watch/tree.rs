@@ -1,6 +1,6 @@
 //! The folders that are watched, and what is known to lie in them.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::io::ErrorKind;
 use std::os::unix::fs::MetadataExt;
@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::backend::{Backend, WatchError, What};
 use super::batch::Batch;
+use super::names::Names;
 use super::places::Places;
 use super::poll::{Poll, Why, foreign};
 
@@ -46,7 +47,7 @@ pub(super) struct Tree {
     /// Without one, all is polled.
     backend: Option<Backend>,
     /// By real path: names of the files in it that matter.
-    folders: BTreeMap<PathBuf, HashSet<OsString>>,
+    folders: BTreeMap<PathBuf, Names>,
     poll: Poll,
     lost: Vec<WatchEvent>,
     /// Folders that cannot be watched or read; told once.
@@ -95,7 +96,7 @@ impl Tree {
 
     /// Files that matter.
     pub(super) fn count(&self) -> usize {
-        self.folders.values().map(HashSet::len).sum()
+        self.folders.values().map(Names::len).sum()
     }
 
     pub(super) fn places(&self) -> &Places {
@@ -180,7 +181,7 @@ impl Tree {
     /// Watches a folder whose content does not matter by itself.
     pub(super) fn guard(&mut self, folder: &Path) {
         if !self.folders.contains_key(folder) && self.watch(folder) {
-            self.folders.insert(folder.to_path_buf(), HashSet::new());
+            self.folders.insert(folder.to_path_buf(), Names::default());
         }
     }
 
@@ -265,7 +266,7 @@ impl Tree {
                     continue;
                 }
             };
-            let mut names = HashSet::new();
+            let mut names: Vec<OsString> = Vec::new();
             for entry in entries.flatten() {
                 let path = entry.path();
                 if entry.file_name() == ".git" {
@@ -279,11 +280,11 @@ impl Tree {
                 }
                 let told = self.places.told_as(&path, false);
                 if !told.is_empty() {
-                    names.insert(entry.file_name());
+                    names.push(entry.file_name());
                     found.extend(told);
                 }
             }
-            self.folders.insert(folder, names);
+            self.folders.insert(folder, names.into_iter().collect());
         }
     }
 
@@ -383,7 +384,7 @@ impl Tree {
         if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
             && let Some(names) = self.folders.get_mut(parent)
         {
-            names.insert(name.to_owned());
+            names.insert(name);
         }
         for name in told {
             match self.places.is_mark(&name) {
@@ -435,7 +436,7 @@ impl Tree {
             self.unwatch(&folder);
             self.checkouts.remove(&folder);
             let names = self.folders.remove(&folder).unwrap_or_default();
-            known.extend(names.into_iter().map(|name| (folder.join(name), false)));
+            known.extend(names.iter().map(|name| (folder.join(name), false)));
             known.push((folder, true));
         }
         known
