@@ -9,6 +9,8 @@
 
 mod kit;
 
+#[path = "live/back.rs"]
+mod back;
 #[path = "live/between.rs"]
 mod between;
 #[path = "live/builds.rs"]

@@ -170,6 +170,15 @@ impl Lines {
                 at,
                 details,
             } => checked(check, outcome == "ok", at, details, took),
+            NoticeEvent::BroughtBack { count, paths } => {
+                let first = words::first(paths, *count);
+                vec![self.row(
+                    service,
+                    DIM,
+                    "back",
+                    &format!("{first}, made by the container"),
+                )]
+            }
             NoticeEvent::Mirrored { count, paths } => {
                 let first = words::first(paths, *count);
                 vec![self.row(

@@ -1,14 +1,15 @@
 //! Agents in containers: started by an exec, talked to by whoever works on that container.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use devrun_core::make::AGENT;
 use devrun_wire::frames::{Request, Response, VERSION};
 use devrun_wire::process::catches;
 use tokio::sync::Mutex;
+use tokio::task::AbortHandle;
 
 use super::trees::Trees;
 use crate::engine::{Engine, EngineError};
@@ -31,6 +32,30 @@ pub(crate) struct Agent {
     /// The trees that are kept in step. Whoever works on the container holds them for that long;
     /// there is one at a time.
     pub(super) trees: Arc<Mutex<Trees>>,
+    /// Tasks that work with it until it is given up.
+    pub(super) helpers: Arc<Helpers>,
+}
+
+/// Tasks that end with the last of those that hold them.
+#[derive(Debug, Default)]
+pub(super) struct Helpers(std::sync::Mutex<Vec<AbortHandle>>);
+
+impl Helpers {
+    pub(super) fn add(&self, task: AbortHandle) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(task);
+    }
+}
+
+impl Drop for Helpers {
+    fn drop(&mut self) {
+        let tasks = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        for task in tasks.drain(..) {
+            task.abort();
+        }
+    }
 }
 
 impl Agent {
@@ -60,6 +85,7 @@ impl Agent {
             connection,
             hello,
             trees: Arc::default(),
+            helpers: Arc::default(),
         })
     }
 

@@ -51,6 +51,8 @@ pub(crate) enum Input {
         ask: Ask,
         reply: mpsc::UnboundedSender<Tell>,
     },
+    /// What a task of its own has to tell.
+    Told(Event),
     /// A comparison that somebody asked for is over.
     Verified { services: Vec<String> },
     /// The command that had a terminal on a service's process is gone.
@@ -250,6 +252,7 @@ impl Driver {
             Input::Done { op, outcome, agent } => {
                 self.tasks.remove(&op);
                 if let Some(agent) = agent {
+                    self.follow_back(&op.service, &agent);
                     self.adopt(agent);
                 }
                 self.feed(Event::Done { op, outcome });
@@ -262,6 +265,7 @@ impl Driver {
                 self.terminals.retain(|reply| !reply.is_closed());
                 self.feed(Event::Request(Request::Detach { service }));
             }
+            Input::Told(event) => self.feed(event),
             Input::Verified { services } => self.verified(&services),
             Input::Signal => self.feed(Event::Signal),
         }

@@ -68,6 +68,10 @@ impl Known {
         self.add(paths_in(&other.text()).map(Path::to_owned));
     }
 
+    pub(super) fn has(&self, path: &Path) -> bool {
+        self.hashes.contains(&hash(path))
+    }
+
     /// Those that take part in a tree, relative to its source.
     pub(super) fn below(&self, tree: &Tree) -> Vec<PathBuf> {
         let text = self.text();

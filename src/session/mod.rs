@@ -1,6 +1,7 @@
 //! Drives the core: waits for the next event, lets it decide, and performs what it asks for.
 
 mod agents;
+mod back;
 mod comparing;
 mod containers;
 mod deaf;

@@ -30,7 +30,7 @@ pub(crate) struct Planted {
 impl Planted {
     /// Removes what is to go because the host does not have it.
     async fn mirror(&mut self, agent: &Agent, brought: &mut Brought) -> Result<(), SyncError> {
-        if !self.rule.mirror {
+        if !self.rule.mirror || self.tree.file.is_some() {
             return Ok(());
         }
         let (tree, sent) = (&self.tree, &mut self.sent);
@@ -83,6 +83,22 @@ impl Root {
 }
 
 impl Trees {
+    /// Whether the container has, or had, that path of the host (absolute) from there.
+    pub(super) fn knows(&self, path: &Path) -> bool {
+        self.known.has(path)
+    }
+
+    /// A file that the container made is on the host now, the same on both sides.
+    pub(super) fn came_back(&mut self, tree: usize, path: &Path) {
+        self.known.add(std::iter::once(path.to_owned()));
+        if let Some(planted) = self.planted.get_mut(tree)
+            && let Ok(relative) = path.strip_prefix(&planted.tree.from)
+            && let Ok(known) = planted.tree.know(relative)
+        {
+            planted.sent.insert(relative, known);
+        }
+    }
+
     /// With nothing seen of the container yet, but with what earlier sessions brought over.
     async fn plant(engine: Engine, rules: &Rules, service: &str, container: &str) -> Trees {
         let planted = |rule: &SyncRule| Planted {

@@ -1,7 +1,7 @@
 //! Noticing what a container makes, for the way back: the kernel tells, nobody polls.
 #![allow(unsafe_code, reason = "the standard library has no inotify(7)")]
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::{CString, c_char, c_int};
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -19,6 +19,10 @@ use crate::refusal::Refusal;
 const EVENTS: u32 = 0x008 | 0x080 | 0x100;
 /// Only folders, no symlinks to them, and nothing of what was removed while it is open.
 const ONLY: u32 = 0x0100_0000 | 0x0200_0000 | 0x0400_0000;
+/// It is a folder that was renamed to here or made here.
+const FOLDER: u32 = 0x4000_0000;
+/// The watch is gone, with its folder.
+const IGNORED: u32 = 0x8000;
 /// The queue was full: something was not told.
 const OVERFLOW: u32 = 0x4000;
 /// `IN_CLOEXEC`, the same as `O_CLOEXEC` on all of Linux that we build for.
@@ -37,9 +41,16 @@ unsafe extern "C" {
 /// What was noted, and who waits for it.
 #[derive(Debug, Default)]
 struct Noted {
-    /// The folder of each watch, as it was named.
-    folders: HashMap<c_int, Vec<u8>>,
+    /// The folder of each watch by the roots that it was asked for, as it was named.
+    folders: HashMap<c_int, BTreeMap<String, Vec<u8>>>,
+    roots: BTreeMap<String, Root>,
+}
+
+/// Of one root.
+#[derive(Debug, Default)]
+struct Root {
     stirred: BTreeSet<Vec<u8>>,
+    made: BTreeSet<Vec<u8>>,
     overflow: bool,
     waiting: Option<u32>,
 }
@@ -66,9 +77,9 @@ impl Stir {
             while let Ok(count) = reader.read(&mut buffer) {
                 let mut noted = lock(&shared);
                 noted.take(buffer.get(..count).unwrap_or_default());
-                let answer = noted.answer();
+                let answers = noted.answers();
                 drop(noted);
-                if let Some((number, answer)) = answer {
+                for (number, answer) in answers {
                     tell(number, answer);
                 }
             }
@@ -86,24 +97,27 @@ impl Stir {
         folders: &[Vec<u8>],
     ) -> Result<Vec<(u32, Response)>, Refusal> {
         let mut answers = Vec::new();
-        if let Some(before) = lock(&self.noted).waiting.take() {
-            let folders = Vec::new();
-            answers.push((before, Response::Stirred { folders }));
+        let mut noted = lock(&self.noted);
+        let before = noted.roots.entry(root.to_owned()).or_default();
+        if let Some(before) = before.waiting.take() {
+            answers.push((before, Response::Done));
         }
+        drop(noted);
         if let Some(real) = place::root(root)? {
             for folder in folders {
                 if let Some(path) = place::folder(&real, folder)? {
-                    self.add(&path, folder)?;
+                    self.add(&path, root, folder)?;
                 }
             }
         }
         let mut noted = lock(&self.noted);
-        noted.waiting = Some(number);
-        answers.extend(noted.answer());
+        let own = noted.roots.entry(root.to_owned()).or_default();
+        own.waiting = Some(number);
+        answers.extend(own.answer());
         Ok(answers)
     }
 
-    fn add(&self, path: &Path, named: &[u8]) -> Result<(), Refusal> {
+    fn add(&self, path: &Path, root: &str, named: &[u8]) -> Result<(), Refusal> {
         let Ok(text) = CString::new(path.as_os_str().as_bytes()) else {
             return Ok(());
         };
@@ -113,7 +127,8 @@ impl Stir {
         let watch =
             unsafe { inotify_add_watch(self.events.as_raw_fd(), text.as_ptr(), EVENTS | ONLY) };
         if watch >= 0 {
-            noted.folders.insert(watch, named.to_vec());
+            let names = noted.folders.entry(watch).or_default();
+            names.insert(root.to_owned(), named.to_vec());
             return Ok(());
         }
         let error = io::Error::last_os_error();
@@ -140,29 +155,61 @@ impl Noted {
             let (name, rest) = rest.split_at(length);
             events = rest;
             if mask & OVERFLOW != 0 {
-                self.overflow = true;
+                self.roots
+                    .values_mut()
+                    .for_each(|root| root.overflow = true);
             }
-            if mask & EVENTS != 0
-                && !name.starts_with(OWN)
-                && let Some(folder) = self.folders.get(&watch)
-            {
-                self.stirred.insert(folder.clone());
+            if mask & EVENTS != 0 && !name.starts_with(OWN) {
+                self.note(watch, (mask & FOLDER != 0).then_some(name));
+            }
+            if mask & IGNORED != 0 {
+                self.folders.remove(&watch);
             }
         }
     }
 
+    /// Something happened in the folder of a watch; perhaps a new folder in it.
+    fn note(&mut self, watch: c_int, made: Option<&[u8]>) {
+        for (root, folder) in self.folders.get(&watch).into_iter().flatten() {
+            let root = self.roots.entry(root.clone()).or_default();
+            root.stirred.insert(folder.clone());
+            if let Some(name) = made {
+                // The kernel fills names up with zeros.
+                let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+                let path = match folder.is_empty() {
+                    true => name.to_vec(),
+                    false => [folder.as_slice(), b"/", name].concat(),
+                };
+                root.made.insert(path);
+            }
+        }
+    }
+
+    fn answers(&mut self) -> Vec<(u32, Response)> {
+        self.roots.values_mut().filter_map(Root::answer).collect()
+    }
+}
+
+impl Root {
     fn answer(&mut self) -> Option<(u32, Response)> {
         if self.stirred.is_empty() && !self.overflow {
             return None;
         }
         let number = self.waiting.take()?;
-        let stirred = std::mem::take(&mut self.stirred);
-        let folders = match std::mem::take(&mut self.overflow) {
-            true => Vec::new(),
-            false => stirred.into_iter().collect(),
-        };
-        Some((number, Response::Stirred { folders }))
+        let folders = std::mem::take(&mut self.stirred);
+        let made = std::mem::take(&mut self.made);
+        Some((
+            number,
+            match std::mem::take(&mut self.overflow) {
+                true => stirred(Vec::new(), Vec::new()),
+                false => stirred(folders.into_iter().collect(), made.into_iter().collect()),
+            },
+        ))
     }
+}
+
+fn stirred(folders: Vec<Vec<u8>>, made: Vec<Vec<u8>>) -> Response {
+    Response::Stirred { folders, made }
 }
 
 fn open() -> io::Result<File> {

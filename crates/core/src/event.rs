@@ -32,6 +32,15 @@ pub enum Event {
         /// The container that it worked in.
         container: String,
     },
+    /// Files that the container made are on the host now.
+    BroughtBack {
+        /// Of which service.
+        service: String,
+        /// Absolute, on the host.
+        files: Vec<PathBuf>,
+        /// What could not be brought.
+        problems: Vec<Problem>,
+    },
     /// An effect came to its one end.
     Done {
         /// Which.

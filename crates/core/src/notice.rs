@@ -101,6 +101,13 @@ pub enum NoticeEvent {
         /// The first of them, as if they were on the host, relative to the Stackfile.
         paths: Vec<String>,
     },
+    /// `back` has brought new files of the container to the host.
+    BroughtBack {
+        /// How many.
+        count: usize,
+        /// The first of them, relative to the Stackfile.
+        paths: Vec<String>,
+    },
     /// An update is over.
     UpdateDone {
         /// `ok`, `incomplete` (some paths could not be brought over) or `failed`.

@@ -136,7 +136,8 @@ pub enum Request {
     },
     /// From now on note what is made, written or renamed in these folders too, and say so once
     /// there is something, also what was noted since the last answer. Answered by
-    /// [`Response::Stirred`]; a later one of these takes the place of one that still waits.
+    /// [`Response::Stirred`]; a later one for the same root takes the place of one that still
+    /// waits, which is answered by [`Response::Done`].
     Await {
         /// Absolute folder.
         root: String,
@@ -199,6 +200,8 @@ pub enum Response {
     Stirred {
         /// In these folders, as they were named; none means that it may have been in any.
         folders: Vec<Vec<u8>>,
+        /// These folders in them are new: nothing of them, or below them, is noted yet.
+        made: Vec<Vec<u8>>,
     },
 }
 

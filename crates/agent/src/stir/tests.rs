@@ -38,7 +38,7 @@ impl World {
 
     fn answer(&self) -> (u32, Vec<String>) {
         match self.told.recv_timeout(Duration::from_secs(20)).unwrap() {
-            (number, Response::Stirred { folders }) => (number, text(folders)),
+            (number, Response::Stirred { folders, .. }) => (number, text(folders)),
             other => panic!("{other:?}"),
         }
     }
@@ -68,7 +68,7 @@ fn what_happens_between_two_questions_is_told_to_the_second() {
     fs::write(world.keep.path().join("after.txt"), "x").unwrap();
     let due = world.wait(2);
     let folders = match due.into_iter().next() {
-        Some((2, Response::Stirred { folders })) => text(folders),
+        Some((2, Response::Stirred { folders, .. })) => text(folders),
         Some(other) => panic!("{other:?}"),
         // Not read yet when we asked.
         None => world.answer().1,
@@ -81,6 +81,29 @@ fn a_second_question_takes_the_place_of_the_first() {
     let world = world();
     world.wait(1);
     let due = world.wait(2);
-    let folders = Vec::new();
-    assert_eq!(due, [(1, Response::Stirred { folders })]);
+    assert_eq!(due, [(1, Response::Done)]);
+}
+
+#[test]
+fn new_folders_are_named_and_roots_do_not_disturb_each_other() {
+    let world = world();
+    world.wait(1);
+    let inner = format!("{}/sub", world.root);
+    assert_eq!(world.stir.wait(2, &inner, &[Vec::new()]).unwrap(), []);
+    fs::create_dir(world.keep.path().join("sub/folder")).unwrap();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let (number, answer) = world.told.recv_timeout(Duration::from_secs(20)).unwrap();
+        let Response::Stirred { folders, made } = answer else {
+            panic!("{answer:?}");
+        };
+        told.push((number, text(folders), text(made)));
+    }
+    told.sort();
+    let text = |text: &str| vec![text.to_owned()];
+    let expected = [
+        (1, text("sub"), text("sub/folder")),
+        (2, text(""), text("folder")),
+    ];
+    assert_eq!(told, expected);
 }

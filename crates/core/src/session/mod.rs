@@ -144,6 +144,11 @@ impl Session {
             Event::Watch(event) => self.on_watch(event),
             Event::Engine(observed) => self.on_engine(observed),
             Event::AgentGone { container } => self.on_agent_gone(&container),
+            Event::BroughtBack {
+                service,
+                files,
+                problems,
+            } => self.on_brought_back(&service, &files, problems),
             Event::Done { op, outcome } => self.on_done(&op, outcome),
             Event::Progress { op, progress } => self.on_progress(&op, progress),
             Event::Request(request) => self.on_request(request),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::Session;
 use super::machine::{Doing, Update, Wanted};
 use crate::effect::Effect;
-use crate::event::{Synced, Transport};
+use crate::event::{Problem, Synced, Transport};
 use crate::notice::NoticeEvent;
 use crate::plan::{Decision, Follow};
 
@@ -314,6 +314,24 @@ impl Session {
         let told = paths.iter().take(PATHS_TOLD);
         let paths = told.map(|path| self.shown_path(path)).collect();
         self.notice(Some(name), cause, NoticeEvent::Mirrored { count, paths });
+    }
+
+    pub(super) fn on_brought_back(
+        &mut self,
+        name: &str,
+        files: &[PathBuf],
+        problems: Vec<Problem>,
+    ) {
+        for Problem { path, message } in problems {
+            let message = format!("not brought back: {}: {message}", self.shown_path(&path));
+            self.warn_once(name, message);
+        }
+        let count = files.len();
+        if count > 0 {
+            let told = files.iter().take(PATHS_TOLD);
+            let paths = told.map(|path| self.shown_path(path)).collect();
+            self.notice(Some(name), None, NoticeEvent::BroughtBack { count, paths });
+        }
     }
 
     /// Says what a comparison has found.

@@ -58,9 +58,10 @@ impl Frame for Response {
                 fields.u32(*mode);
                 fields.bytes(data);
             }
-            Response::Stirred { folders } => {
+            Response::Stirred { folders, made } => {
                 let fields = out.kind(22);
                 fields.list(folders, |fields, folder| fields.bytes(folder));
+                fields.list(made, |fields, folder| fields.bytes(folder));
             }
         }
     }
@@ -100,6 +101,7 @@ impl Frame for Response {
             },
             22 => Response::Stirred {
                 folders: fields.list(|f| f.bytes())?,
+                made: fields.list(|f| f.bytes())?,
             },
             _ => return Err(FrameError::Unknown { number, kind }),
         })

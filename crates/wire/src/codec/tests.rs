@@ -130,7 +130,8 @@ fn response() -> impl Strategy<Value = Response> {
                 data,
             }
         ),
-        vec(bytes(), 0..5).prop_map(|folders| Response::Stirred { folders }),
+        (vec(bytes(), 0..5), vec(bytes(), 0..5))
+            .prop_map(|(folders, made)| Response::Stirred { folders, made }),
     ]
 }
 

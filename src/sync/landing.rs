@@ -1,0 +1,109 @@
+//! Onto the host: files that a container made, written beside and then put in place whole.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Component, Path, PathBuf};
+
+use tempfile::NamedTempFile;
+
+use super::Problem;
+use super::connection::{AgentConnection, SyncError};
+use super::fetch::{Fetched, fetch};
+use super::scan::blocking;
+
+/// How our half-written files begin; no rule wants them.
+const OWN: &str = ".devrun-";
+
+/// A file of the container that lies on the host, not yet under its own name.
+#[derive(Debug)]
+pub(crate) struct Landed {
+    file: NamedTempFile,
+    target: PathBuf,
+    /// What it is like in the container.
+    pub(crate) fetched: Fetched,
+}
+
+/// Reads a file of the container into the folder of the host where it belongs; folders that are
+/// missing are made. Nothing outside of `from` is written, not even through a symlink.
+pub(crate) async fn land(
+    connection: &AgentConnection,
+    (from, to): (&Path, &str),
+    path: &Path,
+) -> Result<Result<Landed, Problem>, SyncError> {
+    let (source, name) = (from.to_owned(), path.to_owned());
+    let prepared = blocking(move || {
+        let target = place(&source, &name)?;
+        let folder = target.parent().unwrap_or(&source);
+        let file = tempfile::Builder::new().prefix(OWN).tempfile_in(folder)?;
+        let into = file.as_file().try_clone()?;
+        Ok((file, into, target))
+    });
+    let (file, into, target) = match prepared.await {
+        Ok(prepared) => prepared,
+        Err(error) => return Ok(Err(on_host(path, &error))),
+    };
+    let fetched = fetch(connection, to, path, into).await?;
+    Ok(fetched.map(|fetched| Landed {
+        file,
+        target,
+        fetched,
+    }))
+}
+
+impl Landed {
+    /// Puts it in place where nothing is; one that is there stays as it is.
+    pub(crate) async fn put_new(self) -> io::Result<()> {
+        blocking(move || {
+            self.allow()?;
+            self.file.persist_noclobber(self.target)?;
+            Ok(())
+        })
+        .await
+    }
+
+    fn allow(&self) -> io::Result<()> {
+        let mode = Permissions::from_mode(self.fetched.mode);
+        self.file.as_file().set_permissions(mode)
+    }
+}
+
+/// Where a path below a source is to lie, its folder made if it is missing.
+fn place(from: &Path, path: &Path) -> io::Result<PathBuf> {
+    let refused =
+        |path: &Path, why: &str| Err(io::Error::other(format!("{} {why}", path.display())));
+    let root = fs::canonicalize(from)?;
+    let mut here = root.clone();
+    let mut parts = path.components().peekable();
+    while let Some(part) = parts.next() {
+        let Component::Normal(name) = part else {
+            return refused(path, "leads out of its folder");
+        };
+        here.push(name);
+        if parts.peek().is_none() {
+            return Ok(here);
+        }
+        match fs::symlink_metadata(&here) {
+            Ok(found) if found.is_dir() => {}
+            Ok(found) if found.is_symlink() => {
+                let real = fs::canonicalize(&here)?;
+                if !real.is_dir() || !real.starts_with(&root) {
+                    return refused(&here, "is a symlink that leads out of what is synced");
+                }
+                here = real;
+            }
+            Ok(_) => return refused(&here, "is not a folder"),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => fs::create_dir(&here)?,
+            Err(error) => return Err(error),
+        }
+    }
+    refused(path, "is no file")
+}
+
+/// What went wrong on this side.
+pub(crate) fn on_host(path: &Path, error: &io::Error) -> Problem {
+    Problem::new(path, format!("not written on the host: {error}"))
+}
+
+#[cfg(test)]
+mod tests;
