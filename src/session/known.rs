@@ -72,12 +72,25 @@ impl Known {
         self.hashes.contains(&hash(path))
     }
 
-    /// Those that take part in a tree, relative to its source.
-    pub(super) fn below(&self, tree: &Tree) -> Vec<PathBuf> {
-        let text = self.text();
-        let below = paths_in(&text).filter_map(|path| path.strip_prefix(&tree.from).ok());
-        let ours = below.filter(|path| (tree.filter)(path, false));
-        ours.map(Path::to_owned).collect()
+    /// Those that take part in a tree and are not among these of its paths, which are sorted; all
+    /// relative to its source. Reads them anew, and blocks.
+    pub(super) fn unlisted(
+        &self,
+        tree: &Tree,
+    ) -> impl FnOnce(&[PathBuf]) -> Vec<PathBuf> + Send + 'static {
+        let file = self.file.as_ref().map(|(path, _)| path.clone());
+        let tree = tree.clone();
+        move |listed| {
+            // What cannot be read is lost.
+            let text = file.and_then(|file| fs::read(file).ok());
+            let text = text.unwrap_or_default();
+            let below = paths_in(&text).filter_map(|path| path.strip_prefix(&tree.from).ok());
+            let is_new = |path: &&Path| {
+                let found = listed.binary_search_by(|one| one.as_path().cmp(path));
+                found.is_err() && (tree.filter)(path, false)
+            };
+            below.filter(is_new).map(Path::to_owned).collect()
+        }
     }
 
     /// Remembers these as well; only what is new is written.
@@ -140,6 +153,9 @@ mod tests {
         let second = Known::open(folder.path(), "c1").unwrap();
         assert_eq!(paths_in(&second.text()).count(), 2);
         assert_eq!(second.hashes, first.hashes);
+        let tree = Tree::whole("/a".into(), "/app".into());
+        let unlisted = second.unlisted(&tree)(&["b.py".into()]);
+        assert_eq!(unlisted, [PathBuf::from("c.py")]);
         let mut other = Known::open(folder.path(), "c2").unwrap();
         assert!(other.text().is_empty());
         other.add_all(&second);

@@ -215,8 +215,8 @@ pub(super) async fn verify(agent: &Agent) -> Result<Verified, SyncError> {
     let trees = agent.trees.lock().await;
     let mut all = Verified::default();
     for Planted { tree, sent, .. } in &trees.planted {
-        let ours = trees.known.below(tree);
-        let one = verify::verify(&agent.connection, tree, sent, &ours).await?;
+        let ours = trees.known.unlisted(tree);
+        let one = verify::verify(&agent.connection, tree, sent, ours).await?;
         all.compared += one.compared;
         let absolute = |(path, kind): (PathBuf, Differs)| (tree.from.join(path), kind);
         all.differences
@@ -239,8 +239,8 @@ async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
     } = &mut *trees;
     for planted in planted {
         let Planted { tree, sent, .. } = &mut *planted;
-        let ours = known.below(tree);
-        let outcome = reconcile(&agent.connection, tree, sent, &ours).await?;
+        let ours = known.unlisted(tree);
+        let outcome = reconcile(&agent.connection, tree, sent, ours).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(sent.paths().map(|path| tree.from.join(path)));
         brought.add(&tree.from, outcome);

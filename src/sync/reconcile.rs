@@ -14,23 +14,25 @@ use super::{Problem, Sent, SyncOutcome};
 const BATCH: usize = 512;
 
 /// Compares all that takes part with the container, writes what differs, and removes those of
-/// `extra` (paths known to have come from the host, in an image or an earlier session) and of
-/// `sent` that the host does not have any more. Afterwards `sent` is what is there.
+/// `extra` (what is known to have come from the host, in an image or an earlier session, besides
+/// the listed paths that it is given, sorted) and of `sent` that the host does not have any more. Afterwards `sent` is what is there.
 pub(crate) async fn reconcile(
     connection: &AgentConnection,
     tree: &Tree,
     sent: &mut Sent,
-    extra: &[PathBuf],
+    extra: impl FnOnce(&[PathBuf]) -> Vec<PathBuf> + Send + 'static,
 ) -> Result<SyncOutcome, SyncError> {
-    let mut ours: Vec<PathBuf> = extra.iter().cloned().chain(sent.paths()).collect();
-    ours.sort();
-    ours.dedup();
+    let known: Vec<PathBuf> = sent.paths().collect();
     connection.say_owner(tree).await?;
     let mut transfer = Transfer::new(connection, tree, sent);
     let host = tree.clone();
     let listed = blocking(move || {
         let (found, problems) = scan::list(&host, Path::new(""));
         let from_is_there = !scan::is_absent(&host.from);
+        let mut ours = extra(&found);
+        ours.extend(known);
+        ours.sort();
+        ours.dedup();
         ours.retain(|path| from_is_there && scan::is_absent(&host.from.join(path)));
         Ok((found, problems, ours))
     });

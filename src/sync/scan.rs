@@ -198,17 +198,7 @@ impl std::fmt::Debug for Reading {
 impl Reading {
     /// Opens a regular file; blocks. What is no such file any more is invalid input.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        // What may lie there by now is neither followed nor waited for.
-        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
-        let opened = OpenOptions::new()
-            .read(true)
-            .custom_flags(flags.cast_signed())
-            .open(path);
-        let is_link = |error: &io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
-        let file = match opened {
-            Err(error) if is_link(&error) => return Err(ErrorKind::InvalidInput.into()),
-            opened => opened?,
-        };
+        let file = open(path)?;
         let found = file.metadata()?;
         if !found.is_file() {
             return Err(ErrorKind::InvalidInput.into());
@@ -263,19 +253,34 @@ impl Reading {
     pub(crate) fn is_whole(&self) -> io::Result<bool> {
         // Held until the file was looked at: nobody begins to write in between.
         let writers = Writers::of(&self.file);
-        Ok(self.is_one()? && (!matches!(writers, Writers::Some) || self.is_at_rest()?))
+        let is_open = matches!(writers, Writers::Some);
+        Ok(self.is_one()? && (!is_open || is_at_rest(&self.file.metadata()?)))
     }
 
     /// Whether what was read is what one moment's file held, as far as can be told.
     fn is_one(&self) -> io::Result<bool> {
         Ok(self.read == self.stamp.size && Stamp::of(&self.file.metadata()?) == self.stamp)
     }
+}
 
-    /// Who has it open and does not write any more may keep it so for days.
-    fn is_at_rest(&self) -> io::Result<bool> {
-        let age = self.file.metadata()?.modified()?.elapsed();
-        Ok(age.is_ok_and(|age| age >= AT_REST))
+fn open(path: &Path) -> io::Result<File> {
+    // What may lie there by now is neither followed nor waited for.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits();
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.cast_signed())
+        .open(path);
+    let is_link = |error: &io::Error| error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
+    match opened {
+        Err(error) if is_link(&error) => Err(ErrorKind::InvalidInput.into()),
+        opened => opened,
     }
+}
+
+/// Who has it open and does not write any more may keep it so for days.
+fn is_at_rest(found: &fs::Metadata) -> bool {
+    let age = found.modified().map(|at| at.elapsed());
+    matches!(age, Ok(Ok(age)) if age >= AT_REST)
 }
 
 /// What is at a path of the host; blocks.
@@ -301,7 +306,7 @@ fn look_at(path: &Path, restless: bool) -> io::Result<OnHost> {
     } else if found.is_symlink() {
         fs::read_link(path).map(|target| OnHost::Symlink(target.as_os_str().as_bytes().to_vec()))
     } else if found.is_file() {
-        read(path, restless)
+        read(path, &found, restless)
     } else {
         Ok(OnHost::Special)
     };
@@ -313,23 +318,29 @@ fn look_at(path: &Path, restless: bool) -> io::Result<OnHost> {
     }
 }
 
-fn read(path: &Path, restless: bool) -> io::Result<OnHost> {
-    let mut reading = Reading::open(path)?;
-    if reading.stamp.size > SMALL as u64 {
-        return Ok(OnHost::Big(reading));
+fn read(path: &Path, found: &fs::Metadata, restless: bool) -> io::Result<OnHost> {
+    if found.size() > SMALL as u64 {
+        return Reading::open(path).map(OnHost::Big);
     }
-    let content = reading.piece()?;
-    let complete = match restless {
-        true => reading.is_one()?,
-        false => reading.is_whole()?,
-    };
-    if !complete {
+    // There are many of these: nothing is asked of the system twice. What has grown or shrunk
+    // meanwhile has another stamp.
+    let before = Stamp::of(found);
+    let mut content = vec![0; usize::try_from(before.size).unwrap_or_default()];
+    let mut file = open(path)?;
+    match file.read_exact(&mut content) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(OnHost::Changing),
+        read => read?,
+    }
+    // Held until the file was looked at: nobody begins to write in between.
+    let asked = !restless && !is_at_rest(found);
+    let writers = asked.then(|| Writers::of(&file));
+    if Stamp::of(&file.metadata()?) != before || matches!(writers, Some(Writers::Some)) {
         return Ok(OnHost::Changing);
     }
     Ok(OnHost::Small {
-        mode: reading.mode(),
+        mode: before.mode & 0o777,
+        hash: devrun_wire::hash(&content),
         content,
-        hash: reading.hash(),
     })
 }
 

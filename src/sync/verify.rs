@@ -48,21 +48,22 @@ pub(crate) struct Verified {
     pub(crate) problems: Vec<Problem>,
 }
 
-/// Compares all that takes part with the container; `extra` are paths known to have come from the
-/// host at some time.
+/// Compares all that takes part with the container; `extra` adds to what is listed (sorted) the
+/// paths known to have come from the host at some time.
 pub(crate) async fn verify(
     connection: &AgentConnection,
     tree: &Tree,
     sent: &Sent,
-    extra: &[PathBuf],
+    extra: impl FnOnce(&[PathBuf]) -> Vec<PathBuf> + Send + 'static,
 ) -> Result<Verified, SyncError> {
     connection.say_owner(tree).await?;
     let mut verified = Verified::default();
-    let known: Vec<PathBuf> = extra.iter().cloned().chain(sent.paths()).collect();
+    let known: Vec<PathBuf> = sent.paths().collect();
     let host = tree.clone();
     let listed = blocking(move || {
         let (found, problems) = scan::list(&host, Path::new(""));
-        let mut gone = known;
+        let mut gone = extra(&found);
+        gone.extend(known);
         gone.sort();
         gone.dedup();
         gone.retain(|path| scan::is_absent(&host.from.join(path)));

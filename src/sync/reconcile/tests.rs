@@ -83,7 +83,8 @@ fn read_back(root: &Path) -> BTreeMap<PathBuf, String> {
 }
 
 async fn make_equal(agent: &TestAgent, sent: &mut Sent, extra: &[PathBuf]) -> SyncOutcome {
-    reconcile(&agent.connection, &agent.tree, sent, extra)
+    let extra = extra.to_vec();
+    reconcile(&agent.connection, &agent.tree, sent, |_| extra)
         .await
         .unwrap()
 }

@@ -32,7 +32,7 @@ async fn each_difference_is_told_with_its_kind() {
     let look = |extra: Vec<PathBuf>| {
         let (agent, sent) = (&agent, sent.clone());
         async move {
-            verify(&agent.connection, &agent.tree, &sent, &extra)
+            verify(&agent.connection, &agent.tree, &sent, |_| extra)
                 .await
                 .unwrap()
         }
