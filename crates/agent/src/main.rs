@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use devrun_wire::codec::FrameError;
 
 mod clock;
+mod exchange;
 mod hello;
 mod http;
 mod inspect;

@@ -11,6 +11,7 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::refusal::{At as _, Refusal};
 use crate::terms;
+use crate::tree;
 
 /// `ELOOP`: a symlink that leads to itself. The standard library has no stable name for it.
 const TOO_MANY_LINKS: i32 = 40;
@@ -135,8 +136,8 @@ pub(crate) fn folder(root: &Path, path: &[u8]) -> Result<Option<PathBuf>, Refusa
     }
 }
 
-/// One step down, and whether that folder was made. What is in the way of a folder is replaced by one, like anything that the
-/// host has otherwise.
+/// One step down, and whether that folder was made. What is in the way of a folder is replaced by
+/// one, like anything that the host has otherwise.
 fn enter(root: &Path, next: &Path) -> Result<(PathBuf, bool), Refusal> {
     match fs::symlink_metadata(next) {
         Ok(found) if found.is_dir() => return Ok((next.to_owned(), false)),
@@ -144,9 +145,9 @@ fn enter(root: &Path, next: &Path) -> Result<(PathBuf, bool), Refusal> {
             if let Some(real) = folder_behind(root, next)? {
                 return Ok((real, false));
             }
-            fs::remove_file(next).at(next)?;
+            return tree::folder_instead(next).map(|()| (next.to_owned(), true));
         }
-        Ok(_) => fs::remove_file(next).at(next)?,
+        Ok(_) => return tree::folder_instead(next).map(|()| (next.to_owned(), true)),
         Err(error) if error.kind() == NotFound => {}
         Err(error) => return Err(Refusal::io(next, &error)),
     }

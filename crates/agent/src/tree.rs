@@ -3,12 +3,13 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
-use std::io::ErrorKind::{DirectoryNotEmpty, IsADirectory, NotFound};
+use std::io::ErrorKind::{CrossesDevices, DirectoryNotEmpty, IsADirectory, NotFound};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink as make_symlink};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::exchange::exchange;
 use crate::mounts;
 use crate::place::{self, Way};
 use crate::refusal::{At as _, Refusal};
@@ -45,13 +46,12 @@ pub(crate) fn mkdir(root: &str, name: &[u8], mode: u32) -> Result<(), Refusal> {
         Ok(found) if found.is_dir() => return Ok(()),
         Ok(found) if found.is_symlink() => {
             place::folder_behind(&place.root, &path)?;
-            fs::remove_file(&path).at(&path)?;
+            folder_instead(&path)?;
         }
-        Ok(_) => fs::remove_file(&path).at(&path)?,
-        Err(error) if error.kind() == NotFound => {}
+        Ok(_) => folder_instead(&path)?,
+        Err(error) if error.kind() == NotFound => fs::create_dir(&path).at(&path)?,
         Err(error) => return Err(Refusal::io(&path, &error)),
     }
-    fs::create_dir(&path).at(&path)?;
     terms::give_folder(root, name, &path)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o777)).at(&path)
 }
@@ -118,8 +118,8 @@ fn unused_name(folder: &Path) -> PathBuf {
     folder.join(format!(".devrun-{}-{count}", std::process::id()))
 }
 
-/// Renames `temporary` to `path`. A folder that is there is first renamed away, so that the
-/// path is absent only for a moment; if the new one cannot take its place, it comes back.
+/// Renames `temporary` to `path`. A folder that is there changes places with it; where the file
+/// system cannot do that, the path is absent for a moment.
 fn into_place(temporary: &Path, path: &Path) -> Result<(), Refusal> {
     match fs::rename(temporary, path) {
         Err(error) if error.kind() == IsADirectory => {}
@@ -132,11 +132,35 @@ fn into_place(temporary: &Path, path: &Path) -> Result<(), Refusal> {
             point.display()
         )));
     }
+    if exchange(temporary, path).is_ok() {
+        return fs::remove_dir_all(temporary).at(path);
+    }
     let aside = unused_name(path.parent().unwrap_or(path));
-    fs::rename(path, &aside).at(path)?;
+    match fs::rename(path, &aside) {
+        Ok(()) => {}
+        // A folder of the image cannot be renamed in a container, only emptied.
+        Err(error) if error.kind() == CrossesDevices => {
+            fs::remove_dir_all(path).at(path)?;
+            return fs::rename(temporary, path).at(path);
+        }
+        Err(error) => return Err(Refusal::io(path, &error)),
+    }
     if let Err(error) = fs::rename(temporary, path) {
         fs::rename(&aside, path).at(path)?;
         return Err(Refusal::io(path, &error));
     }
     fs::remove_dir_all(&aside).at(&aside)
+}
+
+/// Puts an empty folder in the place of something that is none.
+pub(crate) fn folder_instead(path: &Path) -> Result<(), Refusal> {
+    let folder = path.parent().unwrap_or(path);
+    let ((), beside) = beside(folder, |name| fs::create_dir(name)).at(path)?;
+    if exchange(beside.path(), path).is_ok() {
+        // What was at the path goes with the name.
+        return Ok(());
+    }
+    fs::remove_dir(beside.path()).at(path)?;
+    fs::remove_file(path).at(path)?;
+    fs::create_dir(path).at(path)
 }

@@ -346,3 +346,33 @@ fn a_reader_sees_the_old_or_the_new_file_whole() {
         assert!(reader.join().unwrap() > 0);
     });
 }
+
+#[test]
+fn a_name_is_never_absent_while_it_becomes_something_else() {
+    let (_keep, root) = root();
+    put(&root, "x", b"1");
+    let path = Path::new(&root).join("x");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut looks = 0_u64;
+            while !over.load(Ordering::Relaxed) {
+                fs::symlink_metadata(&path).unwrap();
+                looks += 1;
+            }
+            looks
+        });
+        for round in 0..300 {
+            mkdir(&root, b"x", 0o755).unwrap();
+            put(&root, "x/deep/y", b"1");
+            link(&root, b"x", b"elsewhere").unwrap();
+            put(&root, "x/y", b"2");
+            put(&root, "x", format!("{round}").as_bytes());
+            link(&root, b"x", b"again").unwrap();
+            put(&root, "x", b"3");
+        }
+        over.store(true, Ordering::Relaxed);
+        assert!(reader.join().unwrap() > 0);
+    });
+    assert_eq!(names(Path::new(&root)), ["x"], "nothing is left beside");
+}
