@@ -75,7 +75,8 @@ fn files_and_folders_come_and_go_as_on_the_host() {
 
 #[test]
 fn links_are_links_and_a_name_may_become_something_else() {
-    let stack = waiting("links", "", &[("app/target.txt", "target\n")]);
+    let files = [("app/target.txt", "target\n"), ("app/baked/x.txt", "x\n")];
+    let stack = waiting("links", "", &files);
     let _session = up(&stack);
     symlink("target.txt", stack.path("app/link")).unwrap();
     comes(&stack, "/app/link", "target\n");
@@ -101,6 +102,11 @@ fn links_are_links_and_a_name_may_become_something_else() {
     fs::remove_dir_all(stack.path("app/link")).unwrap();
     stack.write("app/link", "and back\n");
     comes(&stack, "/app/link", "and back\n");
+
+    // The file system of a container does not rename a folder that the image brought.
+    fs::remove_dir_all(stack.path("app/baked")).unwrap();
+    stack.write("app/baked", "a file now\n");
+    comes(&stack, "/app/baked", "a file now\n");
 }
 
 #[test]
