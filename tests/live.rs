@@ -15,6 +15,8 @@ mod back;
 mod between;
 #[path = "live/builds.rs"]
 mod builds;
+#[path = "live/circle.rs"]
+mod circle;
 #[path = "live/editors.rs"]
 mod editors;
 #[path = "live/git.rs"]

@@ -23,7 +23,13 @@ pub(super) fn due(machine: &Machine) -> Option<Duration> {
         return None;
     }
     let (first, last) = machine.saved?;
-    Some((last + QUIET).min(first + QUIET_AT_MOST))
+    let quiet = (last + QUIET).min(first + QUIET_AT_MOST);
+    Some(
+        machine
+            .circle
+            .rests_until()
+            .map_or(quiet, |until| until.max(quiet)),
+    )
 }
 
 impl Session {
@@ -131,6 +137,7 @@ impl Session {
         let Some(follow) = machine.follow.pop_front() else {
             return false;
         };
+        machine.circle.fires(now);
         if machine.follow.is_empty() {
             machine.saved = None;
         }

@@ -91,4 +91,5 @@ pub(super) fn why_saves_wait(machine: &Machine, replacement: bool) -> Option<Str
     }
     (machine.awaits_trigger() && count > 0)
         .then(|| format!("{saves} for `devrun trigger {}`", machine.name))
+        .or_else(|| machine.why_it_rests())
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use devrun_stack::{Command, Restart};
 
 use super::again_soon::Passed;
+use super::circle::Circle;
 use super::large::Large;
 use super::unsynced::Unsynced;
 use crate::event::{Failure, Op, Transport};
@@ -164,6 +165,8 @@ pub(crate) struct Machine {
     pub(crate) planned: Vec<PathBuf>,
     /// What follows them, once it is quiet.
     pub(crate) follow: VecDeque<Follow>,
+    /// Whether these come from what they led to.
+    pub(crate) circle: Circle,
     /// The one of those that is under way.
     pub(crate) in_hand: Option<Follow>,
     /// What follows if the image turns out to be the same, so that no new container makes it
@@ -314,6 +317,7 @@ impl Machine {
             saved: None,
             planned: Vec::new(),
             follow: VecDeque::new(),
+            circle: Circle::default(),
             in_hand: None,
             after_rebuild: Vec::new(),
             undone: None,

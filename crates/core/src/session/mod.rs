@@ -3,6 +3,7 @@
 
 mod again;
 mod again_soon;
+mod circle;
 mod done;
 mod engine;
 mod follow;

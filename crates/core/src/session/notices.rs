@@ -92,6 +92,7 @@ impl Session {
         let Some(update) = machine.update.take() else {
             return;
         };
+        machine.circle.ends(self.now);
         let took = self.now.saturating_sub(update.began);
         let outcome = match &failed {
             Some(_) => "failed",

@@ -21,6 +21,7 @@ impl Session {
         };
         let now = self.now;
         let mut concerned = BTreeSet::new();
+        let mut round = Vec::new();
         for (name, machine) in &mut self.machines {
             if machine.wanted != Wanted::Run {
                 continue;
@@ -32,6 +33,9 @@ impl Session {
                     concerned.insert(path.clone());
                     let first = machine.saved.map_or(now, |(first, _)| first);
                     machine.saved = Some((first, now));
+                    if !needs.follow.is_empty() && machine.goes_round(path, now) {
+                        round.push((name.clone(), needs.reason));
+                    }
                 }
             }
         }
@@ -59,6 +63,16 @@ impl Session {
                 });
                 update.cause = Some(cause);
             }
+        }
+        for (name, rule) in round {
+            self.warn(
+                Some(&name),
+                format!(
+                    "{rule}: this file is changed each time by what its own save triggers, so that \
+                     waits for some seconds now, and longer each time; let `ignore` name the file, \
+                     or have it written elsewhere"
+                ),
+            );
         }
     }
 
