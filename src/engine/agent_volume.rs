@@ -9,7 +9,7 @@ use devrun_core::spec::label;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
-use super::archive::PathStat;
+use super::archive::{PathKind, PathStat};
 use super::translate::AGENT_FOLDER;
 use super::{Engine, EngineError, PATIENT, pause, within};
 
@@ -107,6 +107,7 @@ impl Engine {
         let whole = PathStat {
             size: binary.len() as u64,
             mode: MODE,
+            kind: PathKind::Other,
         };
         let path = format!("{AGENT_FOLDER}/{AGENT}");
         // A session that was killed while it filled the volume left a shorter file, or none.

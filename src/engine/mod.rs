@@ -37,6 +37,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 pub(crate) use about::About;
+pub(crate) use archive::PathKind;
 pub(crate) use attach::Attached;
 pub(crate) use containers::FirstProcess;
 pub(crate) use dial::Dialer;

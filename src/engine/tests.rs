@@ -11,7 +11,7 @@ use devrun_stack::{Mount, MountSource};
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::archive::PathStat;
+use super::archive::{PathKind, PathStat};
 use super::ports::PortHolder;
 use super::volumes::VolumeUser;
 use super::*;
@@ -130,7 +130,8 @@ async fn files_go_in_before_the_start_and_come_out_again() {
         stat,
         Some(PathStat {
             size: 5,
-            mode: 0o640
+            mode: 0o640,
+            kind: PathKind::Other,
         })
     );
     assert_eq!(stage.engine.stat(&id, "/tmp/other").await.unwrap(), None);

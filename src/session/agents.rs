@@ -5,15 +5,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use devrun_core::event::Transport;
 use devrun_core::make::AGENT;
 use devrun_wire::frames::{Request, Response, VERSION};
 use devrun_wire::process::catches;
 use tokio::sync::Mutex;
 use tokio::task::AbortHandle;
 
-use super::trees::Trees;
+use super::deputies::{Container, archive_wanted};
+use super::trees::{Trees, is_over};
 use crate::engine::{Engine, EngineError};
 use crate::sync::connection::{AgentConnection, Hello, SyncError};
+use crate::sync::deputy;
 
 /// How long an agent may take until it greets.
 const GREETING: Duration = Duration::from_secs(10);
@@ -28,6 +31,8 @@ pub(crate) struct Agent {
     /// Tells it apart from the one before it in the same container.
     pub(super) number: u64,
     pub(super) connection: AgentConnection,
+    /// Where no agent can run, a deputy answers, by the engine's archive and exec calls.
+    pub(super) transport: Transport,
     pub(super) hello: Hello,
     /// The trees that are kept in step. Whoever works on the container holds them for that long;
     /// there is one at a time.
@@ -59,13 +64,25 @@ impl Drop for Helpers {
 }
 
 impl Agent {
-    /// Starts one in a running container, as that user, else as the container's.
-    pub(super) async fn start(
+    /// Starts one in a running container, as its user.
+    pub(super) async fn start(engine: &Engine, container: &str) -> Result<Agent, AgentError> {
+        Agent::start_as(engine, container, None, None).await
+    }
+
+    /// Starts one as root, for what another one may not; what it makes belongs to that one's user.
+    pub(super) async fn start_as_root(engine: &Engine, of: &Agent) -> Result<Agent, AgentError> {
+        let owner = format!("{}:{}", of.hello.uid, of.hello.gid);
+        Agent::start_as(engine, &of.container, Some("0"), Some(owner)).await
+    }
+
+    async fn start_as(
         engine: &Engine,
         container: &str,
         user: Option<&str>,
+        owner: Option<String>,
     ) -> Result<Agent, AgentError> {
-        let argv = [AGENT.to_owned(), "serve".to_owned()];
+        let argv = [AGENT, "serve"].map(str::to_owned);
+        let argv: Vec<String> = argv.into_iter().chain(owner).collect();
         let exec = engine.exec_stream(container, &argv, user).await?;
         let greeting = AgentConnection::start(exec.stdout, exec.stdin);
         let (connection, hello) = match tokio::time::timeout(GREETING, greeting).await {
@@ -79,14 +96,52 @@ impl Agent {
                 return Err(AgentError::Silent { seconds });
             }
         };
-        Ok(Agent {
+        Ok(Agent::of(container, Transport::Agent, (connection, hello)))
+    }
+
+    /// Starts one, or a deputy where none can run. A container that is gone has neither.
+    pub(super) async fn begin(engine: &Engine, container: &str) -> Result<Agent, AgentError> {
+        if !archive_wanted() {
+            match Agent::start(engine, container).await {
+                Err(AgentError::Engine(error)) if is_over(&error) => return Err(error.into()),
+                Err(error) => tracing::debug!(%error, "no agent"),
+                started => return started,
+            }
+        }
+        Agent::deputy(engine, container).await
+    }
+
+    /// One that works from this side, for containers in which none can run.
+    async fn deputy(engine: &Engine, container: &str) -> Result<Agent, AgentError> {
+        let remote = Container {
+            engine: engine.clone(),
+            id: container.to_owned(),
+        };
+        let facts = remote.facts().await;
+        let greeted = deputy::start(remote, facts).await;
+        let greeted = greeted.map_err(AgentError::Deputy)?;
+        Ok(Agent::of(container, Transport::Archive, greeted))
+    }
+
+    fn of(
+        container: &str,
+        transport: Transport,
+        (connection, hello): (AgentConnection, Hello),
+    ) -> Agent {
+        Agent {
             container: container.to_owned(),
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             connection,
+            transport,
             hello,
             trees: Arc::default(),
             helpers: Arc::default(),
-        })
+        }
+    }
+
+    /// Whether it runs inside, where it can run commands and ask questions as well.
+    pub(super) fn is_inside(&self) -> bool {
+        self.transport == Transport::Agent
     }
 
     /// Whether the container's first process cannot receive the signal by which it is told to
@@ -131,6 +186,9 @@ pub(super) enum AgentError {
         /// What came instead, from it or from who was to start it.
         said: String,
     },
+    /// Nobody could stand in for it either.
+    #[error("no agent runs in the container, and the engine's calls do not reach it: {0}")]
+    Deputy(SyncError),
     /// It did not greet at all.
     #[error("the agent in the container did not answer within {seconds} s")]
     Silent { seconds: u64 },

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use devrun_core::event::{Failure, Outcome, Request, Transport};
+use devrun_core::event::{Failure, Outcome, Request};
 use devrun_core::plan::{Follow, Rules};
 use devrun_core::session::ServiceView;
 use devrun_stack::Stack;
@@ -73,11 +73,7 @@ impl Driver {
         let running = "does not run; its next start compares";
         let service = service.ok_or(running)?;
         let container = service.container.as_ref().ok_or(running)?;
-        match (self.agents.get(container), service.transport) {
-            (Some(agent), _) => Ok(agent.clone()),
-            (None, Some(Transport::Archive)) => Err(NO_AGENT),
-            (None, _) => Err(running),
-        }
+        self.agents.get(container).cloned().ok_or(running)
     }
 
     pub(super) fn verified(&mut self, services: &[String]) {
@@ -90,8 +86,6 @@ impl Driver {
     }
 }
 
-const NO_AGENT: &str = "no agent can run in it, so that nothing can be compared";
-
 /// Compares a running container with the host where no session does, and changes nothing.
 pub(crate) async fn verify_alone(
     engine: &Engine,
@@ -102,10 +96,7 @@ pub(crate) async fn verify_alone(
 ) -> Compared {
     match trees::attach_unseen(engine, rules, service, container).await {
         Ok(agent) => compared(stack, service.to_owned(), trees::verify(&agent).await),
-        Err(error) => {
-            tracing::debug!(%error, "no agent");
-            not_compared(service.to_owned(), NO_AGENT.to_owned())
-        }
+        Err(error) => not_compared(service.to_owned(), error.to_string()),
     }
 }
 

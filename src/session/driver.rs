@@ -35,7 +35,7 @@ pub(crate) enum Input {
     Done {
         op: Op,
         outcome: Outcome,
-        agent: Option<Agent>,
+        agent: Option<Box<Agent>>,
     },
     /// Something on the way of an effect.
     Progress { op: Op, progress: Progress },
@@ -253,7 +253,7 @@ impl Driver {
                 self.tasks.remove(&op);
                 if let Some(agent) = agent {
                     self.follow_back(&op.service, &agent);
-                    self.adopt(agent);
+                    self.adopt(*agent);
                 }
                 self.feed(Event::Done { op, outcome });
             }
@@ -512,7 +512,7 @@ impl Driver {
                 .send(Input::Done {
                     op: number,
                     outcome,
-                    agent,
+                    agent: agent.map(Box::new),
                 })
                 .await;
         });

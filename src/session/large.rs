@@ -113,7 +113,7 @@ impl OneFile<'_> {
     /// What the container's user may not write, root perhaps may.
     async fn root(&self, agent: &Agent) -> Option<Agent> {
         let mut trees = agent.trees.lock().await;
-        trees.root.agent(&agent.container).await.cloned()
+        trees.root.agent(agent).await.cloned()
     }
 
     /// Puts it in place, and notes that. Nobody else works on the trees meanwhile, so that an

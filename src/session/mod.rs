@@ -5,6 +5,7 @@ mod back;
 mod comparing;
 mod containers;
 mod deaf;
+mod deputies;
 mod driver;
 mod elsewhere;
 mod hooks;

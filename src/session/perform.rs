@@ -246,7 +246,11 @@ impl Driver {
         Hands {
             engine: self.engine.clone(),
             container: container.to_owned(),
-            agent: self.agents.get(container).cloned(),
+            agent: self
+                .agents
+                .get(container)
+                .filter(|agent| agent.is_inside())
+                .cloned(),
         }
     }
 

@@ -65,7 +65,7 @@ async fn is_deaf(engine: &Engine, agent: Option<&Agent>, container: &str) -> boo
     let signal = process.stop_signal;
     match agent {
         Some(agent) => agent.is_deaf(signal).await,
-        None => match Agent::start(engine, container, None).await {
+        None => match Agent::start(engine, container).await {
             Ok(agent) => {
                 let deaf = agent.is_deaf(signal).await;
                 agent.close().await;

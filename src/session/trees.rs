@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use devrun_core::event::{Failure, Outcome, Problem, Synced, Transport};
+use devrun_core::event::{Failure, Outcome, Problem, Synced};
 use devrun_core::plan::{Rules, SyncRule};
 
-use super::agents::Agent;
+use super::agents::{Agent, AgentError};
 use super::containers::failure;
 use super::hooks;
 use super::known::Known;
@@ -71,9 +71,9 @@ pub(super) struct Root {
 }
 
 impl Root {
-    pub(super) async fn agent(&mut self, container: &str) -> Option<&Agent> {
+    pub(super) async fn agent(&mut self, of: &Agent) -> Option<&Agent> {
         if self.agent.is_none() {
-            let started = Agent::start(self.engine.as_ref()?, container, Some("0")).await;
+            let started = Agent::start_as_root(self.engine.as_ref()?, of).await;
             self.agent = started
                 .inspect_err(|error| tracing::debug!(%error, "no agent as root"))
                 .ok();
@@ -162,14 +162,16 @@ pub(super) async fn attach(
     service: String,
     container: String,
 ) -> (Outcome, Option<Agent>) {
-    let agent = match Agent::start(&engine, &container, None).await {
+    let agent = match Agent::begin(&engine, &container).await {
         Ok(agent) => agent,
-        Err(super::agents::AgentError::Engine(error)) if is_over(&error) => {
-            return (Outcome::Failed(failure(error)), None);
-        }
+        Err(AgentError::Engine(error)) => return (Outcome::Failed(failure(error)), None),
         Err(error) => {
-            tracing::debug!(%error, "no agent");
-            return (archive_only(engine, rules, service, container).await, None);
+            let message = error.to_string();
+            let failure = Failure {
+                message,
+                ..Failure::default()
+            };
+            return (Outcome::Failed(failure), None);
         }
     };
     let trees = Trees::plant(engine, &rules, &service, &container).await;
@@ -183,7 +185,7 @@ pub(super) async fn attach(
             ..
         }) => {
             let outcome = Outcome::Attached {
-                transport: Transport::Agent,
+                transport: agent.transport,
                 compared: Some(unchanged + changed.len() + problems.len()),
                 changed,
                 mirrored,
@@ -203,7 +205,7 @@ pub(super) async fn attach_unseen(
     service: &str,
     container: &str,
 ) -> Result<Agent, super::agents::AgentError> {
-    let agent = Agent::start(engine, container, None).await?;
+    let agent = Agent::begin(engine, container).await?;
     let trees = Trees::plant(engine.clone(), rules, service, container).await;
     *agent.trees.lock().await = trees;
     Ok(agent)
@@ -265,7 +267,7 @@ async fn again_as_root(
     let helper = if denied.is_empty() || agent.hello.uid == 0 {
         None
     } else {
-        root.agent(&agent.container).await
+        root.agent(agent).await
     };
     let Some(helper) = helper else {
         outcome.problems.extend(denied);
@@ -282,7 +284,7 @@ async fn again_as_root(
 }
 
 /// The container itself is the trouble, not the agent.
-fn is_over(error: &crate::engine::EngineError) -> bool {
+pub(super) fn is_over(error: &crate::engine::EngineError) -> bool {
     use crate::engine::EngineError as E;
     matches!(
         error,
@@ -292,27 +294,6 @@ fn is_over(error: &crate::engine::EngineError) -> bool {
             | E::Lost { .. }
             | E::TimedOut { .. }
     )
-}
-
-/// Where no agent can run, everything goes over by the archive call, whatever is there.
-async fn archive_only(
-    engine: Engine,
-    rules: Arc<Rules>,
-    service: String,
-    container: String,
-) -> Outcome {
-    let owes_hooks = hooks::are_owed(&container);
-    match push(&engine, &rules, &service, &container, None).await {
-        Ok(_) => Outcome::Attached {
-            transport: Transport::Archive,
-            compared: None,
-            changed: Vec::new(),
-            mirrored: Vec::new(),
-            problems: Vec::new(),
-            owes_hooks,
-        },
-        Err(problem) => Outcome::Failed(problem),
-    }
 }
 
 /// Brings saves over through an agent.
@@ -446,7 +427,7 @@ pub(super) async fn push(
 }
 
 /// The container's user, where it is known by number; files that it runs should belong to it.
-async fn owner(engine: &Engine, container: &str) -> Option<(u64, u64)> {
+pub(super) async fn owner(engine: &Engine, container: &str) -> Option<(u64, u64)> {
     let container = engine.inspect(container).await.ok()??;
     let image = engine.inspect_image(&container.image_id).await.ok()??;
     let (user, group) = image

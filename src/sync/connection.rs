@@ -47,6 +47,8 @@ pub(crate) enum SyncError {
 pub(crate) struct Hello {
     /// The user that the agent runs as.
     pub(crate) uid: u32,
+    /// That one's group.
+    pub(crate) gid: u32,
     /// Signals that PID 1 catches, one bit each from signal 1 on; 0 if that cannot be read.
     pub(crate) pid1_catches: u64,
     /// Whether PID 1 is an init that passes signals on.
@@ -130,6 +132,7 @@ impl AgentConnection {
         {
             Response::Hello {
                 uid,
+                gid,
                 pid1_catches,
                 pid1_is_init,
                 ..
@@ -137,6 +140,7 @@ impl AgentConnection {
                 connection,
                 Hello {
                     uid,
+                    gid,
                     pid1_catches,
                     pid1_is_init,
                 },

@@ -11,6 +11,7 @@ pub(crate) mod agent_binary;
 pub(crate) mod archive;
 mod clock;
 pub(crate) mod connection;
+pub(crate) mod deputy;
 pub(crate) mod fetch;
 pub(crate) mod inside;
 pub(crate) mod landing;

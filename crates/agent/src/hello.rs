@@ -13,6 +13,7 @@ pub(crate) fn hello() -> Response {
     Response::Hello {
         version: VERSION,
         uid: user(),
+        gid: id("Gid:"),
         pid1_catches: caught(&status).unwrap_or(0),
         pid1_is_init: is_init(&comm, &cmdline),
     }
@@ -20,8 +21,12 @@ pub(crate) fn hello() -> Response {
 
 /// The user that we act as.
 pub(crate) fn user() -> u32 {
+    id("Uid:")
+}
+
+fn id(name: &str) -> u32 {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let ids = field(&status, "Uid:").unwrap_or_default();
+    let ids = field(&status, name).unwrap_or_default();
     ids.split_whitespace()
         .nth(1)
         .and_then(|effective| effective.parse().ok())

@@ -13,6 +13,7 @@ use devrun_wire::frames::Entry;
 use crate::place::{self, Way};
 use crate::refusal::Refusal;
 use crate::terms;
+use crate::tidy::tidy;
 
 /// What lies at these paths, in the same order.
 pub(crate) fn inspect(root: &str, paths: &[Vec<u8>]) -> Result<Vec<Entry>, Refusal> {
@@ -65,6 +66,9 @@ impl Looker {
             _ => {
                 // A folder that cannot be entered is found out when something is put there.
                 let way = place::to_look(&self.root, folders).unwrap_or(Way::Symlink);
+                if let Way::Folder(folder) = &way {
+                    tidy(folder);
+                }
                 self.last = Some((key, way.clone()));
                 way
             }

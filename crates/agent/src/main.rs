@@ -17,6 +17,7 @@ mod kill;
 mod list;
 mod mounts;
 mod net;
+mod owner;
 mod place;
 mod read;
 mod refusal;
@@ -25,10 +26,11 @@ mod serve;
 mod stir;
 mod tail;
 mod terms;
+mod tidy;
 mod tree;
 mod write;
 
-const USAGE: &str = "usage: devrun-agent serve
+const USAGE: &str = "usage: devrun-agent serve [UID:GID]
        devrun-agent probe http URL TIMEOUT_MS
        devrun-agent probe tcp PORT TIMEOUT_MS
 ";
@@ -40,10 +42,11 @@ fn main() -> ExitCode {
         .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["serve"] => match serve() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => complain(&format!("devrun-agent: {error}\n")),
-        },
+        ["serve"] => serve(),
+        ["serve", owner] => {
+            owner::work_for(owner);
+            serve()
+        }
         ["probe", "http", url, timeout] => match timeout.parse() {
             Ok(timeout) => probe(&http::get(url, clock::deadline(timeout))),
             Err(_) => complain(USAGE),
@@ -56,8 +59,15 @@ fn main() -> ExitCode {
     }
 }
 
+fn serve() -> ExitCode {
+    match conversation() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => complain(&format!("devrun-agent: {error}\n")),
+    }
+}
+
 /// The standard library's own streams look for ends of lines in what goes through them.
-fn serve() -> Result<(), FrameError> {
+fn conversation() -> Result<(), FrameError> {
     let input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let output = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
     serve::serve(input, output)

@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use devrun_wire::frames::OTHER_OWNER;
 
 use crate::hello;
+use crate::owner;
 use crate::refusal::Refusal;
 
 /// A user and a group.
@@ -57,6 +58,7 @@ pub(crate) fn give(made: &Path, path: &Path, (uid, gid): Owner) -> Result<(), Re
 /// The same for a folder that was made on the way to that path, or for it.
 pub(crate) fn give_folder(root: &str, path: &[u8], folder: &Path) -> Result<(), Refusal> {
     let Some(owner) = owner(root, path) else {
+        owner::give(folder);
         return Ok(());
     };
     give(folder, folder, owner).inspect_err(|_| {

@@ -11,9 +11,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::exchange::exchange;
 use crate::mounts;
+use crate::owner;
 use crate::place::{self, Way};
 use crate::refusal::{At as _, Refusal};
 use crate::terms;
+use crate::tidy::PREFIX;
 
 /// Removes what is there; a folder only when nothing is left in it.
 pub(crate) fn remove(root: &str, path: &[u8]) -> Result<(), Refusal> {
@@ -65,8 +67,9 @@ pub(crate) fn symlink(root: &str, name: &[u8], target: &[u8]) -> Result<(), Refu
         return Ok(());
     }
     let ((), temporary) = beside(&place.folder, |name| make_symlink(target, name)).at(&path)?;
-    if let Some(owner) = terms::owner(root, name) {
-        terms::give(temporary.path(), &path, owner)?;
+    match terms::owner(root, name) {
+        Some(owner) => terms::give(temporary.path(), &path, owner)?,
+        None => owner::give(temporary.path()),
     }
     temporary.into_place(&path)
 }
@@ -115,7 +118,7 @@ pub(crate) fn beside<T>(
 fn unused_name(folder: &Path) -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    folder.join(format!(".devrun-{}-{count}", std::process::id()))
+    folder.join(format!("{PREFIX}{}-{count}", std::process::id()))
 }
 
 /// Renames `temporary` to `path`. A folder that is there changes places with it; where the file

@@ -10,6 +10,7 @@ use std::path::Path;
 use devrun_wire::frames::Response;
 
 use crate::hello;
+use crate::owner;
 use crate::place::{self, Place};
 use crate::refusal::{At as _, Refusal};
 use crate::terms;
@@ -120,11 +121,13 @@ fn finish(unfinished: Unfinished, piece: &Piece<'_>) -> Result<(), Refusal> {
 
 /// Gives the new file to the owner of the one that it replaces.
 fn keep_owner(new: &File, temporary: &Path, path: &Path) -> Result<(), Refusal> {
-    let Ok(old) = fs::symlink_metadata(path) else {
+    let old = fs::symlink_metadata(path).ok();
+    let Some(old) = old.filter(fs::Metadata::is_file) else {
+        owner::give(temporary);
         return Ok(());
     };
     let ours = new.metadata().at(path)?;
-    if !old.is_file() || (old.uid(), old.gid()) == (ours.uid(), ours.gid()) {
+    if (old.uid(), old.gid()) == (ours.uid(), ours.gid()) {
         return Ok(());
     }
     match chown(temporary, Some(old.uid()), Some(old.gid())) {

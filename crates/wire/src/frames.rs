@@ -6,7 +6,7 @@
 //! Paths of files are relative to a `root` that is absolute inside the container.
 
 /// Version of this format; the agent refuses any other.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// The largest frame, in bytes; larger files travel in several [`Request::Write`] frames.
 pub const MAX_FRAME: usize = 4 << 20;
@@ -155,6 +155,8 @@ pub enum Response {
         version: u32,
         /// The user it runs as.
         uid: u32,
+        /// That one's group.
+        gid: u32,
         /// Signals that PID 1 catches, `SigCgt` of `/proc/1/status`; 0 if it cannot be read.
         pid1_catches: u64,
         /// Whether PID 1 is an init that passes signals on (`docker-init`, `tini`).

@@ -10,12 +10,14 @@ impl Frame for Response {
             Response::Hello {
                 version,
                 uid,
+                gid,
                 pid1_catches,
                 pid1_is_init,
             } => {
                 let fields = out.kind(1);
                 fields.u32(*version);
                 fields.u32(*uid);
+                fields.u32(*gid);
                 fields.u64(*pid1_catches);
                 fields.flag(*pid1_is_init);
             }
@@ -72,6 +74,7 @@ impl Frame for Response {
             1 => Response::Hello {
                 version: fields.u32()?,
                 uid: fields.u32()?,
+                gid: fields.u32()?,
                 pid1_catches: fields.u64()?,
                 pid1_is_init: fields.flag()?,
             },

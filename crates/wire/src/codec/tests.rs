@@ -96,14 +96,15 @@ fn item() -> impl Strategy<Value = Item> {
 
 fn response() -> impl Strategy<Value = Response> {
     prop_oneof![
-        any::<(u32, u32, u64, bool)>().prop_map(|(version, uid, pid1_catches, pid1_is_init)| {
-            Response::Hello {
+        any::<(u32, u32, u32, u64, bool)>().prop_map(
+            |(version, uid, gid, pid1_catches, pid1_is_init)| Response::Hello {
                 version,
                 uid,
+                gid,
                 pid1_catches,
                 pid1_is_init,
             }
-        }),
+        ),
         vec(entry(), 0..6).prop_map(Response::Entries),
         Just(Response::Done),
         (any::<bool>(), ".*").prop_map(|(permission, message)| Response::Refused {

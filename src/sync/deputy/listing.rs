@@ -1,0 +1,101 @@
+//! What a container has, from a tar of it, hashed while it streams by.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use devrun_wire::Hasher;
+use devrun_wire::frames::Entry;
+use tar::{Archive, EntryType};
+
+/// Something in the tar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Found {
+    pub(super) entry: Entry,
+    pub(super) mode: u32,
+    pub(super) size: u64,
+    pub(super) modified_ns: u64,
+}
+
+/// By path, relative to what was packed.
+pub(super) type Listing = BTreeMap<Vec<u8>, Found>;
+
+/// Reads a tar to its end. Names begin with what was packed; `prefix` takes its place. Blocks.
+pub(super) fn of(tar: impl Read, prefix: &[u8]) -> io::Result<Listing> {
+    let mut listing = Listing::new();
+    let mut buffer = vec![0; 64 << 10];
+    for entry in Archive::new(tar).entries()? {
+        let mut entry = entry?;
+        let path = below(&entry.path_bytes(), prefix);
+        let header = entry.header();
+        let (mode, size) = (header.mode()? & 0o777, header.size()?);
+        let modified_ns = header.mtime()?.saturating_mul(1_000_000_000);
+        let what = match header.entry_type() {
+            EntryType::Directory => Entry::Folder,
+            EntryType::Symlink => Entry::Symlink(target(&entry)),
+            // Its content stands where it was named first.
+            EntryType::Link => match listing.get(&below(&target(&entry), prefix)) {
+                Some(first) => first.entry.clone(),
+                None => Entry::Other,
+            },
+            EntryType::Regular | EntryType::Continuous => {
+                let mut hasher = Hasher::default();
+                loop {
+                    match entry.read(&mut buffer)? {
+                        0 => break,
+                        count => hasher.update(buffer.get(..count).unwrap_or_default()),
+                    }
+                }
+                Entry::File {
+                    hash: hasher.finish(),
+                    mode,
+                    size,
+                }
+            }
+            _ => Entry::Other,
+        };
+        let found = Found {
+            entry: what,
+            mode,
+            size,
+            modified_ns,
+        };
+        listing.insert(path, found);
+    }
+    Ok(listing)
+}
+
+fn target<R: Read>(entry: &tar::Entry<'_, R>) -> Vec<u8> {
+    entry
+        .link_name_bytes()
+        .map_or_else(Vec::new, |target| target.into_owned())
+}
+
+/// The first part of a name is what was packed, or a dot for it.
+fn below(name: &[u8], prefix: &[u8]) -> Vec<u8> {
+    let mut parts = Path::new(OsStr::from_bytes(name)).components();
+    parts.next();
+    let rest = parts.as_path().as_os_str().as_bytes();
+    let mut path = prefix.to_vec();
+    if !path.is_empty() && !rest.is_empty() {
+        path.push(b'/');
+    }
+    path.extend_from_slice(rest);
+    path
+}
+
+/// What lies at a path: what is seen through a link is not there.
+pub(super) fn at(listing: &Listing, path: &[u8]) -> Entry {
+    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
+    let through_link = ends
+        .filter_map(|(end, _)| listing.get(path.get(..end)?))
+        .any(|found| matches!(found.entry, Entry::Symlink(_)));
+    if through_link {
+        return Entry::Other;
+    }
+    listing
+        .get(path)
+        .map_or(Entry::Absent, |found| found.entry.clone())
+}
