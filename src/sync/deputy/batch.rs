@@ -33,6 +33,7 @@ pub(super) struct Op {
     pub(super) number: u32,
     pub(super) path: Vec<u8>,
     pub(super) what: What,
+    pub(super) owner: (u64, u64),
     /// Where in the tar it lies.
     place: Range<u64>,
 }
@@ -42,7 +43,10 @@ pub(super) struct Batch {
     /// The target.
     pub(super) root: String,
     pub(super) ops: Vec<Op>,
-    owner: (u64, u64),
+    /// To whom belongs what is added next.
+    pub(super) owner: (u64, u64),
+    /// The host said to whom: only root can see to that.
+    pub(super) as_root: bool,
     /// Where the tar's files lie until they are renamed; `None` where they are written in place.
     pub(super) stage: Option<String>,
     /// The first one of a target also removes what others, which were killed, left there.
@@ -59,6 +63,7 @@ impl Batch {
             root,
             ops: Vec::new(),
             owner,
+            as_root: false,
             stage,
             tidies: false,
             tar: Builder::new(tempfile::tempfile()?),
@@ -171,6 +176,7 @@ impl Batch {
             number,
             path,
             what,
+            owner: self.owner,
             place,
         });
         Ok(())

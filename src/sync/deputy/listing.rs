@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use devrun_wire::Hasher;
-use devrun_wire::frames::Entry;
+use devrun_wire::frames::{Entry, OTHER_OWNER};
 use tar::{Archive, EntryType};
 
 /// Something in the tar.
@@ -15,6 +15,7 @@ use tar::{Archive, EntryType};
 pub(super) struct Found {
     pub(super) entry: Entry,
     pub(super) mode: u32,
+    pub(super) owner: (u64, u64),
     pub(super) size: u64,
     pub(super) modified_ns: u64,
 }
@@ -31,6 +32,7 @@ pub(super) fn of(tar: impl Read, prefix: &[u8]) -> io::Result<Listing> {
         let path = below(&entry.path_bytes(), prefix);
         let header = entry.header();
         let (mode, size) = (header.mode()? & 0o777, header.size()?);
+        let owner = (header.uid()?, header.gid()?);
         let modified_ns = header.mtime()?.saturating_mul(1_000_000_000);
         let what = match header.entry_type() {
             EntryType::Directory => Entry::Folder,
@@ -59,6 +61,7 @@ pub(super) fn of(tar: impl Read, prefix: &[u8]) -> io::Result<Listing> {
         let found = Found {
             entry: what,
             mode,
+            owner,
             size,
             modified_ns,
         };
@@ -86,8 +89,9 @@ fn below(name: &[u8], prefix: &[u8]) -> Vec<u8> {
     path
 }
 
-/// What lies at a path: what is seen through a link is not there.
-pub(super) fn at(listing: &Listing, path: &[u8]) -> Entry {
+/// What lies at a path, which should belong to that owner: what is seen through a link is not
+/// there.
+pub(super) fn at(listing: &Listing, path: &[u8], owner: Option<(u64, u64)>) -> Entry {
     let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
     let through_link = ends
         .filter_map(|(end, _)| listing.get(path.get(..end)?))
@@ -95,7 +99,14 @@ pub(super) fn at(listing: &Listing, path: &[u8]) -> Entry {
     if through_link {
         return Entry::Other;
     }
-    listing
-        .get(path)
-        .map_or(Entry::Absent, |found| found.entry.clone())
+    let Some(found) = listing.get(path) else {
+        return Entry::Absent;
+    };
+    match found.entry.clone() {
+        Entry::File { hash, mode, size } if owner.is_some_and(|owner| owner != found.owner) => {
+            let mode = mode | OTHER_OWNER;
+            Entry::File { hash, mode, size }
+        }
+        entry => entry,
+    }
 }

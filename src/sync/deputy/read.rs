@@ -65,6 +65,7 @@ impl Reader {
         (facts, shell): (&Facts, Option<Shell>),
         root: String,
         paths: Vec<Vec<u8>>,
+        owner: impl Fn(&[u8]) -> Option<(u64, u64)>,
     ) -> Result<Response, RemoteError> {
         let fresh = self.seen.take_if(|seen| {
             seen.root == root
@@ -76,7 +77,7 @@ impl Reader {
         seen.fetch(remote, (facts, shell), &wanted).await?;
         let entries: Vec<Entry> = paths
             .iter()
-            .map(|path| listing::at(&seen.listing, path))
+            .map(|path| listing::at(&seen.listing, path, owner(path)))
             .collect();
         seen.asked.extend(paths);
         seen.used = Instant::now();

@@ -85,8 +85,8 @@ set -f
 
 /// How the lines are run.
 pub(super) struct Run<'a> {
-    /// `uid:gid` that folders are given to; root makes them for somebody else.
-    pub(super) owner: Option<String>,
+    /// It is root who makes folders, for somebody else.
+    pub(super) gives: bool,
     /// What is said of a file that did not arrive whole.
     pub(super) upload: &'a str,
     /// What was laid down stays where something was refused, for another user to try.
@@ -105,7 +105,7 @@ pub(super) fn of(batch: &Batch, ops: &[&Op], run: &Run<'_>) -> Vec<u8> {
     };
     set("T", batch.root.as_bytes());
     set("S", stage.as_bytes());
-    set("O", run.owner.as_deref().unwrap_or_default().as_bytes());
+    set("O", b"");
     set("U", run.upload.as_bytes());
     out.extend_from_slice(WORDS.as_bytes());
     out.extend_from_slice(b"mkdir -p -- \"$T\" 2>/dev/null\n");
@@ -114,7 +114,12 @@ pub(super) fn of(batch: &Batch, ops: &[&Op], run: &Run<'_>) -> Vec<u8> {
     if batch.tidies {
         out.extend_from_slice(TIDY);
     }
+    let mut owner = None;
     for op in ops {
+        if run.gives && owner.replace(op.owner) != Some(op.owner) {
+            let (uid, gid) = op.owner;
+            out.extend_from_slice(format!("O={uid}:{gid}\n").as_bytes());
+        }
         let head = match op.what {
             What::File { size } => format!("put {} {size} ", op.number),
             What::Link => format!("put {} - ", op.number),

@@ -35,6 +35,7 @@ pub(super) async fn serve(remote: impl Remote, facts: Facts, far: DuplexStream) 
         }
     };
     let mut deputy = Deputy {
+        owners: Owners::default(),
         remote,
         facts,
         shell,
@@ -69,7 +70,19 @@ impl From<RemoteError> for End {
     }
 }
 
+/// To whom belongs what is put at a place, where the host said so; an empty path is all below.
+#[derive(Default)]
+struct Owners(BTreeMap<(String, Vec<u8>), (u64, u64)>);
+
+impl Owners {
+    fn of(&self, root: &str, path: &[u8]) -> Option<(u64, u64)> {
+        let of = |path: &[u8]| self.0.get(&(root.to_owned(), path.to_vec())).copied();
+        of(path).or_else(|| of(&[]))
+    }
+}
+
 struct Deputy<R> {
+    owners: Owners,
     remote: R,
     facts: Facts,
     shell: Option<Shell>,
@@ -140,9 +153,18 @@ impl<R: Remote> Deputy<R> {
                 return self.put(number, request).await;
             }
             Request::Remove { root, path } => {
-                return self
-                    .add(number, root, |batch| batch.gone(number, path))
-                    .await;
+                return self.add(number, root, path, Batch::gone).await;
+            }
+            Request::Owner {
+                root,
+                path,
+                uid,
+                gid,
+            } => {
+                self.flush().await?;
+                let owner = (uid.into(), gid.into());
+                self.owners.0.insert((root, path), owner);
+                Ok(Response::Done)
             }
             Request::Hello { version: VERSION } => Ok(Response::Hello {
                 version: VERSION,
@@ -154,7 +176,10 @@ impl<R: Remote> Deputy<R> {
             }),
             Request::Inspect { root, paths } => {
                 self.flush().await?;
-                self.reader.inspect(&self.remote, what, root, paths).await
+                let (owners, to) = (&self.owners, root.clone());
+                let owner = |path: &[u8]| owners.of(&to, path);
+                let reader = &mut self.reader;
+                reader.inspect(&self.remote, what, root, paths, owner).await
             }
             Request::List {
                 root,
@@ -193,12 +218,16 @@ impl<R: Remote> Deputy<R> {
     async fn put(&mut self, number: u32, request: Request) -> Result<(), End> {
         match request {
             Request::Mkdir { root, path, mode } => {
-                self.add(number, root, |batch| batch.folder(number, path, mode))
-                    .await
+                self.add(number, root, path, |batch, number, path| {
+                    batch.folder(number, path, mode)
+                })
+                .await
             }
             Request::Symlink { root, path, target } => {
-                self.add(number, root, |batch| batch.link((number, path), &target))
-                    .await
+                self.add(number, root, path, |batch, number, path| {
+                    batch.link((number, path), &target)
+                })
+                .await
             }
             Request::Write {
                 root,
@@ -213,7 +242,7 @@ impl<R: Remote> Deputy<R> {
                     Ok(None) => return Ok(()),
                     Err(error) => return self.answer(number, &unkept(&error)).await,
                 };
-                self.add(number, root, |batch| match file {
+                self.add(number, root, path, |batch, number, path| match file {
                     Spooled::Memory(data) => {
                         let content = (data.len() as u64, data.as_slice());
                         batch.file((number, path), mode, content)
@@ -262,9 +291,12 @@ impl<R: Remote> Deputy<R> {
         &mut self,
         number: u32,
         root: String,
-        add: impl FnOnce(&mut Batch) -> io::Result<()>,
+        path: Vec<u8>,
+        add: impl FnOnce(&mut Batch, u32, Vec<u8>) -> io::Result<()>,
     ) -> Result<(), End> {
-        if self.batch.as_ref().is_some_and(|batch| batch.root != root) {
+        let owner = self.owners.of(&root, &path);
+        let fits = |batch: &Batch| batch.root == root && batch.as_root == owner.is_some();
+        if !self.batch.as_ref().is_none_or(fits) {
             self.flush().await?;
         }
         let batch = match self.batch.take() {
@@ -273,6 +305,7 @@ impl<R: Remote> Deputy<R> {
                 let first = self.tidied.insert(root.clone());
                 self.begin(root).map(|mut batch| {
                     batch.tidies = first;
+                    batch.as_root = owner.is_some();
                     batch
                 })
             }
@@ -281,7 +314,8 @@ impl<R: Remote> Deputy<R> {
             Ok(batch) => batch,
             Err(error) => return self.answer(number, &unkept(&error)).await,
         };
-        if let Err(error) = add(&mut batch) {
+        batch.owner = owner.unwrap_or(batch.owner);
+        if let Err(error) = add(&mut batch, number, path) {
             // The tar may end in the middle of it.
             for op in &batch.ops {
                 self.answer(op.number, &unkept(&error)).await?;

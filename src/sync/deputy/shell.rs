@@ -51,15 +51,16 @@ pub(super) async fn perform(
     batch: &mut Batch,
 ) -> Result<Ends, RemoteError> {
     let (ops, mut ends) = allowed(facts, batch);
-    let is_root = shell.uid == Some(0);
-    let mut laid = lay(remote, facts, batch, None).await?;
+    let user = batch.as_root.then_some(ROOT);
+    let is_root = shell.uid == Some(0) || user.is_some();
+    let mut laid = lay(remote, facts, batch, user).await?;
     let first = Run {
-        owner: None,
+        gives: user.is_some(),
         upload: laid.as_deref().unwrap_or(SHORT),
         keep: !is_root,
     };
     let lines = script::of(batch, &ops.iter().collect::<Vec<_>>(), &first);
-    let said = script::said(&run(remote, lines, None).await?);
+    let said = script::said(&run(remote, lines, user).await?);
     // A user who may write in a folder below the target need not be allowed to in the target.
     let left = said.left;
     let refused = take(&mut ends, &ops, said);
@@ -70,10 +71,7 @@ pub(super) async fn perform(
         laid = lay(remote, facts, batch, Some(ROOT)).await?;
     }
     let second = Run {
-        owner: shell
-            .uid
-            .zip(shell.gid)
-            .map(|(uid, gid)| format!("{uid}:{gid}")),
+        gives: true,
         upload: laid.as_deref().unwrap_or(SHORT),
         keep: false,
     };
@@ -87,7 +85,7 @@ pub(super) async fn perform(
     if said.left || !said.whole {
         // Root without root's rights: only its owner can remove what was laid down.
         let last = Run {
-            owner: None,
+            gives: false,
             upload: SHORT,
             keep: false,
         };
@@ -171,12 +169,12 @@ async fn is_there(remote: &impl Remote, batch: &Batch) -> Result<bool, RemoteErr
     if remote.look(batch.root.as_bytes()).await? != super::Look::Absent {
         return Ok(true);
     }
-    let run_of = |owner| Run {
-        owner,
+    let nothing = Run {
+        gives: false,
         upload: SHORT,
         keep: true,
     };
-    let lines = script::of(batch, &[], &run_of(None));
+    let lines = script::of(batch, &[], &nothing);
     let said = script::said(&run(remote, lines.clone(), None).await?);
     if !said.whole {
         run(remote, lines, Some(ROOT)).await?;
