@@ -44,7 +44,7 @@ pub(super) async fn serve(remote: impl Remote, facts: Facts, far: DuplexStream) 
         spools: BTreeMap::new(),
         reader: Reader::default(),
         tidied: BTreeSet::new(),
-        awaits: None,
+        awaits: BTreeMap::new(),
     };
     if let Err(end) = deputy.conversation(reader).await {
         tracing::debug!(?end, "the deputy ends");
@@ -93,8 +93,8 @@ struct Deputy<R> {
     reader: Reader,
     /// Targets in which nothing of others is left.
     tidied: BTreeSet<String>,
-    /// Who waits for something to be made, and until when.
-    awaits: Option<(u32, Instant)>,
+    /// Who waits for something to be made below a target, and until when.
+    awaits: BTreeMap<String, (u32, Instant)>,
 }
 
 impl<R: Remote> Deputy<R> {
@@ -117,7 +117,7 @@ impl<R: Remote> Deputy<R> {
             let read = input.read(&mut buffer);
             let count = if self.batch.is_some() {
                 timeout(TOGETHER, read).await.ok()
-            } else if let Some((_, until)) = self.awaits {
+            } else if let Some(until) = self.awaits.values().map(|(_, until)| *until).min() {
                 timeout_at(until, read).await.ok()
             } else {
                 Some(read.await)
@@ -135,14 +135,16 @@ impl<R: Remote> Deputy<R> {
         if self.batch.is_some() {
             return self.flush().await;
         }
-        match self.awaits.take() {
+        let now = Instant::now();
+        let over = |_: &String, (_, until): &mut (u32, Instant)| *until <= now;
+        let over: Vec<_> = self.awaits.extract_if(.., over).collect();
+        for (_, (number, _)) in over {
             // It may have been in any folder.
-            Some((number, _)) => {
-                let folders = Vec::new();
-                self.answer(number, &Response::Stirred { folders }).await
-            }
-            None => Ok(()),
+            let (folders, made) = (Vec::new(), Vec::new());
+            self.answer(number, &Response::Stirred { folders, made })
+                .await?;
         }
+        Ok(())
     }
 
     async fn take(&mut self, number: u32, request: Request) -> Result<(), End> {
@@ -200,10 +202,12 @@ impl<R: Remote> Deputy<R> {
                 let place = (root, path);
                 self.reader.read(&self.remote, place, offset, length).await
             }
-            Request::Await { .. } => {
-                self.pause_over().await?;
-                self.awaits = Some((number, Instant::now() + LOOK_AGAIN));
-                return Ok(());
+            Request::Await { root, .. } => {
+                let waits = (number, Instant::now() + LOOK_AGAIN);
+                match self.awaits.insert(root, waits) {
+                    Some((before, _)) => return self.answer(before, &Response::Done).await,
+                    None => return Ok(()),
+                }
             }
             _ => Ok(refused("only an agent can do that")),
         };
