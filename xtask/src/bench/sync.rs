@@ -5,6 +5,7 @@ mod files;
 mod image;
 mod inside;
 mod large;
+mod leftovers;
 mod pair;
 mod react;
 mod save;
@@ -53,6 +54,7 @@ pub(super) fn run(
         devrun: devrun.to_owned(),
         compose: compose.to_owned(),
     };
+    leftovers::remove();
     let mut rows = Rows {
         only,
         figures: Figures::default(),
@@ -94,7 +96,7 @@ impl Rows<'_> {
         }
         let begun = run::step("two trees of 20,000 files", || {
             let ground = Ground::new(TREE.name)?;
-            let pair = Pair::start(programs, &ground, TREE, tree::twenty_thousand)?;
+            let pair = Pair::start(programs, &ground, TREE, tree::repository)?;
             Ok::<_, Error>((ground, pair))
         });
         // The ground goes last, because ending a stack needs its file.

@@ -11,7 +11,7 @@ use super::tool::{Tool, Watching};
 use crate::run;
 
 /// Names of all that is made here begin with it.
-const PREFIX: &str = "devrun-bench-sync";
+pub(super) const PREFIX: &str = "devrun-bench-sync";
 /// Below it lie the folders that are synced.
 pub(super) const TO: &str = "/app";
 

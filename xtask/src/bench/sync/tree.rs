@@ -36,10 +36,15 @@ impl Branch {
     }
 }
 
-/// 20,000 files, all of them in Git.
+/// 20,000 files.
 pub(super) fn twenty_thousand(tree: &Path) -> Result<(), Error> {
     folders(&tree.join("data"), DATA)?;
-    write_code(tree, &code(Branch::First))?;
+    write_code(tree, &code(Branch::First))
+}
+
+/// 20,000 files, all of them in Git.
+pub(super) fn repository(tree: &Path) -> Result<(), Error> {
+    twenty_thousand(tree)?;
     git(tree, &["init", "--quiet", "--initial-branch", "first"])?;
     for key in [
         ["user.name", "bench"],
