@@ -17,6 +17,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use devrun_stack::{Command, Location, Mount, On, Source, Stack, Sync};
 
@@ -228,6 +229,16 @@ impl Rules {
     #[must_use]
     pub fn sync_rules(&self, service: &str) -> &[SyncRule] {
         self.service(service).map_or(&[], |service| &service.syncs)
+    }
+
+    /// The sync rule, by its number, that wants quiet before it sends that file, and how long.
+    #[must_use]
+    pub fn settle(&self, service: &str, path: &Path) -> Option<(usize, Duration)> {
+        let rules = self.sync_rules(service).iter().enumerate();
+        rules
+            .filter(|(_, rule)| !rule.settle.is_zero() && rule.covers(path))
+            .map(|(number, rule)| (number, rule.settle))
+            .max_by_key(|(_, pause)| *pause)
     }
 
     /// Whether what is synced to a service may be something else than by these older rules, so

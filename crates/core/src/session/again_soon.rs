@@ -1,11 +1,13 @@
-//! Saves of one path that come close together: what watches files inside a container is deaf for
-//! a moment after each change, so the second one is passed on once it listens again.
+//! Saves that are held back. What watches files inside a container is deaf for a moment after
+//! each change, so the second save of a path is passed on once it listens again; and a rule may
+//! ask for quiet.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::machine::Machine;
+use super::settling::Settling;
 
 /// Watchers take changes of one file within 50 ms for one (chokidar, which Vite has), or forget
 /// the second one.
@@ -39,10 +41,16 @@ impl Passed {
 impl Machine {
     /// Takes the saves that may be passed on now; the others stay pending.
     pub(super) fn take_due(&mut self, now: Duration) -> Vec<PathBuf> {
-        let passed = &self.passed;
-        let is_due = |path: &PathBuf| passed.heard_again(path).is_none_or(|at| at <= now);
-        self.pending.extract_if(.., is_due).collect()
+        let (passed, settling) = (&self.passed, &self.settling);
+        let is_due = |path: &PathBuf| held_until(passed, settling, path).is_none_or(|at| at <= now);
+        let due: Vec<PathBuf> = self.pending.extract_if(.., is_due).collect();
+        self.settling.forget(&due);
+        due
     }
+}
+
+fn held_until(passed: &Passed, settling: &Settling, path: &PathBuf) -> Option<Duration> {
+    passed.heard_again(path).max(settling.until(path))
 }
 
 /// When the first of the saves that are held back may be passed on.
@@ -53,6 +61,6 @@ pub(super) fn due(machine: &Machine) -> Option<Duration> {
         && machine.attached.is_some()
         && machine.running();
     let held = machine.pending.iter().filter(|_| can_pass);
-    held.filter_map(|path| machine.passed.heard_again(path))
+    held.filter_map(|path| held_until(&machine.passed, &machine.settling, path))
         .min()
 }

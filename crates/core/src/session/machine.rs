@@ -9,6 +9,7 @@ use devrun_stack::{Command, Restart};
 use super::again_soon::Passed;
 use super::circle::Circle;
 use super::large::Large;
+use super::settling::Settling;
 use super::unsynced::Unsynced;
 use crate::event::{Failure, Op, Transport};
 use crate::plan::Follow;
@@ -159,6 +160,8 @@ pub(crate) struct Machine {
     pub(crate) health: Option<Health>,
     /// Saves not yet looked at.
     pub(crate) pending: BTreeSet<PathBuf>,
+    /// Those of them that wait for quiet.
+    pub(crate) settling: Settling,
     /// When the first and the last of the saves came that `follow` stands for.
     pub(crate) saved: Option<(Duration, Duration)>,
     /// Saves that are being brought over.
@@ -314,6 +317,7 @@ impl Machine {
             was_ready: false,
             health: None,
             pending: BTreeSet::new(),
+            settling: Settling::default(),
             saved: None,
             planned: Vec::new(),
             follow: VecDeque::new(),

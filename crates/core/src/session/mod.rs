@@ -14,6 +14,7 @@ mod machine;
 mod notices;
 mod proxy;
 mod replicas;
+mod settling;
 mod shown;
 mod stackfile;
 mod start;

@@ -13,6 +13,7 @@ mod large;
 mod proxy;
 mod random;
 mod saving;
+mod settling;
 mod shared;
 mod simulation;
 pub(crate) mod stacks;

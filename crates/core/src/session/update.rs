@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Session;
 use super::machine::{Doing, Update, Wanted};
+use super::settling::Settling;
 use crate::effect::Effect;
 use crate::event::{Problem, Synced, Transport};
 use crate::notice::NoticeEvent;
@@ -30,6 +31,9 @@ impl Session {
                 let needs = rules.decide(name, std::slice::from_ref(path));
                 if !needs.sync.is_empty() || !needs.follow.is_empty() {
                     machine.pending.insert(path.clone());
+                    if let Some((rule, pause)) = rules.settle(name, path) {
+                        machine.settling.saved(rule, pause, path, now);
+                    }
                     concerned.insert(path.clone());
                     let first = machine.saved.map_or(now, |(first, _)| first);
                     machine.saved = Some((first, now));
@@ -93,7 +97,10 @@ impl Session {
         }
         let paths = match attached {
             true => machine.take_due(now),
-            false => std::mem::take(&mut machine.pending).into_iter().collect(),
+            false => {
+                machine.settling = Settling::default();
+                std::mem::take(&mut machine.pending).into_iter().collect()
+            }
         };
         if paths.is_empty() {
             return;
