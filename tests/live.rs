@@ -25,6 +25,8 @@ mod git;
 mod images;
 #[path = "live/large.rs"]
 mod large;
+#[path = "live/matching.rs"]
+mod matching;
 #[path = "live/mirror.rs"]
 mod mirror;
 #[path = "live/proxied.rs"]

@@ -14,6 +14,7 @@ use super::ending;
 use super::labels;
 use crate::engine::Engine;
 use crate::report::paint::stderr_line;
+use crate::session::forget_saves;
 use crate::session::load::root_hash;
 use crate::session::place::Place;
 
@@ -35,7 +36,9 @@ pub(super) async fn run(global: &Global, options: &Down) -> Result<u8, Trouble> 
         true => ending::End::Discard,
         false => ending::End::Remove,
     };
+    let names: Vec<String> = containers.iter().map(|one| one.name.clone()).collect();
     let removed = ending::remove_all(&engine, containers, how, told).await?;
+    forget_saves(&names);
     let networks = engine
         .networks_labelled(&format!("{}={stack}", label::STACK))
         .await?;

@@ -1,7 +1,7 @@
 //! Which paths in a container or image came from the host, remembered across sessions: a file
 //! that was deleted while nobody watched can then be told from one that the container made.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::hash::{DefaultHasher, Hasher as _};
@@ -36,6 +36,11 @@ impl Known {
                 Known::default()
             }
         }
+    }
+
+    /// What was saved for one target of a container of that name, whichever it is by now.
+    pub(super) fn of_saves(container: &str, target: &str) -> Known {
+        Self::of(&format!("saved-{container}{}", target.replace('/', "+")))
     }
 
     fn open(folder: &Path, id: &str) -> io::Result<Known> {
@@ -93,6 +98,11 @@ impl Known {
         }
     }
 
+    /// All that take part in a tree, relative to its source. Reads them anew, and blocks.
+    pub(super) fn below(&self, tree: &Tree) -> BTreeSet<PathBuf> {
+        self.unlisted(tree)(&[]).into_iter().collect()
+    }
+
     /// Remembers these as well; only what is new is written.
     pub(super) fn add(&mut self, paths: impl Iterator<Item = PathBuf>) {
         let mut new = Vec::new();
@@ -121,6 +131,22 @@ fn hash(path: &Path) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write(path.as_os_str().as_bytes());
     hasher.finish()
+}
+
+/// Forgets what was saved for containers of these names: whoever takes them down begins anew.
+pub(crate) fn forget_saves(containers: &[String]) {
+    let Ok(items) = fs::read_dir(folder().join("known")) else {
+        return;
+    };
+    for item in items.flatten() {
+        let name = item.file_name();
+        let of = name.to_str().and_then(|name| name.strip_prefix("saved-"));
+        let of = of.and_then(|rest| rest.split('+').next());
+        if of.is_some_and(|of| containers.iter().any(|name| name == of)) {
+            // A session that still ends may have it open; it is not read again.
+            let _ = fs::remove_file(item.path());
+        }
+    }
 }
 
 /// Forgets what has not been used for long.

@@ -32,6 +32,7 @@ use tokio::sync::mpsc;
 pub(crate) use comparing::{follow_alone, sync_alone, verify_alone};
 use driver::Driver;
 pub(crate) use driver::Input;
+pub(crate) use known::forget_saves;
 use load::LoadOptions;
 pub(crate) use status::{ago, without_session};
 

@@ -1,5 +1,6 @@
 //! The trees of a service: compared when an agent is new, kept in step afterwards.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,7 @@ use tokio_util::io::ReaderStream;
 
 use crate::engine::Engine;
 use crate::sync::connection::SyncError;
-use crate::sync::reconcile::reconcile;
+use crate::sync::reconcile::{compare_again, reconcile};
 use crate::sync::scan::{self, Tree};
 use crate::sync::transfer::{apply, apply_but_large};
 use crate::sync::verify::{self, Differs, Verified};
@@ -25,9 +26,64 @@ pub(crate) struct Planted {
     rule: SyncRule,
     pub(super) tree: Tree,
     pub(super) sent: Sent,
+    /// What was saved since its first start, where no more than that is brought over.
+    pub(super) saved: Option<Known>,
 }
 
 impl Planted {
+    fn new(rule: &SyncRule, service: &str, container: Option<&str>) -> Self {
+        Planted {
+            rule: rule.clone(),
+            tree: tree(rule),
+            sent: Sent::default(),
+            saved: (!rule.initial).then(|| Known::of_saves(container.unwrap_or(service), &rule.to)),
+        }
+    }
+
+    /// What is compared when a container starts.
+    fn compared(&self) -> Tree {
+        let Some(saved) = &self.saved else {
+            return self.tree.clone();
+        };
+        let mut tree = self.tree.clone();
+        let paths: Arc<BTreeSet<PathBuf>> = Arc::new(saved.below(&tree));
+        let (of_files, filter) = (Arc::clone(&paths), Arc::clone(&tree.filter));
+        tree.filter = Arc::new(move |path: &Path, is_dir: bool| {
+            let leads = |path: &Path| {
+                let first = of_files.range(path.to_owned()..).next();
+                first.is_some_and(|first| first.starts_with(path))
+            };
+            let named = if is_dir {
+                leads(path)
+            } else {
+                of_files.contains(path)
+            };
+            named && filter(path, is_dir)
+        });
+        let makes = Arc::clone(&tree.makes);
+        tree.makes = Arc::new(move |path: &Path| paths.contains(path) && makes(path));
+        tree
+    }
+
+    /// Remembers what was saved, for a container that is made anew.
+    pub(super) fn save(&mut self, paths: impl Iterator<Item = PathBuf>) {
+        if let Some(saved) = &mut self.saved {
+            saved.add(paths.map(|path| self.tree.from.join(path)));
+        }
+    }
+
+    /// What was not compared, and came from the host with the image, is the host's to remove.
+    fn remember_unseen(&mut self, known: &Known) {
+        if self.saved.is_none() {
+            return;
+        }
+        for path in known.below(&self.tree) {
+            if self.sent.get(&path).is_none() {
+                self.sent.insert(&path, scan::Known::Unsure);
+            }
+        }
+    }
+
     /// Removes what is to go because the host does not have it.
     async fn mirror(&mut self, agent: &Agent, brought: &mut Brought) -> Result<(), SyncError> {
         if !self.rule.mirror || self.tree.file.is_some() {
@@ -101,19 +157,18 @@ impl Trees {
 
     /// With nothing seen of the container yet, but with what earlier sessions brought over.
     async fn plant(engine: Engine, rules: &Rules, service: &str, container: &str) -> Trees {
-        let planted = |rule: &SyncRule| Planted {
-            rule: rule.clone(),
-            tree: tree(rule),
-            sent: Sent::default(),
-        };
-        let planted: Vec<Planted> = rules.sync_rules(service).iter().map(planted).collect();
-        let mut known = Known::default();
-        if !planted.is_empty() {
+        let rules = rules.sync_rules(service);
+        let (mut known, mut name) = (Known::default(), None);
+        if !rules.is_empty() {
             known = Known::of(container);
             if let Ok(Some(found)) = engine.inspect(container).await {
                 known.add_all(&Known::of(&found.image_id));
+                name = Some(found.name);
             }
         }
+        let planted = rules.iter();
+        let planted = planted.map(|rule| Planted::new(rule, service, name.as_deref()));
+        let planted: Vec<Planted> = planted.collect();
         Trees {
             planted,
             known,
@@ -216,7 +271,8 @@ pub(super) async fn attach_unseen(
 pub(super) async fn verify(agent: &Agent) -> Result<Verified, SyncError> {
     let trees = agent.trees.lock().await;
     let mut all = Verified::default();
-    for Planted { tree, sent, .. } in &trees.planted {
+    for planted in &trees.planted {
+        let (tree, sent) = (&planted.compared(), &planted.sent);
         let ours = trees.known.unlisted(tree);
         let one = verify::verify(&agent.connection, tree, sent, ours).await?;
         all.compared += one.compared;
@@ -240,13 +296,18 @@ async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
         root,
     } = &mut *trees;
     for planted in planted {
-        let Planted { tree, sent, .. } = &mut *planted;
+        let tree = &planted.compared();
+        let sent = &mut planted.sent;
         let ours = known.unlisted(tree);
         let outcome = reconcile(&agent.connection, tree, sent, ours).await?;
+        let outcome = read_as_root(root, agent, tree, sent, outcome).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(sent.paths().map(|path| tree.from.join(path)));
         brought.add(&tree.from, outcome);
-        planted.mirror(agent, &mut brought).await?;
+        planted.remember_unseen(known);
+        if planted.rule.initial {
+            planted.mirror(agent, &mut brought).await?;
+        }
     }
     Ok(brought)
 }
@@ -275,11 +336,28 @@ async fn again_as_root(
     };
     let paths = denied.into_iter().map(|problem| problem.path).collect();
     let second = apply(&helper.connection, tree, sent, paths).await?;
-    outcome.files += second.files;
-    outcome.bytes += second.bytes;
-    outcome.removed += second.removed;
-    outcome.changed.extend(second.changed);
-    outcome.problems.extend(second.problems);
+    outcome.extend(second);
+    Ok(outcome)
+}
+
+/// What the container's user may not even read, root perhaps may.
+async fn read_as_root(
+    root: &mut Root,
+    agent: &Agent,
+    tree: &Tree,
+    sent: &mut Sent,
+    mut outcome: SyncOutcome,
+) -> Result<SyncOutcome, SyncError> {
+    let paths = std::mem::take(&mut outcome.unreadable);
+    if paths.is_empty() {
+        return Ok(outcome);
+    }
+    let helper = match agent.hello.uid {
+        0 => None,
+        _ => root.agent(&agent.container).await,
+    };
+    let connection = helper.map_or(&agent.connection, |helper| &helper.connection);
+    outcome.extend(compare_again(connection, tree, sent, &paths).await?);
     Ok(outcome)
 }
 
@@ -322,9 +400,12 @@ async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError
         if mine.is_empty() {
             continue;
         }
+        let saved = mine.clone();
         let outcome = apply_but_large(&agent.connection, tree, sent, mine).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(outcome.changed.iter().map(|path| tree.from.join(path)));
+        planted.save(saved.into_iter().chain(outcome.changed.iter().cloned()));
+        let tree = &planted.tree;
         brought.add(&tree.from, outcome);
         planted.mirror(agent, &mut brought).await?;
     }
@@ -390,6 +471,9 @@ pub(super) async fn push(
     let owner = owner(engine, container).await;
     let mut synced = Synced::default();
     for rule in rules.sync_rules(service) {
+        if paths.is_none() && !rule.initial {
+            continue;
+        }
         let tree = tree(rule);
         let wanted: Option<Vec<PathBuf>> = paths.map(|paths| {
             let relative = |path: &PathBuf| path.strip_prefix(&rule.from).ok().map(Path::to_owned);
@@ -420,6 +504,12 @@ pub(super) async fn push(
             .upload_tar(container, "/", file)
             .await
             .map_err(failure)?;
+        if !rule.initial
+            && let Ok(Some(found)) = engine.inspect(container).await
+        {
+            let mut saves = Known::of_saves(&found.name, &rule.to);
+            saves.add(absolute.iter().cloned());
+        }
         synced.files += absolute.len();
         synced.changed.extend(absolute);
     }

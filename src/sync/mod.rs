@@ -45,8 +45,24 @@ pub(crate) struct SyncOutcome {
     pub(crate) problems: Vec<Problem>,
     /// What was written, made or removed, relative to the source; folders that went are not named.
     pub(crate) changed: Vec<PathBuf>,
+    /// Files that the agent's user cannot read, so that nobody knows whether they differ.
+    pub(crate) unreadable: Vec<PathBuf>,
     /// Large files that were left for [`large::bring`].
     pub(crate) large: Vec<PathBuf>,
+}
+
+impl SyncOutcome {
+    /// What came of some of it at the second try.
+    pub(crate) fn extend(&mut self, second: SyncOutcome) {
+        self.files += second.files;
+        self.bytes += second.bytes;
+        self.removed += second.removed;
+        self.unchanged += second.unchanged;
+        self.changed.extend(second.changed);
+        self.problems.extend(second.problems);
+        self.large.extend(second.large);
+        self.unreadable.extend(second.unreadable);
+    }
 }
 
 /// One path that could not be brought over.

@@ -55,7 +55,7 @@ pub(crate) async fn reconcile(
     let mut next = ask(connection, tree, batches.next()).await?;
     while let Some((paths, answer)) = next {
         next = ask(connection, tree, batches.next()).await?;
-        compare(&mut transfer, paths, answer).await?;
+        compare(&mut transfer, paths, answer, Unread::Left).await?;
     }
     transfer.bring_large().await?;
     transfer.end().await
@@ -119,10 +119,38 @@ async fn ask<'p>(
     Ok(Some((paths, connection.send(&request).await?)))
 }
 
+/// What becomes of a file that could not be read inside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    /// It is named, for somebody who may read it.
+    Left,
+    /// It is sent: nobody may.
+    Sent,
+}
+
+/// Compares those that the first agent's user could not read, and brings over what differs.
+pub(crate) async fn compare_again(
+    connection: &AgentConnection,
+    tree: &Tree,
+    sent: &mut Sent,
+    paths: &[PathBuf],
+) -> Result<SyncOutcome, SyncError> {
+    connection.say_owner(tree).await?;
+    let mut transfer = Transfer::new(connection, tree, sent);
+    for batch in paths.chunks(BATCH) {
+        if let Some((paths, answer)) = ask(connection, tree, Some(batch)).await? {
+            compare(&mut transfer, paths, answer, Unread::Sent).await?;
+        }
+    }
+    transfer.bring_large().await?;
+    transfer.end().await
+}
+
 async fn compare(
     transfer: &mut Transfer<'_>,
     paths: &[PathBuf],
     answer: Answer,
+    unread: Unread,
 ) -> Result<(), SyncError> {
     let (tree, looked_at) = (transfer.tree.clone(), paths.to_vec());
     let host = blocking(move || {
@@ -145,6 +173,11 @@ async fn compare(
             } else {
                 // The host has this path, so what is there is the host's to replace or remove.
                 transfer.sent.insert(path, Known::Unsure);
+            }
+            let is_file = matches!(known, Known::File { .. });
+            if unread == Unread::Left && is_file && entry == Entry::Other {
+                transfer.outcome.unreadable.push(path.clone());
+                continue;
             }
             differing.push(path.clone());
         }
