@@ -1,7 +1,7 @@
 //! `settle`: what is written in many steps, as by a generator, is sent once it is quiet.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Who never stops writing is not waited for longer than so many times the pause asked for.
@@ -27,7 +27,7 @@ impl Wait {
 
 impl Settling {
     /// One more save that this rule is about.
-    pub(super) fn saved(&mut self, rule: usize, pause: Duration, path: &PathBuf, now: Duration) {
+    pub(super) fn saved(&mut self, rule: usize, pause: Duration, path: &Path, now: Duration) {
         let wait = self.0.entry(rule).or_insert_with(|| Wait {
             first: now,
             last: now,
@@ -36,11 +36,11 @@ impl Settling {
         });
         wait.last = now;
         wait.pause = pause;
-        wait.paths.insert(path.clone());
+        wait.paths.insert(path.to_path_buf());
     }
 
     /// Until when a save waits.
-    pub(super) fn until(&self, path: &PathBuf) -> Option<Duration> {
+    pub(super) fn until(&self, path: &Path) -> Option<Duration> {
         let waits = self.0.values().filter(|wait| wait.paths.contains(path));
         waits.map(Wait::over).max()
     }
