@@ -354,7 +354,7 @@ async fn read_as_root(
     }
     let helper = match agent.hello.uid {
         0 => None,
-        _ => root.agent(&agent.container).await,
+        _ => root.agent(agent).await,
     };
     let connection = helper.map_or(&agent.connection, |helper| &helper.connection);
     outcome.extend(compare_again(connection, tree, sent, &paths).await?);
