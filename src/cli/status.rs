@@ -64,7 +64,26 @@ fn print(global: &Global, status: &Status) -> Result<(), Trouble> {
     for text in table_of(status).into_iter().chain(polled(status)) {
         line(global.color, &text)?;
     }
+    if global.verbose > 0 {
+        for text in status.services.iter().filter_map(synced) {
+            line(global.color, &text)?;
+        }
+    }
     Ok(())
+}
+
+/// How changes travel into a container, and what of them is not there.
+fn synced(service: &ServiceStatus) -> Option<String> {
+    let sync = service.sync.as_ref()?;
+    let by = sync.transport.as_deref().unwrap_or("nothing yet");
+    let refused = sync.not_synced.iter();
+    let refused = refused.map(|it| format!("\n  {}: {}", it.path, it.reason));
+    let state = &sync.state;
+    Some(format!(
+        "{DIM}sync{DIM:#} {}: by {by}, {state}{}",
+        service.name,
+        refused.collect::<String>()
+    ))
 }
 
 /// What is noticed later than elsewhere, and why.

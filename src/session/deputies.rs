@@ -13,7 +13,23 @@ const TRANSPORT: &str = "DEVRUN_TRANSPORT";
 
 /// Whether a person does not want the agent.
 pub(super) fn archive_wanted() -> bool {
-    std::env::var_os(TRANSPORT).is_some_and(|value| value == OsStr::new("archive"))
+    wanted(std::env::var_os(TRANSPORT).as_deref()) == Ok(true)
+}
+
+/// What a person wanted and cannot have.
+pub(super) fn wanted_in_vain() -> Option<String> {
+    wanted(std::env::var_os(TRANSPORT).as_deref()).err()
+}
+
+fn wanted(word: Option<&OsStr>) -> Result<bool, String> {
+    match word.map_or("agent".into(), OsStr::to_string_lossy).as_ref() {
+        "agent" | "" => Ok(false),
+        "archive" => Ok(true),
+        other => Err(format!(
+            "{TRANSPORT} is `{other}`, which means nothing: changes travel as with `agent`; the \
+             other word is `archive`"
+        )),
+    }
 }
 
 /// A container, as a deputy works on it.

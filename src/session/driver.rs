@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::agents::{Agent, Agents};
+use super::deputies::wanted_in_vain;
 use super::load::{self, LoadOptions};
 use super::{Begin, elsewhere};
 use crate::engine::Engine;
@@ -382,6 +383,10 @@ impl Driver {
                     self.feed(Event::Watch(WatchEvent::Lost { root, message }));
                     Choice::Auto
                 });
+                if let Some(message) = wanted_in_vain() {
+                    let root = PathBuf::new();
+                    self.feed(Event::Watch(WatchEvent::Lost { root, message }));
+                }
                 self.watcher = Some(crate::watch::start(rules, files, choice, sender));
                 let inputs = self.inputs.clone();
                 tokio::spawn(async move {

@@ -130,6 +130,10 @@ impl AgentConnection {
             .request(Request::Hello { version: VERSION })
             .await?
         {
+            Response::Hello { version, .. } if version != VERSION => {
+                let message = format!("it speaks version {version}, the host {VERSION}");
+                Err(SyncError::NotAnAgent(message))
+            }
             Response::Hello {
                 uid,
                 gid,
@@ -404,5 +408,7 @@ fn printable(said: &[u8]) -> String {
     }
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

@@ -69,7 +69,7 @@ async fn remove(transfer: &mut Transfer<'_>, gone: &[PathBuf]) -> Result<(), Syn
         else {
             break;
         };
-        let Some(entries) = entries(transfer, answer).await? else {
+        let Some(entries) = entries(transfer, paths.len(), answer).await? else {
             return Ok(());
         };
         for (path, entry) in paths.iter().zip(entries) {
@@ -89,13 +89,19 @@ async fn remove(transfer: &mut Transfer<'_>, gone: &[PathBuf]) -> Result<(), Syn
     Ok(())
 }
 
+/// Why an agent is not asked any more that answers about fewer paths, or more.
+pub(super) const SHORT: &str = "its answer is not about all that it was asked";
+
 /// The answer to [`ask`]; a refusal of the whole is a problem of the whole.
 async fn entries(
     transfer: &mut Transfer<'_>,
+    asked: usize,
     answer: Answer,
 ) -> Result<Option<Vec<Entry>>, SyncError> {
     match answer.await? {
-        Response::Entries(entries) => Ok(Some(entries)),
+        Response::Entries(entries) if entries.len() == asked => Ok(Some(entries)),
+        // Paths of which nothing is said would pass for equal.
+        Response::Entries(_) => Err(SyncError::Gone(SHORT.to_owned())),
         refused => {
             transfer
                 .outcome
@@ -157,7 +163,7 @@ async fn compare(
         let known = looked_at.iter().map(|path| tree.know(path));
         Ok(known.collect::<Vec<io::Result<Known>>>())
     });
-    let Some(entries) = entries(transfer, answer).await? else {
+    let Some(entries) = entries(transfer, paths.len(), answer).await? else {
         return Ok(());
     };
     let host = host.await.unwrap_or_default();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use devrun_wire::frames::{Entry, Request, Response};
 
 use super::connection::{AgentConnection, SyncError};
+use super::reconcile::SHORT;
 use super::scan::{self, Known, Tree, blocking};
 use super::transfer::problem_of;
 use super::{Problem, Sent};
@@ -112,7 +113,8 @@ async fn look(
         });
         let (host, answer) = tokio::join!(host, answer);
         let entries = match answer? {
-            Response::Entries(entries) => entries,
+            Response::Entries(entries) if entries.len() == batch.len() => entries,
+            Response::Entries(_) => return Err(SyncError::Gone(SHORT.to_owned())),
             refused => {
                 let problem = problem_of(Path::new(""), refused);
                 verified.problems.push(problem);

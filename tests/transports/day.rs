@@ -42,7 +42,7 @@ fn saves(stack: &Scratch) {
 }
 
 fn names(stack: &Scratch) {
-    let odd: [&[u8]; 7] = [
+    let odd: [&[u8]; 8] = [
         b"with space.txt",
         b"new\nline.txt",
         b"it's \"quoted\".txt",
@@ -50,6 +50,7 @@ fn names(stack: &Scratch) {
         b"$(touch x) `y` *?.txt",
         "Übung.txt".as_bytes(),
         b"back\\slash",
+        b"not-\xff-utf8",
     ];
     for name in odd {
         fs::write(stack.path("app/new").join(OsStr::from_bytes(name)), name).unwrap();

@@ -19,6 +19,8 @@ mod read;
 mod script;
 mod serve;
 mod shell;
+#[cfg(test)]
+mod tests;
 
 /// Bytes between the two ends.
 const BUFFER: usize = 256 << 10;
