@@ -19,6 +19,8 @@ mod builds;
 mod circle;
 #[path = "live/editors.rs"]
 mod editors;
+#[path = "live/follows.rs"]
+mod follows;
 #[path = "live/git.rs"]
 mod git;
 #[path = "live/images.rs"]

@@ -14,6 +14,7 @@ mod inside;
 mod known;
 mod large;
 pub(crate) mod load;
+mod owed;
 mod perform;
 pub(crate) mod place;
 mod serve;

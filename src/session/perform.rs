@@ -9,7 +9,7 @@ use devrun_stack::{Command, Probe};
 
 use super::driver::{Driver, Input};
 use super::inside::Hands;
-use super::{containers, hooks, images, large, trees};
+use super::{containers, hooks, images, large, owed, trees};
 use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::{apply_config, apply_states};
 
@@ -27,6 +27,7 @@ impl Driver {
             Effect::Cancel { op } => self.cancel(&op),
             Effect::Watch { rules } => self.watch(rules),
             Effect::HooksOver { container } => hooks::over(&container),
+            Effect::FollowsOver { container } => owed::over(&container),
             Effect::ProxyStates { container, states } => self.tell_proxy(container, states),
             Effect::Prepare {
                 op,

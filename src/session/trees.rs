@@ -11,11 +11,12 @@ use super::agents::{Agent, AgentError};
 use super::containers::failure;
 use super::hooks;
 use super::known::Known;
+use super::owed;
 use tokio_util::io::ReaderStream;
 
 use crate::engine::Engine;
 use crate::sync::connection::SyncError;
-use crate::sync::reconcile::{compare_again, reconcile};
+use crate::sync::reconcile::{Before, compare_again, reconcile};
 use crate::sync::scan::{self, Tree};
 use crate::sync::transfer::{apply, apply_but_large};
 use crate::sync::verify::{self, Differs, Verified};
@@ -117,6 +118,24 @@ pub(crate) struct Trees {
     pub(super) planted: Vec<Planted>,
     pub(super) known: Known,
     pub(super) root: Root,
+    owing: Option<Owing>,
+}
+
+/// Remembers what is brought into a container until all that follows is over.
+#[derive(Debug, Clone)]
+struct Owing {
+    rules: Arc<Rules>,
+    service: String,
+    container: String,
+}
+
+impl Owing {
+    /// These, relative to a source, are about to be brought over.
+    fn note(&self, from: &Path, paths: &[PathBuf]) {
+        let paths: Vec<PathBuf> = paths.iter().map(|path| from.join(path)).collect();
+        let whose = (self.service.as_str(), self.container.as_str());
+        owed::note(&self.rules, whose, paths.iter().map(PathBuf::as_path));
+    }
 }
 
 /// A second agent, of the user root, where the first one may not write; started when it is needed.
@@ -176,6 +195,7 @@ impl Trees {
                 engine: Some(engine),
                 agent: None,
             },
+            owing: None,
         }
     }
 }
@@ -229,8 +249,15 @@ pub(super) async fn attach(
             return (Outcome::Failed(failure), None);
         }
     };
-    let trees = Trees::plant(engine, &rules, &service, &container).await;
+    let mut trees = Trees::plant(engine, &rules, &service, &container).await;
+    trees.owing = Some(Owing {
+        rules,
+        service,
+        container,
+    });
     *agent.trees.lock().await = trees;
+    // Before more is noted: what cannot be brought over now must not be followed for ever.
+    let owed = owed::paths(&agent.container);
     match reconcile_all(&agent).await {
         Ok(Brought {
             unchanged,
@@ -243,6 +270,7 @@ pub(super) async fn attach(
                 transport: agent.transport,
                 compared: Some(unchanged + changed.len() + problems.len()),
                 changed,
+                owed,
                 mirrored,
                 problems,
                 owes_hooks: hooks::are_owed(&agent.container),
@@ -294,13 +322,20 @@ async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
         planted,
         known,
         root,
+        owing,
     } = &mut *trees;
     for planted in planted {
         let tree = &planted.compared();
         let sent = &mut planted.sent;
         let ours = known.unlisted(tree);
-        let outcome = reconcile(&agent.connection, tree, sent, ours).await?;
-        let outcome = read_as_root(root, agent, tree, sent, outcome).await?;
+        let (from, owing) = (&tree.from, owing.as_ref());
+        let before = |paths: &[PathBuf]| {
+            if let Some(owing) = owing {
+                owing.note(from, paths);
+            }
+        };
+        let outcome = reconcile(&agent.connection, tree, sent, ours, &before).await?;
+        let outcome = read_as_root(root, agent, (tree, sent), outcome, &before).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(sent.paths().map(|path| tree.from.join(path)));
         brought.add(&tree.from, outcome);
@@ -344,9 +379,9 @@ async fn again_as_root(
 async fn read_as_root(
     root: &mut Root,
     agent: &Agent,
-    tree: &Tree,
-    sent: &mut Sent,
+    (tree, sent): (&Tree, &mut Sent),
     mut outcome: SyncOutcome,
+    before: &Before<'_>,
 ) -> Result<SyncOutcome, SyncError> {
     let paths = std::mem::take(&mut outcome.unreadable);
     if paths.is_empty() {
@@ -357,7 +392,7 @@ async fn read_as_root(
         _ => root.agent(agent).await,
     };
     let connection = helper.map_or(&agent.connection, |helper| &helper.connection);
-    outcome.extend(compare_again(connection, tree, sent, &paths).await?);
+    outcome.extend(compare_again(connection, tree, sent, &paths, before).await?);
     Ok(outcome)
 }
 
@@ -389,6 +424,7 @@ async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError
         planted,
         known,
         root,
+        owing,
     } = &mut *trees;
     for planted in planted {
         let Planted { tree, sent, .. } = &mut *planted;
@@ -401,6 +437,9 @@ async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError
             continue;
         }
         let saved = mine.clone();
+        if let Some(owing) = owing.as_ref() {
+            owing.note(&tree.from, &mine);
+        }
         let outcome = apply_but_large(&agent.connection, tree, sent, mine).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(outcome.changed.iter().map(|path| tree.from.join(path)));

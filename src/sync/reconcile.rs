@@ -13,14 +13,20 @@ use super::{Problem, Sent, SyncOutcome};
 /// Paths that are inspected at a time; the answer has to fit a frame even if all are symlinks.
 const BATCH: usize = 512;
 
+/// Is told of paths before they are changed in the container.
+pub(crate) type Before<'b> = dyn Fn(&[PathBuf]) + Send + Sync + 'b;
+
 /// Compares all that takes part with the container, writes what differs, and removes those of
 /// `extra` (what is known to have come from the host, in an image or an earlier session, besides
-/// the listed paths that it is given, sorted) and of `sent` that the host does not have any more. Afterwards `sent` is what is there.
+/// the listed paths that it is given, sorted) and of `sent` that the host does not have any more.
+/// Afterwards `sent` is what is there. `before` hears of what is about to be changed, relative to
+/// the source.
 pub(crate) async fn reconcile(
     connection: &AgentConnection,
     tree: &Tree,
     sent: &mut Sent,
     extra: impl FnOnce(&[PathBuf]) -> Vec<PathBuf> + Send + 'static,
+    before: &Before<'_>,
 ) -> Result<SyncOutcome, SyncError> {
     let known: Vec<PathBuf> = sent.paths().collect();
     connection.say_owner(tree).await?;
@@ -49,20 +55,24 @@ pub(crate) async fn reconcile(
             return transfer.end().await;
         }
     };
-    remove(&mut transfer, &gone).await?;
+    remove(&mut transfer, &gone, before).await?;
     // The agent hashes the next batch while this one is compared and sent.
     let mut batches = found.chunks(BATCH);
     let mut next = ask(connection, tree, batches.next()).await?;
     while let Some((paths, answer)) = next {
         next = ask(connection, tree, batches.next()).await?;
-        compare(&mut transfer, paths, answer, Unread::Left).await?;
+        compare(&mut transfer, paths, answer, (Unread::Left, before)).await?;
     }
     transfer.bring_large().await?;
     transfer.end().await
 }
 
 /// Removes those of the paths, which are no longer on the host, that are in the container.
-async fn remove(transfer: &mut Transfer<'_>, gone: &[PathBuf]) -> Result<(), SyncError> {
+async fn remove(
+    transfer: &mut Transfer<'_>,
+    gone: &[PathBuf],
+    before: &Before<'_>,
+) -> Result<(), SyncError> {
     let mut there = Vec::new();
     for batch in gone.chunks(BATCH) {
         let Some((paths, answer)) = ask(transfer.connection, transfer.tree, Some(batch)).await?
@@ -83,6 +93,8 @@ async fn remove(transfer: &mut Transfer<'_>, gone: &[PathBuf]) -> Result<(), Syn
             }
         }
     }
+    let paths: Vec<PathBuf> = there.iter().map(|(path, _)| path.clone()).collect();
+    before(&paths);
     for (path, is_folder) in there.into_iter().rev() {
         transfer.remove(path, is_folder).await?;
     }
@@ -140,12 +152,13 @@ pub(crate) async fn compare_again(
     tree: &Tree,
     sent: &mut Sent,
     paths: &[PathBuf],
+    before: &Before<'_>,
 ) -> Result<SyncOutcome, SyncError> {
     connection.say_owner(tree).await?;
     let mut transfer = Transfer::new(connection, tree, sent);
     for batch in paths.chunks(BATCH) {
         if let Some((paths, answer)) = ask(connection, tree, Some(batch)).await? {
-            compare(&mut transfer, paths, answer, Unread::Sent).await?;
+            compare(&mut transfer, paths, answer, (Unread::Sent, before)).await?;
         }
     }
     transfer.bring_large().await?;
@@ -156,7 +169,7 @@ async fn compare(
     transfer: &mut Transfer<'_>,
     paths: &[PathBuf],
     answer: Answer,
-    unread: Unread,
+    (unread, before): (Unread, &Before<'_>),
 ) -> Result<(), SyncError> {
     let (tree, looked_at) = (transfer.tree.clone(), paths.to_vec());
     let host = blocking(move || {
@@ -188,6 +201,7 @@ async fn compare(
             differing.push(path.clone());
         }
     }
+    before(&differing);
     transfer.bring(differing, Folders::Alone).await
 }
 

@@ -155,6 +155,11 @@ pub enum Effect {
         /// The container.
         container: String,
     },
+    /// What was brought into it has been followed by all that it asks for. Has no `Done`.
+    FollowsOver {
+        /// The container.
+        container: String,
+    },
     /// Tell the running proxy which services are ready, and why others are not. Has no `Done`.
     ProxyStates {
         /// The proxy's container.

@@ -157,6 +157,9 @@ pub enum Outcome {
         compared: Option<usize>,
         /// Paths (absolute, on the host) that had to be brought over.
         changed: Vec<PathBuf>,
+        /// Paths that were brought over before, and not known to have been followed by what they
+        /// ask for.
+        owed: Vec<PathBuf>,
         /// What `mirror` has removed, because the host does not have it.
         mirrored: Vec<PathBuf>,
         /// What could not be brought over.

@@ -475,6 +475,7 @@ fn container_of(effect: &Effect) -> Option<&str> {
         | Effect::ProxyApply { container, .. }
         | Effect::ProxyStates { container, .. }
         | Effect::HooksOver { container }
+        | Effect::FollowsOver { container }
         | Effect::Explain { container, .. }
         | Effect::Remove { container, .. }
         | Effect::Stop { container, .. } => Some(container),
@@ -505,6 +506,7 @@ pub(crate) fn target(effect: &Effect) -> Option<(&Op, Target<'_>)> {
         Effect::SyncLarge { op, .. } => Some((op, Target::Large(&op.service))),
         Effect::ProxyStates { .. }
         | Effect::HooksOver { .. }
+        | Effect::FollowsOver { .. }
         | Effect::Cancel { .. }
         | Effect::Watch { .. }
         | Effect::Notice(_)

@@ -29,9 +29,15 @@ async fn what_the_host_does_not_have_goes_and_what_is_ignored_stays() {
     symlink(&outside, agent.to("link")).unwrap();
     agent.tree.filter = Arc::new(|path: &Path, _| !path.ends_with("cache"));
     let mut sent = Sent::default();
-    reconcile(&agent.connection, &agent.tree, &mut sent, |_| Vec::new())
-        .await
-        .unwrap();
+    reconcile(
+        &agent.connection,
+        &agent.tree,
+        &mut sent,
+        |_| Vec::new(),
+        &|_| {},
+    )
+    .await
+    .unwrap();
     let kept = |path: &Path| path.ends_with("back.py");
     let outcome = sweep(&agent.connection, &agent.tree, &mut sent, kept)
         .await

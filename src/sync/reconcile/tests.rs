@@ -84,7 +84,7 @@ fn read_back(root: &Path) -> BTreeMap<PathBuf, String> {
 
 async fn make_equal(agent: &TestAgent, sent: &mut Sent, extra: &[PathBuf]) -> SyncOutcome {
     let extra = extra.to_vec();
-    reconcile(&agent.connection, &agent.tree, sent, |_| extra)
+    reconcile(&agent.connection, &agent.tree, sent, |_| extra, &|_| {})
         .await
         .unwrap()
 }

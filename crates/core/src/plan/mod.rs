@@ -187,6 +187,14 @@ impl Rules {
         })
     }
 
+    /// Whether an `on` of the service names that path, so that something may follow from a change
+    /// of it. Quick: asked for each file before it is sent.
+    #[must_use]
+    pub fn may_follow(&self, service: &str, path: &Path) -> bool {
+        self.service(service)
+            .is_some_and(|service| service.is_triggered_by(path))
+    }
+
     /// What follows for a service from files that differed and had to be brought into a container
     /// that is there.
     #[must_use]

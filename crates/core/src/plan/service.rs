@@ -175,6 +175,12 @@ impl ServiceRules {
         self.build.iter().flat_map(BuildRule::scopes)
     }
 
+    /// Whether any of its triggers names that path, wherever it stands.
+    pub(super) fn is_triggered_by(&self, path: &Path) -> bool {
+        let inner = self.syncs.iter().flat_map(|rule| &rule.on);
+        inner.chain(&self.on).any(|trigger| trigger.matches(path))
+    }
+
     /// Adds to the tally what a change of that path asks for.
     pub(super) fn weigh(&self, path: &Path, tally: &mut Tally) {
         let mut number = 0;

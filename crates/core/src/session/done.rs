@@ -171,7 +171,8 @@ impl Session {
             Outcome::Attached {
                 transport,
                 compared,
-                changed,
+                mut changed,
+                owed,
                 mirrored,
                 problems,
                 owes_hooks,
@@ -180,6 +181,8 @@ impl Session {
                 self.note_unsynced(name, None, &problems);
                 self.note_compared(name, compared, &changed, problems.len());
                 self.on_attached(name, transport, &changed);
+                changed.extend(owed);
+                self.follow_attached(name, &changed);
                 if owes_hooks {
                     self.catch_up_hooks(name);
                 }
@@ -268,6 +271,13 @@ impl Session {
         }
         if doing != Doing::Restart {
             self.note_proxy_files(name);
+        } else if self
+            .machines
+            .get(name)
+            .is_some_and(|it| it.follow.is_empty())
+        {
+            // The new process begins with what lies there, and the commands came before it.
+            self.follows_over(name);
         }
         // It may have ended before we heard that it had started.
         let ended = self

@@ -119,6 +119,33 @@ impl Session {
         }
     }
 
+    /// Nothing of what was brought into its container waits for something to follow any more.
+    pub(super) fn follows_over(&mut self, name: &str) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        machine.owes = false;
+        if let Some(container) = machine.container_id() {
+            self.emit(Effect::FollowsOver { container });
+        }
+    }
+
+    /// Says so once it is.
+    pub(super) fn step_owed(&mut self, name: &str) {
+        let over = self.machines.get(name).is_some_and(|machine| {
+            machine.owes
+                && machine.attached.is_some()
+                && machine.busy.is_none()
+                && machine.follow.is_empty()
+                && machine.after_rebuild.is_empty()
+                && machine.undone.is_none()
+                && machine.large.count() == 0
+        });
+        if over {
+            self.follows_over(name);
+        }
+    }
+
     /// Begins with the next thing that follows a save; false if there is nothing to begin with.
     pub(super) fn step_follow(&mut self, name: &str) -> bool {
         let now = self.now;

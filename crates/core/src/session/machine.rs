@@ -149,6 +149,9 @@ pub(crate) struct Machine {
     pub(crate) compare_asked: bool,
     /// When the comparison under way began.
     pub(crate) compare_began: Option<Duration>,
+    /// Something was brought into its container, and it was not said yet that all that follows is
+    /// over.
+    pub(crate) owes: bool,
     /// Commands that still belong to its last start.
     pub(crate) hooks: VecDeque<Command>,
     /// Warnings that were given, each once.
@@ -311,6 +314,7 @@ impl Machine {
             attach_tries: 0,
             compare_asked: false,
             compare_began: None,
+            owes: false,
             hooks: VecDeque::new(),
             warned: BTreeSet::new(),
             ready: false,

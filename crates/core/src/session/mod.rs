@@ -189,6 +189,7 @@ impl Session {
             self.prepare();
             for name in self.order.clone() {
                 self.step(&name);
+                self.step_owed(&name);
             }
             self.remove_surplus();
         }
@@ -257,6 +258,7 @@ impl Session {
                 op: op.clone(),
                 doing,
             });
+            machine.owes |= matches!(doing, Doing::Sync | Doing::Attach | Doing::Push);
         }
         op
     }

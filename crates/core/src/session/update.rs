@@ -311,10 +311,6 @@ impl Session {
         if changed.is_empty() {
             return;
         }
-        let needs = self.needs_of_attached(name, changed);
-        if let Some(machine) = self.machines.get_mut(name) {
-            machine.add_follow(needs);
-        }
         self.notice(
             Some(name),
             None,
@@ -323,6 +319,14 @@ impl Session {
                 bytes: 0,
             },
         );
+    }
+
+    /// What the process that runs has not read yet is followed by what it asks for.
+    pub(super) fn follow_attached(&mut self, name: &str, paths: &[PathBuf]) {
+        let needs = self.needs_of_attached(name, paths);
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.add_follow(needs);
+        }
     }
 
     /// What was removed by `mirror` asks for nothing: a process that makes it at each start would be

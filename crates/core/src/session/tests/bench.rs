@@ -373,6 +373,7 @@ pub(super) fn attached(changed: &[&str]) -> Outcome {
     Outcome::Attached {
         transport: Transport::Agent,
         compared: Some(0),
+        owed: Vec::new(),
         mirrored: Vec::new(),
         changed: changed.collect(),
         problems: vec![],

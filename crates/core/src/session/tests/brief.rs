@@ -65,7 +65,7 @@ pub(crate) fn brief(effect: &Effect) -> Option<String> {
         Effect::Remove { container, .. } => format!("remove {container}"),
         Effect::Cancel { op } => format!("cancel {} of {}", op.number, op.service),
         Effect::Exit(exit) => format!("exit {}", exit.code()),
-        Effect::Watch { .. } | Effect::Notice(_) => return None,
+        Effect::FollowsOver { .. } | Effect::Watch { .. } | Effect::Notice(_) => return None,
     };
     Some(line)
 }

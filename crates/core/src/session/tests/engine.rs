@@ -142,6 +142,7 @@ fn without_an_agent_it_is_attached_again() {
     let archive = Outcome::Attached {
         transport: Transport::Archive,
         compared: Some(0),
+        owed: Vec::new(),
         mirrored: Vec::new(),
         changed: vec![],
         problems: vec![],

@@ -59,6 +59,7 @@ fn hooks_that_the_session_before_did_not_come_to_run_now() {
     let owes = |owes_hooks| Outcome::Attached {
         transport: Transport::Agent,
         compared: Some(0),
+        owed: Vec::new(),
         mirrored: Vec::new(),
         changed: vec![],
         problems: vec![],

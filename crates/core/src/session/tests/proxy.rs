@@ -142,6 +142,7 @@ fn who_is_gone_for_a_moment_is_not_called_ready_without_its_probe() {
     let outcome = Outcome::Attached {
         transport: crate::event::Transport::Agent,
         compared: Some(0),
+        owed: Vec::new(),
         mirrored: Vec::new(),
         changed: vec![],
         problems: vec![],

@@ -259,6 +259,7 @@ impl World {
                 Outcome::Attached {
                     transport: Transport::Agent,
                     compared: Some(0),
+                    owed: Vec::new(),
                     mirrored: Vec::new(),
                     changed: synced.changed,
                     problems: vec![],

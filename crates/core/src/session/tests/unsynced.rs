@@ -119,6 +119,7 @@ fn a_comparison_finds_it_and_the_next_one_mends_it() {
     let outcome = Outcome::Attached {
         transport: Transport::Archive,
         compared: None,
+        owed: Vec::new(),
         mirrored: Vec::new(),
         changed: Vec::new(),
         problems: problems.to_vec(),
