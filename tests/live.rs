@@ -31,6 +31,8 @@ mod large;
 mod matching;
 #[path = "live/mirror.rs"]
 mod mirror;
+#[path = "live/polled.rs"]
+mod polled;
 #[path = "live/proxied.rs"]
 mod proxied;
 #[path = "live/rules.rs"]

@@ -240,17 +240,39 @@ impl Poll {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
-        let mut all: BTreeMap<&Why, Polled> = BTreeMap::new();
+        let mut all: BTreeMap<&Why, Vec<&Path>> = BTreeMap::new();
         for (path, folder) in &self.folders {
-            let polled = all.entry(&folder.why).or_insert_with(|| Polled {
-                folder: path.clone(),
-                folders: 0,
-                why: folder.why.words(),
-            });
-            polled.folders += 1;
-            while !path.starts_with(&polled.folder) && polled.folder.pop() {}
+            all.entry(&folder.why).or_default().push(path);
         }
-        Some(all.into_values().collect())
+        let told = all.into_iter().map(|(why, folders)| Polled {
+            folder: home_of_most(&folders),
+            folders: folders.len(),
+            why: why.words(),
+        });
+        Some(told.collect())
+    }
+}
+
+/// The lowest folder that nearly all of them lie in; a few lie far from the others, that of the
+/// session's own file for example.
+fn home_of_most(folders: &[&Path]) -> PathBuf {
+    let mut home = PathBuf::from("/");
+    loop {
+        let mut below: BTreeMap<&OsStr, usize> = BTreeMap::new();
+        for folder in folders {
+            let next = folder
+                .strip_prefix(&home)
+                .ok()
+                .and_then(|rest| rest.iter().next());
+            if let Some(next) = next {
+                *below.entry(next).or_default() += 1;
+            }
+        }
+        let most = below.into_iter().max_by_key(|(_, count)| *count);
+        match most {
+            Some((next, count)) if count * 4 > folders.len() * 3 => home.push(next),
+            _ => return home,
+        }
     }
 }
 
@@ -404,6 +426,8 @@ mod tests {
         let told = poll.news().unwrap();
         assert_eq!((told.len(), told[0].folders), (1, 2));
         assert_eq!(told[0].folder, dir.path().join("a"));
+        let far = ["/run/a", "/p/x/1", "/p/x/2", "/p/x/3", "/p/x/4", "/p/x"].map(Path::new);
+        assert_eq!(home_of_most(&far), Path::new("/p/x"));
         assert_eq!(poll.news(), None);
     }
 

@@ -117,7 +117,7 @@ pub enum WatchEvent {
 /// Folders that are polled for the same reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Polled {
-    /// All lie in this one.
+    /// Nearly all lie in this one.
     pub folder: PathBuf,
     /// How many.
     pub folders: usize,

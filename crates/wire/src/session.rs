@@ -162,7 +162,7 @@ pub struct WatchInfo {
 /// Folders that are polled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolledInfo {
-    /// All lie in this one.
+    /// Nearly all lie in this one.
     pub folder: String,
     /// How many.
     pub folders: usize,
