@@ -35,6 +35,8 @@ mod mirror;
 mod polled;
 #[path = "live/proxied.rs"]
 mod proxied;
+#[path = "live/pulled.rs"]
+mod pulled;
 #[path = "live/rules.rs"]
 mod rules;
 #[path = "live/saves.rs"]

@@ -115,6 +115,8 @@ pub(crate) enum Verb {
     Trigger(Names),
     /// Compare the files of running containers with the host, and bring over what differs
     Sync(Sync),
+    /// Copy files that a container made or changed to the host; lists them first
+    PullFiles(PullFiles),
     /// Print what happened in the session, one JSON object a line
     Events(Events),
     /// Show the stack as understood, values with their origin; secrets are masked
@@ -188,6 +190,23 @@ pub(crate) struct Sync {
     /// Only compare, list what differs, and end with 1 if something does
     #[arg(long)]
     pub(crate) verify: bool,
+}
+
+/// `devrun pull-files`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PullFiles {
+    /// The service
+    #[arg(value_name = "SERVICE", add = ArgValueCandidates::new(services))]
+    pub(crate) service: String,
+    /// Only files that match, as in .gitignore, relative to the synced folder
+    #[arg(value_name = "PATTERN")]
+    pub(crate) patterns: Vec<String>,
+    /// Do not ask
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(crate) yes: bool,
+    /// Only list what would come
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// `devrun logs`.

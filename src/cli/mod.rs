@@ -20,6 +20,7 @@ mod labels;
 mod logs;
 mod output;
 mod plan;
+mod pull_files;
 mod restart;
 mod run;
 mod shell;
@@ -80,6 +81,7 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Attach(options) => attach::run(&global, &options).await,
         Verb::Trigger(options) => trigger::run(&global, &options, clock).await,
         Verb::Sync(options) => sync::run(&global, &options).await,
+        Verb::PullFiles(options) => pull_files::run(&global, &options).await,
         Verb::Exec(options) => exec::run(&global, &options).await,
         Verb::Run(options) => run::run(&global, &options).await,
         Verb::Build(options) => build::run(&global, &options).await,

@@ -17,6 +17,7 @@ pub(crate) mod load;
 mod owed;
 mod perform;
 pub(crate) mod place;
+mod pulling;
 mod serve;
 pub(crate) mod single;
 mod status;
@@ -35,6 +36,7 @@ use driver::Driver;
 pub(crate) use driver::Input;
 pub(crate) use known::forget_saves;
 use load::LoadOptions;
+pub(crate) use pulling::{Found, Newer, Pull, look};
 pub(crate) use status::{ago, without_session};
 
 use crate::engine::Engine;

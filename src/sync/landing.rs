@@ -62,6 +62,22 @@ impl Landed {
         .await
     }
 
+    /// Puts it in place of what is there, if that is still as `expected` says.
+    pub(crate) async fn replace(
+        self,
+        expected: impl FnOnce(&Path) -> bool + Send + 'static,
+    ) -> io::Result<()> {
+        blocking(move || {
+            self.allow()?;
+            if !expected(&self.target) {
+                return Err(io::Error::other("it was changed meanwhile"));
+            }
+            self.file.persist(self.target)?;
+            Ok(())
+        })
+        .await
+    }
+
     fn allow(&self) -> io::Result<()> {
         let mode = Permissions::from_mode(self.fetched.mode);
         self.file.as_file().set_permissions(mode)

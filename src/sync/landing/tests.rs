@@ -52,6 +52,15 @@ async fn what_is_there_stays_also_if_it_comes_at_the_last_moment() {
     agent.save("new.py", "mine");
     late.put_new().await.unwrap_err();
     assert_eq!(fs::read(agent.from("new.py")).unwrap(), b"mine");
+    let refused = landed(&agent, "new.py").await.unwrap().replace(|_| false);
+    assert_eq!(
+        refused.await.unwrap_err().to_string(),
+        "it was changed meanwhile"
+    );
+    assert_eq!(fs::read(agent.from("new.py")).unwrap(), b"mine");
+    let replaced = landed(&agent, "new.py").await.unwrap().replace(|_| true);
+    replaced.await.unwrap();
+    assert_eq!(fs::read(agent.from("new.py")).unwrap(), b"made");
     assert_eq!(
         names(&agent.tree.from),
         ["new.py"],

@@ -7,6 +7,7 @@ mod decide;
 mod explain;
 mod ignored;
 mod include;
+mod named;
 mod pattern;
 mod service;
 mod settings;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use devrun_stack::{Command, Location, Mount, On, Source, Stack, Sync};
 
 pub use explain::{BuildReason, Explanation, SyncReason};
+pub use named::Named;
 pub use sync_rule::{SingleFile, SyncRule};
 
 use decide::Tally;
