@@ -6,12 +6,18 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::time::{Instant, sleep_until};
 
 /// The kernel wakes whoever has it open when something is mounted.
 const TABLE: &str = "/proc/self/mountinfo";
+
+/// Each container that starts makes a dozen mounts, of which none is ours: they are looked at
+/// together.
+const CALM: Duration = Duration::from_millis(100);
 
 type Mounted = BTreeSet<(u64, PathBuf)>;
 
@@ -21,6 +27,8 @@ pub(super) struct Mounts {
     /// Without it nothing is heard.
     table: Option<AsyncFd<File>>,
     known: Mounted,
+    /// When the table is read next.
+    due: Option<Instant>,
 }
 
 impl Mounts {
@@ -37,6 +45,7 @@ impl Mounts {
         Self {
             table,
             known: read(),
+            due: None,
         }
     }
 
@@ -47,10 +56,17 @@ impl Mounts {
             return std::future::pending().await;
         };
         loop {
-            match table.ready(Interest::PRIORITY).await {
-                Ok(mut ready) => ready.clear_ready(),
-                Err(_) => return std::future::pending().await,
+            if self.due.is_none() {
+                match table.ready(Interest::PRIORITY).await {
+                    Ok(mut ready) => ready.clear_ready(),
+                    Err(_) => return std::future::pending().await,
+                }
+                self.due = Some(Instant::now() + CALM);
             }
+            if let Some(due) = self.due {
+                sleep_until(due).await;
+            }
+            self.due = None;
             let now = read();
             let changed: BTreeSet<PathBuf> = self
                 .known
