@@ -80,18 +80,29 @@ pub(crate) async fn verify(
     };
     let paths: Vec<PathBuf> = found.into_iter().chain(gone).collect();
     look(connection, tree, &paths, &mut verified).await?;
+    verified.problems = unlisted;
     // What was saved while we looked may be live by now.
+    again(connection, tree, &mut verified).await?;
+    Ok(verified)
+}
+
+/// Looks again at what differs, perhaps by another agent.
+pub(crate) async fn again(
+    connection: &AgentConnection,
+    tree: &Tree,
+    verified: &mut Verified,
+) -> Result<(), SyncError> {
+    connection.say_owner(tree).await?;
     let doubtful: Vec<PathBuf> = verified
         .differences
         .drain(..)
         .map(|(path, _)| path)
         .collect();
-    let compared = std::mem::take(&mut verified.compared);
-    verified.problems = unlisted;
-    look(connection, tree, &doubtful, &mut verified).await?;
+    let compared = verified.compared;
+    look(connection, tree, &doubtful, verified).await?;
     verified.compared = compared;
     verified.differences.sort();
-    Ok(verified)
+    Ok(())
 }
 
 async fn look(

@@ -142,6 +142,8 @@ fn owner_and_mode_are_as_the_rule_says_and_else_as_they_were() {
         (attributes(&stack, "/tmp/plain/new") == "600 1000:1000").then_some(())
     });
     assert_eq!(attributes(&stack, "/srv/own/new"), "640 33:0");
+    let verified = stack.run(&["sync", "--verify"]);
+    assert_eq!(verified.code, 0, "{}{}", verified.out, verified.err);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) fn answer(stack: &Stack, rules: &Rules, path: &Path) -> Answer {
     let services = stack.services.iter();
     let effects: Vec<Effect> = services.map(|it| effect(rules, it, path)).collect();
     let (concerned, others): (Vec<_>, Vec<_>) = effects.iter().partition(|it| it.concerned);
+    let untouched: Vec<&str> = others.iter().map(|one| one.service.as_str()).collect();
     let mut lines = vec![format!("saving {NAME}{name}{NAME:#}")];
     lines.extend(general.iter().map(|text| format!("  {text}")));
     let width = concerned.iter().map(|effect| effect.service.len()).max();
@@ -48,16 +49,16 @@ pub(super) fn answer(stack: &Stack, rules: &Rules, path: &Path) -> Answer {
                 .to_owned(),
         );
     } else if !others.is_empty() && general.is_empty() {
-        let names: Vec<&str> = others.iter().map(|one| one.service.as_str()).collect();
-        lines.push(format!("  {DIM}nothing to {}{DIM:#}", names.join(", ")));
+        let names = untouched.join(", ");
+        lines.push(format!("  {DIM}nothing to {names}{DIM:#}"));
     }
-    let services: Vec<_> = effects
+    let services: Vec<_> = concerned
         .iter()
         .map(|one| json!({"service": one.service, "does": one.does, "why": one.why.join("; ")}))
         .collect();
     Answer {
         lines,
-        json: json!({"path": name, "stack": general, "services": services}),
+        json: json!({"path": name, "stack": general, "services": services, "untouched": untouched}),
     }
 }
 
