@@ -2,7 +2,72 @@
 
 use devrun_stack::{Content, FileInside, FileKind, Tmpfs};
 
+use proptest::prelude::*;
+
 use super::*;
+
+fn any_patterns() -> impl Strategy<Value = Vec<String>> {
+    let pattern = prop::sample::select(vec![
+        "*.py",
+        "/src/",
+        "src/*.py",
+        "docs",
+        "dist/a.py",
+        "**/docs/*.md",
+        "!docs",
+        "dist/",
+        "a.*",
+        "/web/",
+        ".env",
+        "*",
+    ]);
+    prop::collection::vec(pattern.prop_map(str::to_owned), 0..4)
+}
+
+fn any_file() -> impl Strategy<Value = PathBuf> {
+    let name = prop::sample::select(vec![
+        "src",
+        "docs",
+        "dist",
+        "web",
+        "a.py",
+        "b.md",
+        "used.md",
+        ".env",
+        "node_modules",
+    ]);
+    prop::collection::vec(name, 1..5)
+        .prop_map(|names| Path::new("/p/web").join(names.iter().collect::<PathBuf>()))
+}
+
+proptest! {
+    /// Whatever the words, the watcher, a walk and the plan agree.
+    #[test]
+    fn what_takes_part_is_watched_and_found(
+        include in any_patterns(),
+        ignore in any_patterns(),
+        on_pattern in any_patterns(),
+        path in any_file(),
+    ) {
+        let on_pattern: Vec<&str> = on_pattern.iter().map(String::as_str).collect();
+        let mut web = web();
+        let mut one = sync("/p/web", &[], vec![on(33, &on_pattern, &[Action::Restart])]);
+        one.include.clone_from(&include);
+        one.ignore.clone_from(&ignore);
+        web.sync = vec![one];
+        web.mounts = vec![mounted(MountSource::Volume("v".into()), "/app/node_modules")];
+        let rules = rules(web);
+        let decision = rules.decide("web", std::slice::from_ref(&path));
+        prop_assert_eq!(rules.covers("web", &path), !decision.sync.is_empty());
+        prop_assert!(!path.iter().any(|name| name == "node_modules" )
+            || !path.starts_with("/p/web/node_modules") || decision.is_nothing());
+        let explained = rules.explain("web", &path, false);
+        prop_assert_eq!(explained.syncs.iter().any(|one| one.synced), !decision.sync.is_empty());
+        if rules.covers("web", &path) {
+            reached(&rules, &path);
+        }
+    }
+}
 
 fn covered(rules: &Rules, path: &str) -> bool {
     rules.covers("web", &Path::new("/p").join(path))
