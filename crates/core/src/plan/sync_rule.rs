@@ -219,21 +219,9 @@ impl SyncRule {
         if is_never_wanted(&self.from, path, is_dir) {
             return Verdict::Never;
         }
-        let (mut taken_in, mut steps) = (None, 0);
-        let left_alone = first_on_the_way(&self.from, path, is_dir, |at, is_dir| {
-            steps += 1;
-            match self.own.matched(at, is_dir) {
-                Match::None => false,
-                Match::Ignore(_) => true,
-                Match::Whitelist(_) => {
-                    taken_in.get_or_insert(steps);
-                    false
-                }
-            }
-        });
-        if left_alone.is_some() {
+        let Some(taken_in) = self.own_words(path, is_dir) else {
             return Verdict::LeftAlone;
-        }
+        };
         let live = match self.other_at(rel) {
             Some((_, true)) => Verdict::Live,
             Some((other, false)) => return Verdict::Hidden(other),
@@ -249,6 +237,24 @@ impl SyncRule {
             true => Verdict::Ignored,
             false => live,
         }
+    }
+
+    /// After how many steps on the way to the path the rule's own `ignore` takes something back in,
+    /// if it does; `None` where it leaves the path alone.
+    fn own_words(&self, path: &Path, is_dir: bool) -> Option<Option<usize>> {
+        let (mut taken_in, mut steps) = (None, 0);
+        let left_alone = first_on_the_way(&self.from, path, is_dir, |at, is_dir| {
+            steps += 1;
+            match self.own.matched(at, is_dir) {
+                Match::None => false,
+                Match::Ignore(_) => true,
+                Match::Whitelist(_) => {
+                    taken_in.get_or_insert(steps);
+                    false
+                }
+            }
+        });
+        left_alone.is_none().then_some(taken_in)
     }
 
     /// What else has that place inside, and whether the same is there.
@@ -299,19 +305,21 @@ impl SyncRule {
         match self.verdict(folder, true) {
             Verdict::Covered => true,
             Verdict::Live => self.patterns().any(|one| one.may_match_below(folder)),
-            // Unlike Git, Docker takes back in what lies below an ignored folder.
-            Verdict::Ignored => {
-                self.git.depth(folder, true).is_none()
-                    && !self
-                        .docker
-                        .as_ref()
-                        .is_some_and(|docker| docker.ignores_all_below(folder))
-            }
+            Verdict::Ignored => self.is_taken_in_below(folder),
             Verdict::NotIncluded => {
-                self.include.may_let_in_below(folder) && !self.is_ignored(folder, true, None)
+                let taken_in = self.own_words(folder, true).flatten();
+                self.include.may_let_in_below(folder)
+                    && (!self.is_ignored(folder, true, taken_in) || self.is_taken_in_below(folder))
             }
             _ => false,
         }
+    }
+
+    /// Unlike Git, Docker takes back in what lies below an ignored folder.
+    fn is_taken_in_below(&self, folder: &Path) -> bool {
+        let docker = self.docker.as_ref();
+        self.git.depth(folder, true).is_none()
+            && !docker.is_some_and(|docker| docker.ignores_all_below(folder))
     }
 
     fn patterns(&self) -> impl Iterator<Item = &super::pattern::Pattern> {
