@@ -302,6 +302,7 @@ pub(super) async fn verify(agent: &Agent) -> Result<Verified, SyncError> {
         planted,
         known,
         root,
+        ..
     } = &mut *trees;
     let mut all = Verified::default();
     for planted in planted {
