@@ -58,3 +58,49 @@ fn what_was_followed_is_not_followed_again() {
     let _session = up(&stack);
     assert_eq!((starts(&stack), ran(&stack)), (2, 1));
 }
+
+#[test]
+fn each_save_is_told_from_seen_to_done_with_what_led_to_it() {
+    let stack = waiting("told", RULES, &FILES);
+    let mut session = up(&stack);
+    stack.write("app/main.py", "2\n");
+    let done = session.event("web", "update-done", 30);
+    let events = session.seen.clone();
+    let cause = |event: &serde_json::Value| {
+        let found = events.iter().find(|it| it["seq"] == event["cause"]);
+        found.unwrap_or_else(|| panic!("no cause: {event}")).clone()
+    };
+    let planned = cause(&done);
+    assert_eq!(planned["event"], "update-planned");
+    assert_eq!(planned["action"], "sync+restart");
+    let reason = planned["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("app/main.py: on rule, Stackfile.kdl:"),
+        "{reason}"
+    );
+    let synced = events
+        .iter()
+        .rfind(|event| event["event"] == "synced")
+        .unwrap();
+    assert_eq!(
+        (synced["cause"].clone(), synced["files"].as_u64()),
+        (planned["seq"].clone(), Some(1))
+    );
+    assert!(synced["took_ms"].is_number() && done["took_ms"].is_number());
+    let seen = cause(&planned);
+    assert_eq!(
+        (seen["event"].as_str(), seen["paths"][0].as_str()),
+        (Some("files-changed"), Some("app/main.py"))
+    );
+    for event in [&seen, &planned, synced, &done] {
+        assert!(event["time"].is_string(), "{event}");
+    }
+    let why = stack.ok(&["why", "web"]).out;
+    for text in [
+        "main.py → synced, restarted",
+        "because of app/main.py: on rule",
+        "saved: app/main.py",
+    ] {
+        assert!(why.contains(text), "{text}: {why}");
+    }
+}

@@ -4,7 +4,7 @@ use devrun_core::notice::NoticeEvent;
 use serde_json::{Value, json};
 
 use crate::report::paint::{BAD, DIM, GOOD};
-use crate::report::{Clock, Stamped, seconds};
+use crate::report::{Clock, Stamped, first, seconds};
 
 /// One thing, and what led to it, the nearest first.
 pub(super) struct Happened<'a> {
@@ -47,6 +47,8 @@ fn is_worth_telling(stamped: &Stamped, notices: &[Stamped]) -> bool {
             };
             !notices.iter().any(followed)
         }
+        NoticeEvent::Mirrored { .. } | NoticeEvent::BroughtBack { .. } => true,
+        NoticeEvent::Compared { changed, .. } => *changed > 0,
         NoticeEvent::BuildDone { outcome, .. } => outcome != "unchanged",
         _ => false,
     }
@@ -115,6 +117,20 @@ impl Happened<'_> {
                 _ => format!("built {image}{took}"),
             },
             NoticeEvent::Warning { message } => format!("warning: {message}"),
+            NoticeEvent::Compared { changed, paths, .. } => {
+                let first = first(paths, *changed);
+                format!("compared with the host, brought over: {first}{took}")
+            }
+            NoticeEvent::Mirrored { count, paths } => {
+                let first = first(paths, *count);
+                format!("removed by mirror, not on the host: {first}")
+            }
+            NoticeEvent::BroughtBack { count, paths } => {
+                format!(
+                    "made by the container, on the host now: {}",
+                    first(paths, *count)
+                )
+            }
             NoticeEvent::SyncMended { paths, .. } => format!("live now: {}", paths.join(", ")),
             _ => String::new(),
         }
