@@ -107,6 +107,24 @@ const DISTROLESS: Kind = Kind {
     ..GLIBC
 };
 
+/// A dynamic program with musl, and nothing else.
+const MUSL: Kind = Kind {
+    dockerfile: "FROM python:3.13-slim AS build\n\
+                 RUN apt-get update && apt-get install -y --no-install-recommends \
+                 musl-tools musl-dev binutils\n\
+                 RUN printf '#include <unistd.h>\\nint main(void) { for (;;) pause(); }\\n' > waits.c \
+                 && musl-gcc -o /waits waits.c\n\
+                 FROM scratch\nCOPY --from=build /lib/ld-musl-*.so.1 /lib/\n\
+                 COPY --from=build /waits /waits\nCOPY busybox /busybox\n",
+    lines: "    entrypoint \"/waits\"\n",
+    ..GLIBC
+};
+
+#[test]
+fn an_image_with_musl_is_like_any_other() {
+    whole(&stack("musl", By::Agent, &MUSL), By::Agent);
+}
+
 #[test]
 fn one_static_program_is_enough_for_the_agent() {
     whole(&stack("scratch", By::Agent, &SCRATCH), By::Agent);

@@ -98,7 +98,7 @@ impl Happened<'_> {
                 };
                 match outcome.as_str() {
                     "ok" => format!("{paths}{GOOD}{action}{GOOD:#}{took}"),
-                    "incomplete" => format!("{paths}{action} {BAD}not all of it{BAD:#}"),
+                    "incomplete" => format!("{paths}{action}, {BAD}not all of it{BAD:#}"),
                     _ => {
                         let why = details.first().map_or("", String::as_str);
                         format!("{paths}{action} {BAD}failed{BAD:#} {why}")
