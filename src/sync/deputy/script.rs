@@ -5,11 +5,13 @@ use super::batch::{Batch, Op, What};
 /// The words that the lines are made of. Plain `sh`, for there is no knowing which one it is.
 ///
 /// `step` makes a folder of a path, and follows a link only below the target; `way` takes all
-/// steps to a path; what was laid down short is not put in place.
+/// steps to a path; what was laid down short is not put in place. `try` costs no process more
+/// than the command itself, unless that fails.
 const WORDS: &str = r#"
 set -f; umask 022; LC_ALL=C; export LC_ALL
 bad=0 why=
 ok() { echo "ok $1"; }
+try() { "$@" 2>/dev/null || why=$("$@" 2>&1); }
 no() { bad=1; printf 'no %s' "$1"; printf ' %s' $why; echo; }
 step() {
   if [ -L "$1" ]; then
@@ -19,11 +21,11 @@ step() {
       why="$1: is a symlink out of $T (to $real); remove it, or ignore this path in \`sync\`"
       return 1
     fi
-    why=$(rm -f -- "$1" 2>&1) || return 1
+    try rm -f -- "$1" || return 1
   elif [ -d "$1" ]; then return 0
-  elif [ -e "$1" ]; then why=$(rm -f -- "$1" 2>&1) || return 1
+  elif [ -e "$1" ]; then try rm -f -- "$1" || return 1
   fi
-  why=$(mkdir -- "$1" 2>&1) || [ -d "$1" ] || return 1
+  try mkdir -- "$1" || [ -d "$1" ] || return 1
   [ -z "$O" ] || chown "$O" "$1" 2>/dev/null
   return 0
 }
@@ -37,16 +39,17 @@ way() {
 }
 clear() {
   if [ -L "$1" ]; then
-    [ ! -d "$1" ] || why=$(rm -f -- "$1" 2>&1)
-  elif [ -d "$1" ]; then why=$(rm -rf -- "$1" 2>&1)
+    [ ! -d "$1" ] || try rm -f -- "$1"
+  elif [ -d "$1" ]; then try rm -rf -- "$1"
   fi
 }
 put() {
   f=$R/$S/$1
   if [ "$2" = - ]; then [ -L "$f" ]
+  elif [ "$2" = + ]; then [ -f "$f" ] && [ ! -L "$f" ]
   else [ -f "$f" ] && [ ! -L "$f" ] && [ "$(wc -c < "$f")" -eq "$2" ]
   fi || { why=$U; no "$1"; return; }
-  if way "$3" && clear "$P/$rest" && why=$(mv -f -- "$f" "$P/$rest" 2>&1)
+  if way "$3" && clear "$P/$rest" && try mv -f -- "$f" "$P/$rest"
   then ok "$1"; else no "$1"; fi
 }
 folder() {
@@ -55,7 +58,7 @@ folder() {
     step "$f" || { no "$1"; return; }
     [ ! -L "$f" ] || rm -f -- "$f"
   fi
-  if [ -d "$f" ] || { step "$f" && why=$(chmod "$2" "$f" 2>&1); }
+  if [ -d "$f" ] || { step "$f" && try chmod "$2" "$f"; }
   then ok "$1"; else no "$1"; fi
 }
 gone() {
@@ -67,8 +70,8 @@ gone() {
   done
   f=$P/$rest
   if [ -d "$f" ] && [ ! -L "$f" ]; then
-    if why=$(rmdir -- "$f" 2>&1) || [ -n "$(ls -A "$f" 2>/dev/null)" ]; then ok "$1"; else no "$1"; fi
-  elif why=$(rm -f -- "$f" 2>&1); then ok "$1"
+    if try rmdir -- "$f" || [ -n "$(ls -A "$f" 2>/dev/null)" ]; then ok "$1"; else no "$1"; fi
+  elif try rm -f -- "$f"; then ok "$1"
   else no "$1"
   fi
 }
@@ -83,12 +86,15 @@ done
 set -f
 "#;
 
+/// What is said of a file that is not there, where the engine said nothing.
+const SHORT: &str = "it did not arrive";
+
 /// How the lines are run.
 pub(super) struct Run<'a> {
     /// It is root who makes folders, for somebody else.
     pub(super) gives: bool,
-    /// What is said of a file that did not arrive whole.
-    pub(super) upload: &'a str,
+    /// Why not all of the files may have arrived whole: only then each is measured.
+    pub(super) upload: Option<&'a str>,
     /// What was laid down stays where something was refused, for another user to try.
     pub(super) keep: bool,
 }
@@ -106,7 +112,7 @@ pub(super) fn of(batch: &Batch, ops: &[&Op], run: &Run<'_>) -> Vec<u8> {
     set("T", batch.root.as_bytes());
     set("S", stage.as_bytes());
     set("O", b"");
-    set("U", run.upload.as_bytes());
+    set("U", run.upload.unwrap_or(SHORT).as_bytes());
     out.extend_from_slice(WORDS.as_bytes());
     out.extend_from_slice(b"mkdir -p -- \"$T\" 2>/dev/null\n");
     out.extend_from_slice(b"R=$(cd -P -- \"$T\" 2>/dev/null && pwd -P)\n");
@@ -121,7 +127,8 @@ pub(super) fn of(batch: &Batch, ops: &[&Op], run: &Run<'_>) -> Vec<u8> {
             out.extend_from_slice(format!("O={uid}:{gid}\n").as_bytes());
         }
         let head = match op.what {
-            What::File { size } => format!("put {} {size} ", op.number),
+            What::File { size } if run.upload.is_some() => format!("put {} {size} ", op.number),
+            What::File { .. } => format!("put {} + ", op.number),
             What::Link => format!("put {} - ", op.number),
             What::Folder { mode } => format!("folder {} {:o} ", op.number, mode & 0o777),
             What::Gone => format!("gone {} ", op.number),

@@ -56,7 +56,7 @@ pub(super) async fn perform(
     let mut laid = lay(remote, facts, batch, user).await?;
     let first = Run {
         gives: user.is_some(),
-        upload: laid.as_deref().unwrap_or(SHORT),
+        upload: laid.as_deref(),
         keep: !is_root,
     };
     let lines = script::of(batch, &ops.iter().collect::<Vec<_>>(), &first);
@@ -72,7 +72,7 @@ pub(super) async fn perform(
     }
     let second = Run {
         gives: true,
-        upload: laid.as_deref().unwrap_or(SHORT),
+        upload: laid.as_deref(),
         keep: false,
     };
     let lines = script::of(batch, &refused, &second);
@@ -86,7 +86,7 @@ pub(super) async fn perform(
         // Root without root's rights: only its owner can remove what was laid down.
         let last = Run {
             gives: false,
-            upload: SHORT,
+            upload: None,
             keep: false,
         };
         run(remote, script::of(batch, &[], &last), None).await?;
@@ -96,9 +96,6 @@ pub(super) async fn perform(
     ends.extend(mended);
     Ok(ends)
 }
-
-/// What is said of a file that is not as long as it should be, where the engine said nothing.
-const SHORT: &str = "it did not arrive whole";
 
 /// What may be tried; what lies where something is mounted may not.
 fn allowed(facts: &Facts, batch: &Batch) -> (Vec<Op>, Ends) {
@@ -171,7 +168,7 @@ async fn is_there(remote: &impl Remote, batch: &Batch) -> Result<bool, RemoteErr
     }
     let nothing = Run {
         gives: false,
-        upload: SHORT,
+        upload: None,
         keep: true,
     };
     let lines = script::of(batch, &[], &nothing);

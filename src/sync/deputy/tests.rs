@@ -54,7 +54,7 @@ impl Place {
     fn run(&self, shell: &[&str], batch: &Batch, ops: &[&Op]) -> Said {
         let how = Run {
             gives: false,
-            upload: "the disk is full",
+            upload: Some("the disk is full"),
             keep: false,
         };
         let mut child = Command::new(shell[0])
