@@ -269,6 +269,24 @@ fn patterns(cx: &mut Context<'_>, node: &KdlNode, layer: usize) -> Vec<Said<Stri
     let Some(line) = cx.line(node, shape) else {
         return Vec::new();
     };
+    for text in line.words.iter().filter(|text| text.value.starts_with('!')) {
+        // In `ignore` it takes back in.
+        if node.name().value() != "ignore" {
+            let name = node.name().value();
+            let problem = cx
+                .error(
+                    "stackfile::value",
+                    text.span,
+                    "takes nothing away",
+                    format!("`{name}` only adds"),
+                )
+                .advise(format!(
+                    "what is not meant stands in `ignore`: ignore \"{}\"",
+                    &text.value[1..]
+                ));
+            cx.report(problem);
+        }
+    }
     let said = |text: &Text| Said {
         value: pattern(cx, text),
         at: text.span,
