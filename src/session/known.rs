@@ -8,73 +8,82 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::place::folder;
+use crate::sync::memory::Memory;
 use crate::sync::scan::Tree;
 
 /// What was not used for so long is forgotten: its container or image is hardly there any more.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(90 * 24 * 3600);
 
-/// The paths (absolute, on the host) of one container or image. Lost ones do no harm beyond a
+/// A path with this in front of it is not there any more.
+const GONE: u8 = b'-';
+
+/// The paths (absolute, on the host) of one container or image; clones share them. Lost ones do no harm beyond a
 /// file that stays in a container although it is gone on the host.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Known(Arc<Mutex<Paths>>);
+
 #[derive(Debug, Default)]
-pub(super) struct Known {
+struct Paths {
     /// Hashes of the paths: which they are is asked seldom, and then the file says it.
     hashes: HashSet<u64>,
     file: Option<(PathBuf, File)>,
 }
 
 impl Known {
-    /// Of a container or image, by its id.
-    pub(super) fn of(id: &str) -> Known {
+    /// Of a container or image, by its id; and whether anything was remembered of it.
+    pub(super) fn of(id: &str) -> (Known, bool) {
         let id = id.trim_start_matches("sha256:");
         match Self::open(&folder().join("known"), id) {
             Ok(known) => known,
             Err(error) => {
                 tracing::debug!(%error, "what came from the host is not remembered");
-                Known::default()
+                (Known::default(), false)
             }
         }
     }
 
     /// What was saved for one target of a container of that name, whichever it is by now.
     pub(super) fn of_saves(container: &str, target: &str) -> Known {
-        Self::of(&format!("saved-{container}{}", target.replace('/', "+")))
+        Self::of(&format!("saved-{container}{}", target.replace('/', "+"))).0
     }
 
-    fn open(folder: &Path, id: &str) -> io::Result<Known> {
+    fn open(folder: &Path, id: &str) -> io::Result<(Known, bool)> {
         fs::create_dir_all(folder)?;
         let path = folder.join(id);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        let (text, remembered) = match fs::read(&path) {
+            Ok(text) => (text, true),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => (Vec::new(), false),
             Err(error) => return Err(error),
         };
-        let hashes = paths_in(&text).map(hash).collect();
+        let paths = paths_in(&text);
+        if lines(&text).count() > 2 * paths.len() + 1_000 {
+            shorten(&path, &paths)?;
+        }
+        let hashes = paths.into_iter().map(hash).collect();
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
         // Shows that it is still of use.
         file.set_modified(SystemTime::now())?;
-        Ok(Known {
-            hashes,
-            file: Some((path, file)),
-        })
+        let file = Some((path, file));
+        let known = Known(Arc::new(Mutex::new(Paths { hashes, file })));
+        Ok((known, remembered))
     }
 
-    /// All of them, each ended by a zero byte.
-    fn text(&self) -> Vec<u8> {
-        let text = self.file.as_ref().map(|(path, _)| fs::read(path));
-        // What cannot be read is lost.
-        text.and_then(Result::ok).unwrap_or_default()
+    fn lock(&self) -> MutexGuard<'_, Paths> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Those of another one as well.
-    pub(super) fn add_all(&mut self, other: &Known) {
-        self.add(paths_in(&other.text()).map(Path::to_owned));
+    pub(super) fn add_all(&self, other: &Known) {
+        let text = other.lock().text();
+        self.add(paths_in(&text).into_iter().map(Path::to_owned));
     }
 
     pub(super) fn has(&self, path: &Path) -> bool {
-        self.hashes.contains(&hash(path))
+        self.lock().hashes.contains(&hash(path))
     }
 
     /// Those that take part in a tree and are not among these of its paths, which are sorted; all
@@ -83,13 +92,11 @@ impl Known {
         &self,
         tree: &Tree,
     ) -> impl FnOnce(&[PathBuf]) -> Vec<PathBuf> + Send + 'static {
-        let file = self.file.as_ref().map(|(path, _)| path.clone());
-        let tree = tree.clone();
+        let (known, tree) = (self.clone(), tree.clone());
         move |listed| {
-            // What cannot be read is lost.
-            let text = file.and_then(|file| fs::read(file).ok());
-            let text = text.unwrap_or_default();
-            let below = paths_in(&text).filter_map(|path| path.strip_prefix(&tree.from).ok());
+            let text = known.lock().text();
+            let paths = paths_in(&text).into_iter();
+            let below = paths.filter_map(|path| path.strip_prefix(&tree.from).ok());
             let is_new = |path: &&Path| {
                 let found = listed.binary_search_by(|one| one.as_path().cmp(path));
                 found.is_err() && (tree.filter)(path, false)
@@ -104,27 +111,65 @@ impl Known {
     }
 
     /// Remembers these as well; only what is new is written.
-    pub(super) fn add(&mut self, paths: impl Iterator<Item = PathBuf>) {
+    pub(super) fn add(&self, paths: impl Iterator<Item = PathBuf>) {
+        let mut known = self.lock();
         let mut new = Vec::new();
         for path in paths {
-            if self.hashes.insert(hash(&path)) {
+            if known.hashes.insert(hash(&path)) {
                 new.extend_from_slice(path.as_os_str().as_bytes());
                 new.push(0);
             }
         }
-        if let Some((_, file)) = self.file.as_mut().filter(|_| !new.is_empty())
-            && let Err(error) = file.write_all(&new)
+        known.write(&new);
+    }
+}
+
+impl Memory for Known {
+    fn comes(&self, path: &Path) {
+        self.add(std::iter::once(path.to_owned()));
+    }
+
+    fn is_gone(&self, path: &Path) {
+        let mut known = self.lock();
+        if known.hashes.remove(&hash(path)) {
+            known.write(&[&[GONE], path.as_os_str().as_bytes(), &[0]].concat());
+        }
+    }
+}
+
+impl Paths {
+    /// What was written so far.
+    fn text(&self) -> Vec<u8> {
+        let text = self.file.as_ref().map(|(path, _)| fs::read(path));
+        // What cannot be read is lost.
+        text.and_then(Result::ok).unwrap_or_default()
+    }
+
+    fn write(&mut self, lines: &[u8]) {
+        if let Some((_, file)) = self.file.as_mut().filter(|_| !lines.is_empty())
+            && let Err(error) = file.write_all(lines)
         {
             tracing::debug!(%error, "what came from the host is not remembered");
         }
     }
 }
 
-fn paths_in(text: &[u8]) -> impl Iterator<Item = &Path> {
-    let paths = text
-        .split(|byte| *byte == 0)
-        .filter(|path| !path.is_empty());
-    paths.map(|path| Path::new(OsStr::from_bytes(path)))
+/// Each ended by a zero byte.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == 0)
+        .filter(|line| !line.is_empty())
+}
+
+/// What came, without what went after it.
+fn paths_in(text: &[u8]) -> BTreeSet<&Path> {
+    let mut paths = BTreeSet::new();
+    for line in lines(text) {
+        match line.strip_prefix(&[GONE]) {
+            Some(gone) => paths.remove(Path::new(OsStr::from_bytes(gone))),
+            None => paths.insert(Path::new(OsStr::from_bytes(line))),
+        };
+    }
+    paths
 }
 
 fn hash(path: &Path) -> u64 {
@@ -149,6 +194,16 @@ pub(crate) fn forget_saves(containers: &[String]) {
     }
 }
 
+/// Writes it anew without what came and went.
+fn shorten(path: &Path, paths: &BTreeSet<&Path>) -> io::Result<()> {
+    let lines = paths
+        .iter()
+        .flat_map(|path| [path.as_os_str().as_bytes(), &[0]]);
+    let beside = path.with_extension("shorter");
+    fs::write(&beside, lines.collect::<Vec<_>>().concat())?;
+    fs::rename(beside, path)
+}
+
 /// Forgets what has not been used for long.
 pub(super) fn forget_old() {
     let Ok(items) = fs::read_dir(folder().join("known")) else {
@@ -171,20 +226,39 @@ mod tests {
     #[test]
     fn what_one_session_remembers_the_next_one_knows() {
         let folder = tempfile::tempdir().unwrap();
-        let mut first = Known::open(folder.path(), "c1").unwrap();
+        let (first, remembered) = Known::open(folder.path(), "c1").unwrap();
+        assert!(!remembered);
         first.add(["/a/b.py", "/a/c.py"].map(PathBuf::from).into_iter());
         first.add(["/a/b.py"].map(PathBuf::from).into_iter());
         let size = fs::metadata(folder.path().join("c1")).unwrap().len();
         assert_eq!(size, 16, "each path stands once");
-        let second = Known::open(folder.path(), "c1").unwrap();
-        assert_eq!(paths_in(&second.text()).count(), 2);
-        assert_eq!(second.hashes, first.hashes);
+        let (second, remembered) = Known::open(folder.path(), "c1").unwrap();
+        assert!(remembered && second.has(Path::new("/a/c.py")));
         let tree = Tree::whole("/a".into(), "/app".into());
         let unlisted = second.unlisted(&tree)(&["b.py".into()]);
         assert_eq!(unlisted, [PathBuf::from("c.py")]);
-        let mut other = Known::open(folder.path(), "c2").unwrap();
-        assert!(other.text().is_empty());
+        let (other, _) = Known::open(folder.path(), "c2").unwrap();
+        assert!(!other.has(Path::new("/a/c.py")));
         other.add_all(&second);
-        assert_eq!(other.text(), second.text());
+        assert_eq!(other.lock().text(), second.lock().text());
+    }
+
+    #[test]
+    fn what_went_is_not_known_any_more_and_takes_no_room_for_ever() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, _) = Known::open(folder.path(), "c1").unwrap();
+        first.comes(Path::new("/stays"));
+        for _ in 0..1_000 {
+            first.comes(Path::new("/comes and goes"));
+            first.is_gone(Path::new("/comes and goes"));
+        }
+        let (second, _) = Known::open(folder.path(), "c1").unwrap();
+        assert!(second.has(Path::new("/stays")) && !second.has(Path::new("/comes and goes")));
+        second.comes(Path::new("/late"));
+        assert_eq!(
+            second.lock().text(),
+            b"/stays\0/late\0",
+            "what went still takes room"
+        );
     }
 }

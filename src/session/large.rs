@@ -129,14 +129,10 @@ impl OneFile<'_> {
         let becomes = whole.known.clone();
         // Given up half-way, it may be there and may not.
         planted.sent.insert(self.name, Known::Unsure);
+        self.tree.memory.comes(&self.tree.from.join(self.name));
         let placed = whole.place(self.name).await?;
-        match &placed {
-            Placed::Done(_) => {
-                planted.sent.insert(self.name, becomes);
-                let path = self.tree.from.join(self.name);
-                trees.known.add(std::iter::once(path));
-            }
-            Placed::Refused(_) => {}
+        if matches!(&placed, Placed::Done(_)) {
+            planted.sent.insert(self.name, becomes);
         }
         Ok(placed)
     }

@@ -32,10 +32,10 @@ pub(crate) struct Planted {
 }
 
 impl Planted {
-    fn new(rule: &SyncRule, service: &str, container: Option<&str>) -> Self {
+    fn new(rule: &SyncRule, service: &str, container: Option<&str>, known: &Known) -> Self {
         Planted {
             rule: rule.clone(),
-            tree: tree(rule),
+            tree: tree(rule, known),
             sent: Sent::default(),
             saved: (!rule.initial).then(|| Known::of_saves(container.unwrap_or(service), &rule.to)),
         }
@@ -179,14 +179,10 @@ impl Trees {
         let rules = rules.sync_rules(service);
         let (mut known, mut name) = (Known::default(), None);
         if !rules.is_empty() {
-            known = Known::of(container);
-            if let Ok(Some(found)) = engine.inspect(container).await {
-                known.add_all(&Known::of(&found.image_id));
-                name = Some(found.name);
-            }
+            (known, name) = known_of(&engine, container).await;
         }
         let planted = rules.iter();
-        let planted = planted.map(|rule| Planted::new(rule, service, name.as_deref()));
+        let planted = planted.map(|rule| Planted::new(rule, service, name.as_deref(), &known));
         let planted: Vec<Planted> = planted.collect();
         Trees {
             planted,
@@ -200,17 +196,30 @@ impl Trees {
     }
 }
 
+/// What came from the host, into the container or into its image; and the container's name.
+async fn known_of(engine: &Engine, container: &str) -> (Known, Option<String>) {
+    let (known, remembered) = Known::of(container);
+    let Ok(Some(found)) = engine.inspect(container).await else {
+        return (known, None);
+    };
+    // Later, what went is not to be known again because the image has it.
+    if !remembered {
+        known.add_all(&Known::of(&found.image_id).0);
+    }
+    (known, Some(found.name))
+}
+
 /// An image was just built: what is synced is in it as it is on the host now.
 pub(super) fn remember_image(rules: &Rules, service: &str, image: &str) {
-    let mut known = Known::of(image);
+    let (known, _) = Known::of(image);
     for rule in rules.sync_rules(service) {
-        let tree = tree(rule);
+        let tree = tree(rule, &known);
         let (found, _) = scan::list(&tree, Path::new(""));
         known.add(found.into_iter().map(|path| tree.from.join(path)));
     }
 }
 
-fn tree(rule: &SyncRule) -> Tree {
+fn tree(rule: &SyncRule, known: &Known) -> Tree {
     let (own, folders) = (rule.clone(), rule.clone());
     let file = rule.file.as_ref();
     Tree {
@@ -227,6 +236,7 @@ fn tree(rule: &SyncRule) -> Tree {
                 own.wants(path, false)
             }
         }),
+        memory: Arc::new(known.clone()),
     }
 }
 
@@ -439,9 +449,9 @@ async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError
     let mut trees = agent.trees.lock().await;
     let Trees {
         planted,
-        known,
         root,
         owing,
+        ..
     } = &mut *trees;
     for planted in planted {
         let Planted { tree, sent, .. } = &mut *planted;
@@ -459,7 +469,6 @@ async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError
         }
         let outcome = apply_but_large(&agent.connection, tree, sent, mine).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
-        known.add(outcome.changed.iter().map(|path| tree.from.join(path)));
         planted.save(saved.into_iter().chain(outcome.changed.iter().cloned()));
         let tree = &planted.tree;
         brought.add(&tree.from, outcome);
@@ -525,12 +534,13 @@ pub(super) async fn push(
     paths: Option<&[PathBuf]>,
 ) -> Result<Synced, Failure> {
     let owner = owner(engine, container).await;
+    let (known, _) = known_of(engine, container).await;
     let mut synced = Synced::default();
     for rule in rules.sync_rules(service) {
         if paths.is_none() && !rule.initial {
             continue;
         }
-        let tree = tree(rule);
+        let tree = tree(rule, &known);
         let wanted: Option<Vec<PathBuf>> = paths.map(|paths| {
             let relative = |path: &PathBuf| path.strip_prefix(&rule.from).ok().map(Path::to_owned);
             paths
@@ -539,6 +549,7 @@ pub(super) async fn push(
                 .filter(|path| rule.wants(path, false))
                 .collect()
         });
+        let known = known.clone();
         let packed = scan::blocking(move || {
             let paths = wanted.unwrap_or_else(|| scan::list(&tree, Path::new("")).0);
             let tar = archive::tar_of(&tree, &paths, owner)?;
@@ -546,6 +557,8 @@ pub(super) async fn push(
                 .iter()
                 .map(|path| tree.from.join(path))
                 .collect::<Vec<_>>();
+            let there = absolute.iter().filter(|path| !scan::is_absent(path));
+            known.add(there.cloned());
             Ok((tar, absolute))
         });
         let (tar, absolute) = packed.await.map_err(|error| Failure {
@@ -563,7 +576,7 @@ pub(super) async fn push(
         if !rule.initial
             && let Ok(Some(found)) = engine.inspect(container).await
         {
-            let mut saves = Known::of_saves(&found.name, &rule.to);
+            let saves = Known::of_saves(&found.name, &rule.to);
             saves.add(absolute.iter().cloned());
         }
         synced.files += absolute.len();

@@ -16,6 +16,7 @@ pub(crate) mod fetch;
 pub(crate) mod inside;
 pub(crate) mod landing;
 pub(crate) mod large;
+pub(crate) mod memory;
 pub(crate) mod mirror;
 mod read;
 pub(crate) mod reconcile;

@@ -14,6 +14,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::Problem;
+use super::memory::Memory;
 use super::read::LookAt;
 use super::writers::Writers;
 
@@ -49,6 +50,8 @@ pub(crate) struct Tree {
     pub(crate) owner: Option<(u32, u32)>,
     /// Permission bits of files; unless told, those of the host.
     pub(crate) mode: Option<u32>,
+    /// Who remembers what became of it.
+    pub(crate) memory: Arc<dyn Memory>,
 }
 
 impl Tree {
@@ -63,6 +66,7 @@ impl Tree {
             file: None,
             owner: None,
             mode: None,
+            memory: Arc::new(super::memory::Forgetful),
         }
     }
 

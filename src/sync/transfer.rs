@@ -356,6 +356,7 @@ impl<'a> Transfer<'a> {
             self.outcome.unchanged += 1;
             return Ok(());
         }
+        self.tree.memory.comes(&self.tree.from.join(&path));
         let answer = self.connection.send(&request()).await?;
         self.under_way(path, Some(known), what, answer).await
     }
@@ -375,6 +376,7 @@ impl<'a> Transfer<'a> {
             Streamed::Unchanged => self.outcome.unchanged += 1,
             Streamed::Whole(whole) => {
                 let (known, what) = (whole.known.clone(), whole.operation());
+                self.tree.memory.comes(&self.tree.from.join(&path));
                 let answer = whole.finish().await?;
                 self.under_way(path, Some(known), what, answer).await?;
             }
@@ -486,6 +488,9 @@ impl<'a> Transfer<'a> {
     }
 
     fn done(&mut self, path: PathBuf, what: Operation) {
+        if matches!(what, Operation::Remove | Operation::RemoveFolder) {
+            self.tree.memory.is_gone(&self.tree.from.join(&path));
+        }
         match what {
             Operation::Remove => self.outcome.removed += 1,
             Operation::RemoveFolder => return,
