@@ -74,6 +74,22 @@ fn what_was_brought_over_in_a_session_and_deleted_after_it_is_gone() {
 }
 
 #[test]
+fn what_the_container_makes_under_a_name_that_the_host_had_is_its_own() {
+    let stack = waiting("had", "", &[("app/gone.txt", "gone\n")]);
+    let mut session = up(&stack);
+    fs::remove_file(stack.path("app/gone.txt")).unwrap();
+    session.event("web", "update-done", 30);
+    assert_eq!(inside(&stack, "echo own > /app/gone.txt").code, 0);
+    session.interrupt();
+    let _session = up(&stack);
+    assert_eq!(
+        content(&stack, "/app/gone.txt").as_deref(),
+        Some("own\n"),
+        "a file that the container made was removed because the host once had that name"
+    );
+}
+
+#[test]
 fn the_new_code_is_what_answers_when_it_says_ready() {
     let port = free_port();
     let program = "import http.server\n\
