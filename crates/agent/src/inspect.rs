@@ -39,7 +39,7 @@ struct Looker {
     root: PathBuf,
     /// To whom files should belong, if the host said.
     owner: Option<(u32, u32)>,
-    last: Option<(Vec<u8>, Way)>,
+    last: Option<(Vec<u8>, Option<Way>)>,
     buffer: Vec<u8>,
 }
 
@@ -48,14 +48,15 @@ impl Looker {
         let (folders, name) = place::split(path)?;
         let way = self.way(&folders);
         Ok(match way {
-            Way::Nothing => Entry::Absent,
             // What is seen through a symlink is not at this path.
-            Way::Symlink => Entry::Other,
-            Way::Folder(folder) => self.entry(&folder.join(name)),
+            Some(Way::Nothing | Way::Symlink) => Entry::Absent,
+            Some(Way::Folder(folder)) => self.entry(&folder.join(name)),
+            // A folder that cannot be entered is found out when something is put there.
+            None => Entry::Other,
         })
     }
 
-    fn way(&mut self, folders: &[&OsStr]) -> Way {
+    fn way(&mut self, folders: &[&OsStr]) -> Option<Way> {
         let key = folders
             .iter()
             .map(|part| part.as_bytes())
@@ -64,9 +65,8 @@ impl Looker {
         match &self.last {
             Some((known, way)) if *known == key => way.clone(),
             _ => {
-                // A folder that cannot be entered is found out when something is put there.
-                let way = place::to_look(&self.root, folders).unwrap_or(Way::Symlink);
-                if let Way::Folder(folder) = &way {
+                let way = place::to_look(&self.root, folders).ok();
+                if let Some(Way::Folder(folder)) = &way {
                     tidy(folder);
                 }
                 self.last = Some((key, way.clone()));

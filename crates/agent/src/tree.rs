@@ -15,7 +15,7 @@ use crate::owner;
 use crate::place::{self, Way};
 use crate::refusal::{At as _, Refusal};
 use crate::terms;
-use crate::tidy::PREFIX;
+use crate::tidy::{PREFIX, tidy};
 
 /// Removes what is there; a folder only when nothing is left in it.
 pub(crate) fn remove(root: &str, path: &[u8]) -> Result<(), Refusal> {
@@ -28,7 +28,13 @@ pub(crate) fn remove(root: &str, path: &[u8]) -> Result<(), Refusal> {
     };
     let path = folder.join(name);
     let result = match fs::symlink_metadata(&path) {
-        Ok(found) if found.is_dir() => fs::remove_dir(&path),
+        Ok(found) if found.is_dir() => {
+            // What a killed agent had begun is nothing that the container made.
+            fs::remove_dir(&path).or_else(|_| {
+                tidy(&path);
+                fs::remove_dir(&path)
+            })
+        }
         Ok(_) => fs::remove_file(&path),
         Err(error) => Err(error),
     };

@@ -193,7 +193,7 @@ fn nothing_leads_out_of_the_root() {
     remove(&root, b"out/secret").unwrap();
     assert_eq!(
         inspect(&root, &[b"out/secret".to_vec()]).unwrap(),
-        [Entry::Other]
+        [Entry::Absent]
     );
     assert_eq!(names(&outside), ["secret"]);
     assert_eq!(fs::read(outside.join("secret")).unwrap(), b"1");
