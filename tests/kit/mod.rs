@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test program uses a part of the kit")]
 
 pub mod browser;
+pub mod relay;
 pub mod session;
 pub mod terminal;
 

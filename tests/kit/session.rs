@@ -101,6 +101,11 @@ impl Session {
         })
     }
 
+    /// Takes in what was told so far, without a wait for more.
+    pub fn catch_up(&mut self) {
+        self.seen.extend(self.events.try_iter());
+    }
+
     pub fn dump(&self) -> String {
         self.seen.iter().map(|event| format!("{event}\n")).collect()
     }

@@ -6,6 +6,7 @@ mod engine;
 mod fuzz;
 mod images;
 mod run;
+mod soak;
 mod test;
 mod tidy;
 mod up;
@@ -21,6 +22,7 @@ cargo xtask bench start       devrun beside Docker Compose, in one run (--quick:
 cargo xtask bench sync        a save until it is live, beside Docker Compose (--only ROW, --quick)
 cargo xtask bench idle        what a session costs while nothing happens (--quick: 20 s of it)
 cargo xtask fuzz [TARGET…]    what reads input from outside meets any input (--seconds N: 20 each)
+cargo xtask soak sync         files that change while all goes wrong (--minutes N, --seed S)
 cargo xtask tidy              sizes, imports, dependencies";
 
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +37,8 @@ enum Failure {
     Images(#[from] images::Error),
     #[error(transparent)]
     Run(#[from] run::Error),
+    #[error(transparent)]
+    Soak(#[from] soak::Error),
     #[error(transparent)]
     Tidy(#[from] tidy::Error),
 }
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
         ["images", "--remove"] => remove_stand_ins(),
         ["bench", rest @ ..] => bench::bench(rest),
         ["fuzz", rest @ ..] => fuzz::fuzz(rest).map_err(Failure::from),
+        ["soak", rest @ ..] => soak::soak(rest),
         ["tidy"] => tidy::tidy().map_err(Failure::from),
         [] | ["help" | "--help" | "-h"] => {
             run::say(USAGE);
