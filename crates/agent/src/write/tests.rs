@@ -303,7 +303,7 @@ fn looking_tells_kinds_apart() {
             Entry::Other,
             Entry::Absent,
             Entry::Absent,
-            Entry::Other
+            Entry::Absent
         ]
     );
     drop(socket);
