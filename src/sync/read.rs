@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 
-use super::scan::{OnHost, Tree};
+use super::scan::{self, OnHost, Tree};
 
 /// Paths that are read in one go. At most [`scan::SMALL`] bytes of each are held, so that all
 /// that is read ahead stays below some megabytes.
@@ -39,12 +39,9 @@ impl Ahead {
             tokio::task::spawn_blocking(move || {
                 let (tree, paths) = &*shared;
                 for portion in paths.chunks(TOGETHER).skip(number).step_by(count) {
-                    let look = |path: &PathBuf| (path.clone(), tree.look_by(look, path));
                     // Nobody may want to know any more.
-                    if sender
-                        .blocking_send(portion.iter().map(look).collect())
-                        .is_err()
-                    {
+                    let looks = look_at_all(tree, portion, look);
+                    if sender.blocking_send(looks).is_err() {
                         return;
                     }
                 }
@@ -64,6 +61,28 @@ impl Ahead {
         self.turn = (self.turn + 1) % self.readers.len();
         Some(looks)
     }
+}
+
+/// What is seen through a symlink is not at that path: sent there, it would take the place of the
+/// link in the container.
+fn look_at_all(tree: &Tree, paths: &[PathBuf], look: LookAt) -> Vec<Look> {
+    // Neighbours lie in the same folder.
+    let mut last: Option<(&Path, bool)> = None;
+    let mut looks = Vec::with_capacity(paths.len());
+    for path in paths {
+        let folder = path.parent().unwrap_or(path);
+        let through_link = match last {
+            Some((known, through_link)) if known == folder => through_link,
+            _ => scan::leads_through_link(&tree.from, folder),
+        };
+        last = Some((folder, through_link));
+        let found = match through_link {
+            true => Ok(OnHost::Absent),
+            false => tree.look_by(look, path),
+        };
+        looks.push((path.clone(), found));
+    }
+    looks
 }
 
 #[cfg(test)]

@@ -380,35 +380,52 @@ pub(super) fn is_regular(path: &Path) -> bool {
     fs::symlink_metadata(path).is_ok_and(|found| found.is_file())
 }
 
+/// Whether a folder (relative to the source) is reached through a symlink, or is one; blocks.
+pub(super) fn leads_through_link(from: &Path, folder: &Path) -> bool {
+    let is_link = |path: &Path| {
+        let found = fs::symlink_metadata(from.join(path));
+        found.is_ok_and(|found| found.is_symlink())
+    };
+    let parts = folder.ancestors();
+    parts
+        .filter(|part| !part.as_os_str().is_empty())
+        .any(is_link)
+}
+
 fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory)
 }
 
-/// What takes part below a path of the source, relative to the source, parents first; folders
-/// that cannot be read are problems. Blocks.
+/// What takes part below a path of the source, relative to the source, sorted; folders that
+/// cannot be read are problems. Blocks.
 pub(crate) fn list(tree: &Tree, below: &Path) -> (Vec<PathBuf>, Vec<Problem>) {
     let mut found = Vec::new();
+    let problems = walk(tree, below, |some| found.extend(some));
+    found.sort();
+    (found, problems)
+}
+
+/// Hands on what takes part below a path of the source, folder by folder, each after the one
+/// that it lies in; folders that cannot be read are problems. Blocks.
+fn walk(tree: &Tree, below: &Path, mut found: impl FnMut(Vec<PathBuf>)) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut folders = vec![below.to_owned()];
     while let Some(folder) = folders.pop() {
         match entries(tree, &folder) {
             Ok(entries) => {
-                for (path, is_folder) in entries {
-                    if is_folder {
-                        folders.push(path.clone());
-                    }
-                    if !is_folder || (tree.makes)(&path) {
-                        found.push(path);
-                    }
-                }
+                let inside = entries.iter().filter(|(_, is_folder)| *is_folder);
+                folders.extend(inside.map(|(path, _)| path.clone()));
+                let takes_part =
+                    |(path, is_folder): &(PathBuf, bool)| !is_folder || (tree.makes)(path);
+                let entries = entries.into_iter().filter(takes_part);
+                found(entries.map(|(path, _)| path).collect());
             }
             // Gone since it was seen: what is left of it is found out by who watches.
             Err(error) if is_absence(&error) && folder != below => {}
             Err(error) => problems.push(Problem::of_host(&folder, &error)),
         }
     }
-    found.sort();
-    (found, problems)
+    problems
 }
 
 fn entries(tree: &Tree, folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {

@@ -452,6 +452,15 @@ impl<'a> Transfer<'a> {
                 self.sent.insert(&below, Known::Unsure);
             }
         }
+        if becomes.is_some() {
+            // What is no folder in the container makes room for one on the way.
+            for above in path.ancestors().skip(1) {
+                let there = self.sent.get(above);
+                if matches!(there, Some(Known::File { .. } | Known::Symlink(_))) {
+                    self.sent.insert(above, Known::Unsure);
+                }
+            }
+        }
         let before = match becomes {
             Some(known) => self.sent.insert(&path, known),
             None => self.sent.remove(&path),

@@ -355,3 +355,22 @@ async fn a_log_that_is_written_without_a_pause_is_not_waited_for_for_ever() {
     writer.join().unwrap();
     assert!(brought > 0, "it never arrives");
 }
+
+#[tokio::test]
+async fn what_lies_behind_a_link_is_not_sent_in_its_place() {
+    let (agent, mut sent) = (TestAgent::start().await, Sent::default());
+    agent.save("one/a", "1");
+    agent.save("two/a", "2");
+    bring(&agent, &mut sent, paths(["one"])).await;
+    // As a `git switch` does it, told in one batch.
+    fs::remove_dir_all(agent.from("one")).unwrap();
+    symlink("two", agent.from("one")).unwrap();
+    let outcome = bring(&agent, &mut sent, paths(["one", "one/a", "two/a"])).await;
+    assert_eq!(outcome.problems, []);
+    assert_eq!(
+        fs::read_link(agent.to("one")).unwrap(),
+        Path::new("two"),
+        "a folder took the place of the link"
+    );
+    assert_eq!(agent.content("one/a").unwrap(), b"2");
+}
