@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use super::place::folder;
+use crate::engine::Engine;
 use crate::sync::memory::Memory;
 use crate::sync::scan::Tree;
 
@@ -122,6 +123,19 @@ impl Known {
         }
         known.write(&new);
     }
+}
+
+/// What came from the host, into the container or into its image; and the container's name.
+pub(super) async fn of_container(engine: &Engine, container: &str) -> (Known, Option<String>) {
+    let (known, remembered) = Known::of(container);
+    let Ok(Some(found)) = engine.inspect(container).await else {
+        return (known, None);
+    };
+    // Later, what went is not to be known again because the image has it.
+    if !remembered {
+        known.add_all(&Known::of(&found.image_id).0);
+    }
+    (known, Some(found.name))
 }
 
 impl Memory for Known {

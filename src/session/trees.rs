@@ -10,7 +10,7 @@ use devrun_core::plan::{Rules, SyncRule};
 use super::agents::{Agent, AgentError};
 use super::containers::failure;
 use super::hooks;
-use super::known::Known;
+use super::known::{self, Known};
 use super::owed;
 use tokio_util::io::ReaderStream;
 
@@ -179,7 +179,7 @@ impl Trees {
         let rules = rules.sync_rules(service);
         let (mut known, mut name) = (Known::default(), None);
         if !rules.is_empty() {
-            (known, name) = known_of(&engine, container).await;
+            (known, name) = known::of_container(&engine, container).await;
         }
         let planted = rules.iter();
         let planted = planted.map(|rule| Planted::new(rule, service, name.as_deref(), &known));
@@ -194,19 +194,6 @@ impl Trees {
             owing: None,
         }
     }
-}
-
-/// What came from the host, into the container or into its image; and the container's name.
-async fn known_of(engine: &Engine, container: &str) -> (Known, Option<String>) {
-    let (known, remembered) = Known::of(container);
-    let Ok(Some(found)) = engine.inspect(container).await else {
-        return (known, None);
-    };
-    // Later, what went is not to be known again because the image has it.
-    if !remembered {
-        known.add_all(&Known::of(&found.image_id).0);
-    }
-    (known, Some(found.name))
 }
 
 /// An image was just built: what is synced is in it as it is on the host now.
@@ -534,7 +521,7 @@ pub(super) async fn push(
     paths: Option<&[PathBuf]>,
 ) -> Result<Synced, Failure> {
     let owner = owner(engine, container).await;
-    let (known, _) = known_of(engine, container).await;
+    let (known, _) = known::of_container(engine, container).await;
     let mut synced = Synced::default();
     for rule in rules.sync_rules(service) {
         if paths.is_none() && !rule.initial {
