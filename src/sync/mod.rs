@@ -48,7 +48,7 @@ pub(crate) struct SyncOutcome {
     pub(crate) changed: Vec<PathBuf>,
     /// Files that the agent's user cannot read, so that nobody knows whether they differ.
     pub(crate) unreadable: Vec<PathBuf>,
-    /// Large files that were left for [`large::bring`].
+    /// Large files that were left for [`large::stream`].
     pub(crate) large: Vec<PathBuf>,
 }
 
