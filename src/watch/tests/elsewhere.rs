@@ -1,6 +1,7 @@
 //! Where the kernel does not tell everything: limits, mounts, other machines' file systems. What
 //! needs limits and mounts of its own runs as another process, in namespaces that it alone has.
 
+use super::mirror::mirrors_by_and_by;
 use super::*;
 use std::process::Command as Program;
 
