@@ -7,8 +7,10 @@ use std::process::Stdio;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
-use super::connection::{AgentConnection, Hello};
+use super::connection::{AgentConnection, Hello, SyncError};
+use super::reconcile::reconcile;
 use super::scan::Tree;
+use super::{Sent, SyncOutcome};
 
 /// The program that is embedded as well.
 pub(super) const PROGRAM: &str = concat!(env!("OUT_DIR"), "/devrun-agent");
@@ -68,6 +70,11 @@ impl TestAgent {
         let path = self.from(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
+    }
+
+    /// Compares everything, with nothing known of earlier sessions.
+    pub(super) async fn reconcile(&self, sent: &mut Sent) -> Result<SyncOutcome, SyncError> {
+        reconcile(&self.connection, &self.tree, sent, |_| Vec::new(), &|_| {}).await
     }
 
     /// What the container has at a path.

@@ -5,7 +5,6 @@ use std::os::unix::fs::symlink;
 use std::sync::Arc;
 
 use super::*;
-use crate::sync::reconcile::reconcile;
 use crate::sync::test_agent::TestAgent;
 
 #[tokio::test]
@@ -29,15 +28,7 @@ async fn what_the_host_does_not_have_goes_and_what_is_ignored_stays() {
     symlink(&outside, agent.to("link")).unwrap();
     agent.tree.filter = Arc::new(|path: &Path, _| !path.ends_with("cache"));
     let mut sent = Sent::default();
-    reconcile(
-        &agent.connection,
-        &agent.tree,
-        &mut sent,
-        |_| Vec::new(),
-        &|_| {},
-    )
-    .await
-    .unwrap();
+    agent.reconcile(&mut sent).await.unwrap();
     let kept = |path: &Path| path.ends_with("back.py");
     let outcome = sweep(&agent.connection, &agent.tree, &mut sent, kept)
         .await

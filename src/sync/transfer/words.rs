@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::sync::reconcile::reconcile;
 use crate::sync::test_agent::{TestAgent, paths};
 use crate::sync::verify::verify;
 
@@ -23,14 +22,7 @@ async fn a_single_file_has_another_name_inside() {
     agent.save("other.conf", "no");
     fs::write(agent.to("dev.conf"), "the image's").unwrap();
     let mut sent = Sent::default();
-    let first = reconcile(
-        &agent.connection,
-        &agent.tree,
-        &mut sent,
-        |_| Vec::new(),
-        &|_| {},
-    )
-    .await;
+    let first = agent.reconcile(&mut sent).await;
     assert_eq!(first.unwrap().changed, paths(["dev.conf"]));
     assert_eq!(agent.content("default.conf").unwrap(), b"one");
     assert_eq!(agent.content("dev.conf").unwrap(), b"the image's");
@@ -72,15 +64,7 @@ async fn a_single_file_does_not_replace_a_folder() {
     fs::write(agent.to("conf.d/kept"), "kept").unwrap();
     let mut sent = Sent::default();
     for _ in 0..2 {
-        let outcome = reconcile(
-            &agent.connection,
-            &agent.tree,
-            &mut sent,
-            |_| Vec::new(),
-            &|_| {},
-        )
-        .await
-        .unwrap();
+        let outcome = agent.reconcile(&mut sent).await.unwrap();
         let told: Vec<_> = outcome.problems.iter().map(|one| &one.message).collect();
         assert!(
             told.len() == 1 && told[0].contains("conf.d is a folder"),
@@ -113,14 +97,7 @@ async fn modes_and_owners_are_as_the_rule_says() {
     agent.save("deep/a", "a");
     fs::write(agent.to("run.sh"), "x").unwrap();
     let mut sent = Sent::default();
-    let first = reconcile(
-        &agent.connection,
-        &agent.tree,
-        &mut sent,
-        |_| Vec::new(),
-        &|_| {},
-    )
-    .await;
+    let first = agent.reconcile(&mut sent).await;
     assert_eq!(first.unwrap().changed, paths(["deep", "deep/a", "run.sh"]));
     for path in ["run.sh", "deep/a", "deep"] {
         let found = fs::metadata(agent.to(path)).unwrap();
@@ -129,14 +106,7 @@ async fn modes_and_owners_are_as_the_rule_says() {
     assert_eq!(mode(&agent.to("run.sh")), 0o640);
     assert_eq!(mode(&agent.to("deep")), 0o750);
     // Equal, however often it is looked at.
-    let again = reconcile(
-        &agent.connection,
-        &agent.tree,
-        &mut sent,
-        |_| Vec::new(),
-        &|_| {},
-    )
-    .await;
+    let again = agent.reconcile(&mut sent).await;
     let again = again.unwrap();
     assert_eq!((again.changed, again.unchanged), (Vec::new(), 3));
     // Another mode on the host changes nothing inside.
@@ -153,14 +123,7 @@ async fn a_folder_that_is_only_a_way_is_made_where_something_is_in_it() {
     agent.save("full/a.py", "a");
     agent.save("empty/a.txt", "a");
     let mut sent = Sent::default();
-    let first = reconcile(
-        &agent.connection,
-        &agent.tree,
-        &mut sent,
-        |_| Vec::new(),
-        &|_| {},
-    )
-    .await;
+    let first = agent.reconcile(&mut sent).await;
     assert_eq!(first.unwrap().changed, paths(["full/a.py"]));
     assert!(!agent.to("empty").exists());
 }
