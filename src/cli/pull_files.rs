@@ -5,9 +5,11 @@ use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use devrun_core::effect::Exit;
 use devrun_core::plan::Named;
 use devrun_core::spec::ContainerState;
+use devrun_wire::session::{Ask, PullFile, Tell};
 use serde_json::json;
 
 use super::arguments::{Format, Global, PullFiles};
+use super::client::{Client, place};
 use super::context::Context;
 use super::output::line;
 use super::run::trouble;
@@ -50,16 +52,40 @@ pub(super) async fn run(global: &Global, options: &PullFiles) -> Result<u8, Trou
     }
     let bring = !options.dry_run && !coming.is_empty() && agreed(options, coming.len())?;
     let mut failed = Vec::new();
-    for found in coming.iter().filter(|_| bring) {
-        if let Err(reason) = pull.bring(found).await {
-            failed.push((*found, reason));
-        }
+    if bring {
+        let reasons = brought(&context, &service, &pull, &coming).await?;
+        let came = coming.iter().zip(reasons);
+        failed.extend(came.filter_map(|(found, reason)| Some((*found, reason?))));
     }
     report(global, &context, &pull, (bring, &failed))?;
     Ok(match failed.is_empty() {
         true => Exit::Done.code(),
         false => Exit::Failed.code(),
     })
+}
+
+/// Brings them over: by the session, which knows then that they are no saves of the host; alone
+/// where none runs. Why not, of those that did not come.
+async fn brought(
+    context: &Context,
+    service: &str,
+    pull: &Pull,
+    coming: &[&Found],
+) -> Result<Vec<Option<String>>, Trouble> {
+    let files: Vec<PullFile> = coming.iter().map(|found| found.asked()).collect();
+    let ask = Ask::Pull {
+        service: service.to_owned(),
+        files: files.clone(),
+    };
+    let Some(mut session) = Client::ask(&place(context)?, &ask).await? else {
+        return Ok(pull.bring(&files).await);
+    };
+    while let Some(tell) = session.next().await? {
+        if let Tell::Pulled { reasons } = tell {
+            return Ok(reasons);
+        }
+    }
+    Err(Trouble::new(Exit::Failed, "the session ended"))
 }
 
 /// What would come, and what stays.

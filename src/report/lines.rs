@@ -176,7 +176,7 @@ impl Lines {
                     service,
                     DIM,
                     "back",
-                    &format!("{first}, made by the container"),
+                    &format!("{first}, from the container"),
                 )]
             }
             NoticeEvent::Mirrored { count, paths } => {

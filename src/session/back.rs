@@ -14,11 +14,12 @@ use tokio::time::{Instant, sleep_until};
 
 use super::agents::Agent;
 use super::driver::{Driver, Input};
-use super::trees::Trees;
+use super::trees::{Planted, Trees};
 use crate::sync::connection::{AgentConnection, Answer, SyncError};
+use crate::sync::fetch::Fetched;
 use crate::sync::inside::{self, Inside};
 use crate::sync::landing::{self, Landed};
-use crate::sync::scan;
+use crate::sync::scan::{self, Known};
 
 /// A file is whole once it has not changed for so long.
 const SETTLE: Duration = Duration::from_millis(300);
@@ -158,9 +159,8 @@ impl Back {
         sleep_until(Instant::now() + SETTLE).await;
         let (mut files, mut problems, mut restless) = (Vec::new(), Vec::new(), Vec::new());
         for one in new {
-            let sides = (self.rule.from.as_path(), self.rule.to.as_str());
             let path = self.rule.from.join(&one.path);
-            match landing::land(&self.connection, sides, &one.path).await? {
+            match land(&self.connection, (&self.trees, self.tree), &path).await? {
                 Ok(landed) if !one.is(&landed) => {
                     restless.extend(one.path.parent().map(Path::to_owned));
                 }
@@ -201,9 +201,83 @@ impl Back {
     /// Puts it in place. The container has it already: it is no save for that one.
     async fn put(&self, path: &Path, landed: Landed) -> std::io::Result<()> {
         let mut trees = self.trees.lock().await;
+        let fetched = landed.fetched;
         landed.put_new().await?;
-        trees.came_back(self.tree, path);
+        trees.came_back(self.tree, path, &fetched);
         Ok(())
+    }
+}
+
+/// Reads a file of the container to where it belongs (absolute, on the host), not yet under its own
+/// name. The folders that are made for it are known to be there on both sides before anybody looks.
+pub(super) async fn land(
+    connection: &AgentConnection,
+    (trees, tree): (&Mutex<Trees>, usize),
+    path: &Path,
+) -> Result<Result<Landed, crate::sync::Problem>, SyncError> {
+    let (place, to) = {
+        let mut trees = trees.lock().await;
+        let Some((from, to, name)) = trees.sides(tree, path) else {
+            let gone = "no `sync` of the Stackfile is about it any more";
+            return Ok(Err(crate::sync::Problem::new(path, gone)));
+        };
+        let place = landing::place(&from, &name).await;
+        if place.is_ok() {
+            trees.have_folders(tree, &name);
+        }
+        (place, to)
+    };
+    match place {
+        Ok(place) => place.land(connection, &to).await,
+        Err(problem) => Ok(Err(problem)),
+    }
+}
+
+impl Trees {
+    /// Which of them brings this path (absolute, on the host) to this target, or back from it.
+    pub(super) fn which(&self, path: &Path, target: &str) -> Option<usize> {
+        let is_it = |planted: &Planted| {
+            let relative = path.strip_prefix(&planted.tree.from);
+            planted.tree.to == target
+                && planted.tree.file.is_none()
+                && relative.is_ok_and(|path| {
+                    planted.rule.wants(path, false) || planted.rule.brings_back(path)
+                })
+        };
+        self.planted.iter().position(is_it)
+    }
+
+    /// Source and target of a tree, and what that path (absolute, on the host) is called in it.
+    pub(super) fn sides(&self, tree: usize, path: &Path) -> Option<(PathBuf, String, PathBuf)> {
+        let tree = &self.planted.get(tree)?.tree;
+        let name = path.strip_prefix(&tree.from).ok()?;
+        Some((tree.from.clone(), tree.to.clone(), name.to_owned()))
+    }
+
+    /// The folders that this path (relative to the source) lies in are there, on both sides.
+    pub(super) fn have_folders(&mut self, tree: usize, path: &Path) {
+        let Some(Planted { tree, sent, .. }) = self.planted.get_mut(tree) else {
+            return;
+        };
+        let folders = path.ancestors().skip(1).filter(|it| *it != Path::new(""));
+        for folder in folders.filter(|folder| (tree.makes)(folder)) {
+            if sent.get(folder).is_none() {
+                self.known.add(std::iter::once(tree.from.join(folder)));
+                sent.insert(folder, Known::Folder);
+            }
+        }
+    }
+
+    /// A file of the container is on the host now, the same on both sides. What lies there is not
+    /// looked at: it may have been saved since.
+    pub(super) fn came_back(&mut self, tree: usize, path: &Path, fetched: &Fetched) {
+        self.known.add(std::iter::once(path.to_owned()));
+        if let Some(Planted { tree, sent, .. }) = self.planted.get_mut(tree)
+            && let Ok(relative) = path.strip_prefix(&tree.from)
+        {
+            let (hash, mode) = (fetched.hash, tree.mode.unwrap_or(fetched.mode));
+            sent.insert(relative, Known::File { hash, mode });
+        }
     }
 }
 

@@ -69,7 +69,8 @@ impl Driver {
         });
     }
 
-    fn agent_of(&self, service: Option<&ServiceView>) -> Result<Agent, &'static str> {
+    /// Who works in its container, if that runs.
+    pub(super) fn agent_of(&self, service: Option<&ServiceView>) -> Result<Agent, &'static str> {
         let running = "does not run; its next start compares";
         let service = service.ok_or(running)?;
         let container = service.container.as_ref().ok_or(running)?;

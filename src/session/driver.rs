@@ -459,6 +459,7 @@ impl Driver {
             }
             Ask::Sync { services } => self.on_sync(services, reply),
             Ask::Verify { services } => self.on_verify(services, reply),
+            Ask::Pull { service, files } => self.on_pull(service, files, reply),
             Ask::End { stop } => {
                 self.follow(false, reply);
                 self.feed(Event::Request(Request::End { stop }));

@@ -1,19 +1,24 @@
 //! `devrun pull-files`: what a container has below its sync targets, for the host.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use devrun_core::event::Failure;
+use devrun_core::event::{Event, Failure};
 use devrun_core::plan::{Named, Rules};
 use devrun_wire::frames::{Entry, Kind, Request, Response};
+use devrun_wire::session::{PullFile, Tell};
+use tokio::sync::mpsc;
 
 use super::agents::Agent;
+use super::back::land;
+use super::driver::{Driver, Input};
 use super::trees::{self, lost};
 use crate::engine::Engine;
 use crate::sync::connection::SyncError;
 use crate::sync::inside::{self, Inside};
-use crate::sync::landing;
 use crate::sync::scan::{self, Known, Tree, blocking};
 
 /// Paths that are inspected at a time; the answer has to fit a frame.
@@ -39,12 +44,21 @@ pub(crate) struct Found {
     pub(crate) newer: Newer,
     /// Bytes in the container.
     pub(crate) size: u64,
-    /// Relative to the source.
-    name: PathBuf,
-    /// Which of the trees.
-    tree: usize,
+    /// The target of its rule.
+    target: String,
     /// When the host's was changed last.
-    host_ns: Option<i128>,
+    host_ns: Option<i64>,
+}
+
+impl Found {
+    /// As a session is asked for it.
+    pub(crate) fn asked(&self) -> PullFile {
+        PullFile {
+            path: self.path.as_os_str().as_bytes().to_vec(),
+            target: self.target.clone(),
+            modified_ns: self.host_ns,
+        }
+    }
 }
 
 /// A look into a container.
@@ -124,30 +138,87 @@ impl Pull {
             });
             found.extend(compared.await.unwrap_or_default());
         }
-        let found = found.into_iter().map(|one| Found { tree: index, ..one });
         self.found.extend(found);
         Ok(())
     }
 
-    /// Brings one over; what the host has changed since it was looked at stays.
-    pub(crate) async fn bring(&self, found: &Found) -> Result<(), String> {
-        let Some(tree) = self.trees.get(found.tree) else {
-            return Err("its rule is gone".to_owned());
-        };
-        let sides = (tree.from.as_path(), tree.to.as_str());
-        let landed = landing::land(&self.agent.connection, sides, &found.name).await;
-        let landed = landed.map_err(|error| error.to_string())?;
-        let landed = landed.map_err(|problem| problem.message)?;
-        let put = match found.host_ns {
-            None => landed.put_new().await,
-            Some(before) => {
-                landed
-                    .replace(move |path| modified_ns(path) == Some(before))
-                    .await
-            }
-        };
-        put.map_err(|error| error.to_string())
+    /// Brings these over where no session does; why not, of those that did not come.
+    pub(crate) async fn bring(&self, files: &[PullFile]) -> Vec<Option<String>> {
+        bring(&self.agent, files).await
     }
+}
+
+impl Driver {
+    /// Brings files of a container over, and knows that they are equal on both sides.
+    pub(super) fn on_pull(
+        &self,
+        service: String,
+        files: Vec<PullFile>,
+        reply: mpsc::UnboundedSender<Tell>,
+    ) {
+        let view = self.core.view();
+        let found = view.services.iter().find(|one| one.name == service);
+        let Ok(agent) = self.agent_of(found) else {
+            let reason = "its container is not connected at this moment; `devrun status` says more";
+            let reasons = vec![Some(reason.to_owned()); files.len()];
+            let _ = reply.send(Tell::Pulled { reasons });
+            return;
+        };
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let reasons = bring(&agent, &files).await;
+            let came = files.iter().zip(&reasons);
+            let came = came.filter(|(_, reason)| reason.is_none());
+            let files: Vec<PathBuf> = came.map(|(file, _)| path_of(file)).collect();
+            if !files.is_empty() {
+                let event = Event::BroughtBack {
+                    service,
+                    files,
+                    problems: Vec::new(),
+                };
+                // A session that ends needs no telling.
+                let _ = inputs.send(Input::Told(event)).await;
+            }
+            // Whoever asked may have left.
+            let _ = reply.send(Tell::Pulled { reasons });
+        });
+    }
+}
+
+async fn bring(agent: &Agent, files: &[PullFile]) -> Vec<Option<String>> {
+    let mut reasons = Vec::new();
+    for file in files {
+        reasons.push(bring_one(agent, file).await.err());
+    }
+    reasons
+}
+
+/// What the host has changed since it was looked at stays.
+async fn bring_one(agent: &Agent, file: &PullFile) -> Result<(), String> {
+    let path = path_of(file);
+    let tree = agent.trees.lock().await.which(&path, &file.target);
+    let tree = tree.ok_or("no `sync` of the Stackfile is about it any more")?;
+    let landed = land(&agent.connection, (&agent.trees, tree), &path).await;
+    let landed = landed.map_err(|error| error.to_string())?;
+    let landed = landed.map_err(|problem| problem.message)?;
+    let fetched = landed.fetched;
+    // Held, so that the save is looked at when it is known whence it came.
+    let mut trees = agent.trees.lock().await;
+    let put = match file.modified_ns {
+        None => landed.put_new().await,
+        Some(before) => {
+            landed
+                .replace(move |path| modified_ns(path) == Some(before))
+                .await
+        }
+    };
+    put.map_err(|error| error.to_string())?;
+    trees.came_back(tree, &path, &fetched);
+    Ok(())
+}
+
+fn path_of(file: &PullFile) -> PathBuf {
+    PathBuf::from(OsString::from_vec(file.path.clone()))
 }
 
 /// Whether the host's is another one, and which is newer. Blocks.
@@ -162,7 +233,7 @@ fn differing(tree: &Tree, one: &Inside, entry: &Entry) -> Option<Found> {
         None => return None,
         Some(host) => match tree.know(&one.path) {
             Ok(Known::File { hash: own, .. }) if own == *hash => return None,
-            _ if host > i128::from(one.modified_ns) => Newer::OnHost,
+            _ if i128::from(host) > i128::from(one.modified_ns) => Newer::OnHost,
             _ => Newer::Inside,
         },
     };
@@ -170,16 +241,15 @@ fn differing(tree: &Tree, one: &Inside, entry: &Entry) -> Option<Found> {
         path,
         newer,
         size: one.size,
-        name: one.path.clone(),
-        tree: 0,
+        target: tree.to.clone(),
         host_ns,
     })
 }
 
 /// Of a regular file.
-fn modified_ns(path: &Path) -> Option<i128> {
-    let found = fs::symlink_metadata(path)
-        .ok()
-        .filter(fs::Metadata::is_file)?;
-    Some(i128::from(found.mtime()) * 1_000_000_000 + i128::from(found.mtime_nsec()))
+fn modified_ns(path: &Path) -> Option<i64> {
+    let found = fs::symlink_metadata(path).ok();
+    let found = found.filter(fs::Metadata::is_file)?;
+    let seconds = found.mtime().saturating_mul(1_000_000_000);
+    Some(seconds.saturating_add(found.mtime_nsec()))
 }

@@ -24,7 +24,7 @@ use crate::sync::{Sent, SyncOutcome, archive, mirror};
 
 /// A tree, and what of it is in the container.
 pub(crate) struct Planted {
-    rule: SyncRule,
+    pub(super) rule: SyncRule,
     pub(super) tree: Tree,
     pub(super) sent: Sent,
     /// What was saved since its first start, where no more than that is brought over.
@@ -161,17 +161,6 @@ impl Trees {
     /// Whether the container has, or had, that path of the host (absolute) from there.
     pub(super) fn knows(&self, path: &Path) -> bool {
         self.known.has(path)
-    }
-
-    /// A file that the container made is on the host now, the same on both sides.
-    pub(super) fn came_back(&mut self, tree: usize, path: &Path) {
-        self.known.add(std::iter::once(path.to_owned()));
-        if let Some(planted) = self.planted.get_mut(tree)
-            && let Ok(relative) = path.strip_prefix(&planted.tree.from)
-            && let Ok(known) = planted.tree.know(relative)
-        {
-            planted.sent.insert(relative, known);
-        }
     }
 
     /// With nothing seen of the container yet, but with what earlier sessions brought over.

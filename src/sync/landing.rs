@@ -1,6 +1,6 @@
 //! Onto the host: files that a container made, written beside and then put in place whole.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -24,31 +24,50 @@ pub(crate) struct Landed {
     pub(crate) fetched: Fetched,
 }
 
-/// Reads a file of the container into the folder of the host where it belongs; folders that are
-/// missing are made. Nothing outside of `from` is written, not even through a symlink.
-pub(crate) async fn land(
-    connection: &AgentConnection,
-    (from, to): (&Path, &str),
-    path: &Path,
-) -> Result<Result<Landed, Problem>, SyncError> {
-    let (source, name) = (from.to_owned(), path.to_owned());
-    let prepared = blocking(move || {
-        let target = place(&source, &name)?;
+/// A place on the host for a file of the container, in folders that are there.
+#[derive(Debug)]
+pub(crate) struct Place {
+    file: NamedTempFile,
+    into: File,
+    target: PathBuf,
+    /// Relative to the source.
+    path: PathBuf,
+}
+
+/// Finds where a path below a source belongs; folders that are missing are made. Nothing outside
+/// of the source is written, not even through a symlink.
+pub(crate) async fn place(from: &Path, path: &Path) -> Result<Place, Problem> {
+    let (source, path) = (from.to_owned(), path.to_owned());
+    let name = path.clone();
+    let placed = blocking(move || {
+        let target = target(&source, &path)?;
         let folder = target.parent().unwrap_or(&source);
         let file = tempfile::Builder::new().prefix(OWN).tempfile_in(folder)?;
         let into = file.as_file().try_clone()?;
-        Ok((file, into, target))
+        Ok(Place {
+            file,
+            into,
+            target,
+            path,
+        })
     });
-    let (file, into, target) = match prepared.await {
-        Ok(prepared) => prepared,
-        Err(error) => return Ok(Err(on_host(path, &error))),
-    };
-    let fetched = fetch(connection, to, path, into).await?;
-    Ok(fetched.map(|fetched| Landed {
-        file,
-        target,
-        fetched,
-    }))
+    placed.await.map_err(|error| on_host(&name, &error))
+}
+
+impl Place {
+    /// Reads the file of the container into it.
+    pub(crate) async fn land(
+        self,
+        connection: &AgentConnection,
+        to: &str,
+    ) -> Result<Result<Landed, Problem>, SyncError> {
+        let fetched = fetch(connection, to, &self.path, self.into).await?;
+        Ok(fetched.map(|fetched| Landed {
+            file: self.file,
+            target: self.target,
+            fetched,
+        }))
+    }
 }
 
 impl Landed {
@@ -85,7 +104,7 @@ impl Landed {
 }
 
 /// Where a path below a source is to lie, its folder made if it is missing.
-fn place(from: &Path, path: &Path) -> io::Result<PathBuf> {
+fn target(from: &Path, path: &Path) -> io::Result<PathBuf> {
     let refused =
         |path: &Path, why: &str| Err(io::Error::other(format!("{} {why}", path.display())));
     let root = fs::canonicalize(from)?;

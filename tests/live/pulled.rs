@@ -1,9 +1,12 @@
 //! `devrun pull-files`: what a container has comes when somebody asks for it.
 
+use std::fs;
+
 use serde_json::Value;
 
 use crate::kit::said;
-use crate::stage::{inside, up, waiting};
+use crate::kit::terminal::CTRL_D;
+use crate::stage::{comes, goes, inside, marked, starts, up, waiting};
 
 const FILES: [(&str, &str); 3] = [
     ("app/main.py", "1\n"),
@@ -72,4 +75,65 @@ fn it_is_listed_first_and_what_is_newer_on_the_host_stays() {
         ),
         ("mine\n", "2\n")
     );
+}
+
+#[test]
+fn beside_a_session_what_comes_is_no_save_of_the_host() {
+    let rule = "        on \"**/*.py\" { restart }";
+    let stack = waiting("pullsbeside", rule, &FILES);
+    let mut session = up(&stack);
+    let line = "cd /app && mkdir made && echo new > made/new.py && echo 2 > main.py";
+    assert_eq!(inside(&stack, line).code, 0);
+    let pulled = stack.ok(&["pull-files", "web", "--yes"]);
+    assert!(pulled.out.contains("2 files brought"), "{}", said(&pulled));
+    assert_eq!(
+        (
+            stack.read("app/made/new.py").as_str(),
+            stack.read("app/main.py").as_str()
+        ),
+        ("new\n", "2\n")
+    );
+    let told = session.event("web", "brought-back", 30);
+    assert_eq!(told["count"], 2, "{told}");
+    // Whatever the kernel told of it has been looked at by then.
+    marked(&stack, &mut session, "marker.txt");
+    assert_eq!(starts(&stack), 1, "{}", session.dump());
+    let sent = session
+        .seen
+        .iter()
+        .filter(|event| event["event"] == "synced");
+    let files: u64 = sent.filter_map(|event| event["files"].as_u64()).sum();
+    assert_eq!(files, 1, "only the marker: {}", session.dump());
+
+    // From now on it is the host's.
+    stack.write("app/main.py", "3\n");
+    comes(&stack, "/app/main.py", "3\n");
+    fs::remove_file(stack.path("app/made/new.py")).unwrap();
+    goes(&stack, "/app/made/new.py");
+}
+
+#[test]
+fn a_person_at_a_terminal_is_asked_first() {
+    let stack = waiting("pullasks", "", &FILES);
+    let _session = up(&stack);
+    assert_eq!(inside(&stack, "echo 2 > /app/main.py").code, 0);
+    for (answer, comes) in [("n", false), ("", false), (CTRL_D, false), ("y", true)] {
+        let mut terminal = stack.terminal("pull-files web");
+        let listed = terminal.expect("bring 1 file to the host? [y/N] ");
+        assert!(listed.contains("newer  app/main.py"), "{listed}");
+        match answer {
+            CTRL_D => terminal.keys(CTRL_D),
+            answer => terminal.line(answer),
+        }
+        let (code, rest) = terminal.end();
+        let (word, content) = match comes {
+            true => ("1 file brought", "2\n"),
+            false => ("1 file would come", "1\n"),
+        };
+        assert!(rest.contains(word), "{answer:?}: {rest}");
+        assert_eq!((code, stack.read("app/main.py").as_str()), (0, content));
+    }
+    let mut terminal = stack.terminal("pull-files web");
+    terminal.expect("nothing would come");
+    assert_eq!(terminal.end().0, 0);
 }

@@ -101,7 +101,7 @@ pub enum NoticeEvent {
         /// The first of them, as if they were on the host, relative to the Stackfile.
         paths: Vec<String>,
     },
-    /// `back` has brought new files of the container to the host.
+    /// `back`, or `pull-files`, has brought files of the container to the host.
     BroughtBack {
         /// How many.
         count: usize,

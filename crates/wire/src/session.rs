@@ -63,6 +63,14 @@ pub enum Ask {
         /// Their names; never empty.
         services: Vec<String>,
     },
+    /// Write these files of a container onto the host, where they are then known to have come from
+    /// there. Answered by one [`Tell::Pulled`].
+    Pull {
+        /// Whose.
+        service: String,
+        /// Which; never empty.
+        files: Vec<PullFile>,
+    },
     /// End the session, after stopping the services if asked. The connection ends with it.
     End {
         /// Stop the services first.
@@ -89,11 +97,28 @@ pub enum Tell {
         /// In the order in which they were asked for.
         services: Vec<Compared>,
     },
+    /// What became of files that were to come onto the host.
+    Pulled {
+        /// In the order in which they were asked for: why it did not come, where it did not.
+        reasons: Vec<Option<String>>,
+    },
     /// It was not done.
     Refused {
         /// Why, for people.
         message: String,
     },
+}
+
+/// A file of a container that the host is to have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PullFile {
+    /// Where it is to lie, absolute; bytes, because names may be any.
+    pub path: Vec<u8>,
+    /// The target of its `sync`, as the Stackfile says it.
+    pub target: String,
+    /// When what lies there was changed last, nanoseconds since 1970: what changes after that
+    /// stays. `None` where nothing is.
+    pub modified_ns: Option<i64>,
 }
 
 /// What a comparison of host and container found, in the shape of `devrun sync --format json`.

@@ -127,7 +127,7 @@ impl Happened<'_> {
             }
             NoticeEvent::BroughtBack { count, paths } => {
                 format!(
-                    "made by the container, on the host now: {}",
+                    "from the container, on the host now: {}",
                     first(paths, *count)
                 )
             }

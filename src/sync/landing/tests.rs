@@ -6,10 +6,8 @@ use super::*;
 use crate::sync::test_agent::TestAgent;
 
 async fn landed(agent: &TestAgent, path: &str) -> Result<Landed, Problem> {
-    let sides = (agent.tree.from.as_path(), agent.tree.to.as_str());
-    land(&agent.connection, sides, Path::new(path))
-        .await
-        .unwrap()
+    let place = place(&agent.tree.from, Path::new(path)).await?;
+    place.land(&agent.connection, &agent.tree.to).await.unwrap()
 }
 
 fn make(agent: &TestAgent, path: &str) {
