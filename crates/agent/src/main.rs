@@ -8,6 +8,7 @@ use std::process::ExitCode;
 
 use devrun_wire::codec::FrameError;
 
+mod announce;
 mod clock;
 mod exchange;
 mod hello;
@@ -68,6 +69,7 @@ fn serve() -> ExitCode {
 
 /// The standard library's own streams look for ends of lines in what goes through them.
 fn conversation() -> Result<(), FrameError> {
+    announce::announce();
     let input = File::from(std::io::stdin().as_fd().try_clone_to_owned()?);
     let output = File::from(std::io::stdout().as_fd().try_clone_to_owned()?);
     serve::serve(input, output)
