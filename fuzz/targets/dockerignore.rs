@@ -3,7 +3,7 @@
 
 #![no_main]
 
-use devrun_core::dockerignore::DockerIgnore;
+use devrun_stack::ignore::DockerIgnore;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use devrun_core::dockerignore::{DockerIgnore, Problem};
+use devrun_stack::ignore::{DockerIgnore, Problem};
 
 #[cfg(test)]
 mod tests;

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 use super::*;
 
 mod elsewhere;
+mod git;
 mod mirror;
 
 /// Only a failure lasts that long.

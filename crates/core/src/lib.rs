@@ -1,6 +1,5 @@
 //! The deciding machine: events in, effects out, no clock, no files, no engine.
 
-pub mod dockerignore;
 pub mod effect;
 pub mod event;
 #[cfg(test)]

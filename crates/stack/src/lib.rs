@@ -7,6 +7,7 @@ mod diagnostic;
 mod dotenv;
 mod draft;
 mod finish;
+pub mod ignore;
 mod line;
 mod load;
 mod merge;

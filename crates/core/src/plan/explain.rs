@@ -7,7 +7,7 @@ use super::around::What;
 use super::ignored::is_never_wanted;
 use super::service::ServiceRules;
 use super::settings::Setting;
-use super::sync_rule::{SyncRule, Verdict};
+use super::sync_rule::{By, SyncRule, Verdict};
 
 /// What the rules of one service say of a path.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,12 +62,10 @@ impl Rules {
             Verdict::Live => "mounted from the host: live without being copied".to_owned(),
             Verdict::NotIncluded => "no `include` of it matches".to_owned(),
             Verdict::Never => never(path),
-            Verdict::LeftAlone => {
-                match rule.own.matched_path_or_any_parents(path, is_dir).inner() {
-                    Some(glob) => format!("left alone by `ignore \"{}\"`", glob.original()),
-                    None => "left alone by its `ignore`".to_owned(),
-                }
-            }
+            Verdict::LeftAlone => match rule.left_alone_by(path, is_dir) {
+                Some(pattern) => format!("left alone by `ignore \"{pattern}\"`"),
+                None => "left alone by its `ignore`".to_owned(),
+            },
             Verdict::Hidden(other) => rule.others.get(other).map_or_else(String::new, |other| {
                 let at = rule
                     .target(&rule.from.join(&other.below))
@@ -88,12 +86,16 @@ impl Rules {
             Verdict::Setting(Setting::Environment) => {
                 "not synced unless a rule names it: it holds variables".to_owned()
             }
-            Verdict::Ignored => {
-                let git = rule.git.decider(path, is_dir);
-                let docker = rule.docker.as_ref().and_then(|docker| docker.decider(path));
-                let by_git = git.map(|(file, pattern)| self.by_pattern(&file, &pattern));
-                let by = by_git.or_else(|| docker.map(|(file, line)| self.by_line(&file, line)));
-                by.unwrap_or_else(|| "ignored".to_owned())
+            Verdict::Ignored(by) => {
+                let docker = rule.docker.as_ref();
+                let line = match by {
+                    By::Git => rule.git.decider(path, is_dir),
+                    By::Docker => docker.and_then(|docker| docker.decider(path)),
+                };
+                line.map_or_else(
+                    || "ignored".to_owned(),
+                    |(file, line)| self.by_line(&file, line),
+                )
             }
         };
         Some(SyncReason {
@@ -115,22 +117,11 @@ impl Rules {
             return Some(BuildReason { read: false, why });
         }
         let git = git.decider(path, is_dir);
-        let why = git.map(|(file, pattern)| self.by_pattern(&file, &pattern));
+        let why = git.map(|(file, line)| self.by_line(&file, line));
         Some(BuildReason {
             read: true,
             why: why.unwrap_or_default(),
         })
-    }
-
-    fn by_pattern(&self, file: &Path, pattern: &str) -> String {
-        let text = self.from.texts.get(file).map_or("", String::as_str);
-        // Of equal ones the last is the one that counted.
-        let line =
-            text.lines().collect::<Vec<_>>().iter().rposition(|line| {
-                line.trim_start_matches('\u{feff}').trim_end() == pattern.trim_end()
-            });
-        let line = line.map_or_else(String::new, |line| format!(":{}", line + 1));
-        format!("ignored by {}{line} (`{pattern}`)", self.shown(file))
     }
 
     fn by_line(&self, file: &Path, line: usize) -> String {

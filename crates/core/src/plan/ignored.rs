@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ignore::Match;
-use ignore::gitignore::{Gitignore, GitignoreBuilder, Glob};
-
-use crate::dockerignore::DockerIgnore;
+use devrun_stack::ignore::{DockerIgnore, GitIgnore, Says};
 
 /// Whether no rule ever wants it, whatever it says: what Git keeps, what editors write on the
 /// way to a save, and what devrun itself writes on the way to a file.
@@ -67,22 +64,8 @@ pub(super) fn step(base: &Path, path: &Path, steps: usize) -> PathBuf {
     base.join(rel.iter().take(steps).collect::<PathBuf>())
 }
 
-/// Patterns in the manner of a `.gitignore`, relative to `folder`, from that file if they are from
-/// one. A line that is no pattern ignores nothing, as with Git.
-pub(super) fn gitignore<'a>(
-    folder: &Path,
-    file: Option<&Path>,
-    lines: impl Iterator<Item = &'a str>,
-) -> Gitignore {
-    let mut builder = GitignoreBuilder::new(folder);
-    for line in lines {
-        let _ = builder.add_line(file.map(Path::to_owned), line);
-    }
-    builder.build().unwrap_or_else(|_| Gitignore::empty())
-}
-
 /// All `.gitignore` files of a checkout, by their folder.
-pub(super) type GitIgnores = BTreeMap<PathBuf, Gitignore>;
+pub(super) type GitIgnores = BTreeMap<PathBuf, GitIgnore>;
 
 /// What Git ignores below a folder.
 #[derive(Debug, Clone)]
@@ -111,15 +94,14 @@ impl GitScope {
 
     /// After how many steps below the base the way down to `path` meets something ignored.
     pub(super) fn depth(&self, path: &Path, is_dir: bool) -> Option<usize> {
-        self.decide(path, is_dir, |_| {})
+        self.decide(path, is_dir, |_, _| {})
     }
 
-    /// The file that ignores something on the way down to `path`, and the pattern by which.
-    pub(super) fn decider(&self, path: &Path, is_dir: bool) -> Option<(PathBuf, String)> {
+    /// The file that ignores something on the way down to `path`, and the line by which.
+    pub(super) fn decider(&self, path: &Path, is_dir: bool) -> Option<(PathBuf, usize)> {
         let mut found = None;
-        self.decide(path, is_dir, |glob| {
-            let file = glob.from().map(Path::to_owned);
-            found = file.map(|file| (file, glob.original().to_owned()));
+        self.decide(path, is_dir, |folder, says| {
+            found = Some((folder.join(".gitignore"), says.line));
         });
         found
     }
@@ -128,28 +110,26 @@ impl GitScope {
         &self,
         path: &Path,
         is_dir: bool,
-        mut ignored_by: impl FnMut(&Glob),
+        mut ignored_by: impl FnMut(&Path, Says<'_>),
     ) -> Option<usize> {
-        let mut chain: Vec<&Gitignore> = Vec::new();
+        let mut chain: Vec<(&PathBuf, &GitIgnore)> = Vec::new();
         if self.outer {
             let above = self.base.ancestors().skip(1);
-            chain.extend(above.filter_map(|folder| self.all.get(folder)));
+            chain.extend(above.filter_map(|folder| self.all.get_key_value(folder)));
             chain.reverse();
         }
-        chain.extend(self.all.get(&self.base));
+        chain.extend(self.all.get_key_value(&self.base));
         first_on_the_way(&self.base, path, is_dir, |at, is_dir| {
             // The nearest file that says anything decides.
-            let verdict = chain
-                .iter()
-                .rev()
-                .map(|ignores| ignores.matched(at, is_dir))
-                .find(|verdict| !verdict.is_none());
-            if let Some(Match::Ignore(glob)) = verdict {
-                ignored_by(glob);
+            let mut nearest = chain.iter().rev();
+            let verdict =
+                nearest.find_map(|(folder, ignores)| Some((folder, ignores.says(at, is_dir)?)));
+            if let Some((folder, says)) = verdict.filter(|(_, says)| says.ignored) {
+                ignored_by(folder, says);
                 return true;
             }
             if is_dir {
-                chain.extend(self.all.get(at));
+                chain.extend(self.all.get_key_value(at));
             }
             false
         })

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 
-use ignore::gitignore::Gitignore;
+use devrun_stack::ignore::GitIgnore;
 
-use super::ignored::gitignore;
 use super::pattern::Pattern;
 
 /// All patterns of one sync; none let everything in.
@@ -13,10 +12,10 @@ pub(super) struct Include(Vec<One>);
 
 #[derive(Debug, Clone)]
 struct One {
-    whole: Gitignore,
+    whole: GitIgnore,
     /// What its last part says of a name alone; `None` where that begins with a wildcard, and so
     /// names nothing.
-    last: Option<Gitignore>,
+    last: Option<GitIgnore>,
     /// From the source on; `None` where it holds at any depth.
     anchored: Option<Pattern>,
     /// A name without wildcards that holds at any depth.
@@ -55,15 +54,15 @@ impl Include {
         let alone = base.join(name);
         self.0.iter().any(|one| {
             let last = one.last.as_ref();
-            last.is_some_and(|last| last.matched(&alone, false).is_ignore())
-                && one.matches(path, false)
+            let says = last.and_then(|last| last.says(&alone, false));
+            says.is_some_and(|says| says.ignored) && one.matches(path, false)
         })
     }
 }
 
 impl One {
     fn new(base: &Path, text: &str) -> Self {
-        let single = |text: &str| gitignore(base, None, std::iter::once(text));
+        let single = |text: &str| GitIgnore::of_lines(base, std::iter::once(text));
         let bare = text.trim_end_matches('/');
         let anywhere = bare.strip_prefix("**/").unwrap_or(bare);
         let anchored = anywhere.contains('/');
@@ -78,9 +77,8 @@ impl One {
     }
 
     fn matches(&self, path: &Path, is_dir: bool) -> bool {
-        self.whole
-            .matched_path_or_any_parents(path, is_dir)
-            .is_ignore()
+        let says = self.whole.says_of_any(path, is_dir);
+        says.is_some_and(|says| says.ignored)
     }
 
     fn may_match_below(&self, folder: &Path) -> bool {

@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use devrun_stack::ignore::GitIgnore;
 use devrun_stack::{Command, Location, Mount, On, Source, Stack, Sync};
 
 pub use explain::{BuildReason, Explanation, SyncReason};
@@ -27,7 +28,6 @@ pub use named::Named;
 pub use sync_rule::{SingleFile, SyncRule};
 
 use decide::Tally;
-use ignored::gitignore;
 use service::{ServiceRules, all_docker_ignore_files};
 use settings::Settings;
 use sync_rule::Common;
@@ -122,18 +122,11 @@ impl Rules {
     /// Compiles the rules of a stack.
     #[must_use]
     pub fn compile(stack: &Stack, ignores: &IgnoreTexts) -> Self {
-        let own = |text: &String, file: &Path, folder: &Path| {
-            gitignore(
-                folder,
-                Some(file),
-                text.trim_start_matches('\u{feff}').lines(),
-            )
-        };
         let gitignores = ignores
             .iter()
             .filter(|(path, _)| path.file_name().is_some_and(|name| name == ".gitignore"))
-            .filter_map(|(path, text)| Some((path, path.parent()?, text)))
-            .map(|(path, folder, text)| (folder.to_path_buf(), own(text, path, folder)))
+            .filter_map(|(path, text)| Some((path.parent()?, text)))
+            .map(|(folder, text)| (folder.to_path_buf(), GitIgnore::parse(folder, text)))
             .collect();
         let common = Common {
             gitignores: &Arc::new(gitignores),

@@ -2,13 +2,11 @@
 
 use std::path::Path;
 
-use ignore::gitignore::Gitignore;
-
-use super::ignored::gitignore;
+use devrun_stack::ignore::GitIgnore;
 
 /// Patterns in the manner of a `.gitignore`, relative to whatever folder is meant.
 #[derive(Debug, Clone)]
-pub struct Named(Option<Gitignore>);
+pub struct Named(Option<GitIgnore>);
 
 impl Named {
     /// No patterns name everything.
@@ -16,7 +14,7 @@ impl Named {
     pub fn new(patterns: &[String]) -> Self {
         let lines = patterns.iter().map(String::as_str);
         let any = !patterns.is_empty();
-        Named(any.then(|| gitignore(Path::new("/"), None, lines)))
+        Named(any.then(|| GitIgnore::of_lines(Path::new("/"), lines)))
     }
 
     /// Whether a file, relative to that folder, is named.
@@ -24,8 +22,8 @@ impl Named {
     pub fn names(&self, path: &Path) -> bool {
         let path = Path::new("/").join(path);
         self.0.as_ref().is_none_or(|named| {
-            let matched = named.matched_path_or_any_parents(&path, false);
-            matched.is_ignore()
+            let says = named.says_of_any(&path, false);
+            says.is_some_and(|says| says.ignored)
         })
     }
 }

@@ -5,14 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use devrun_stack::ignore::GitIgnore;
 use devrun_stack::{Location, Owner, Service, Sync};
-use ignore::Match;
-use ignore::gitignore::Gitignore;
 
 use super::around::{self, Other, What};
-use super::ignored::{
-    DockerScope, GitIgnores, GitScope, first_on_the_way, gitignore, is_never_wanted, step,
-};
+use super::ignored::{DockerScope, GitIgnores, GitScope, first_on_the_way, is_never_wanted, step};
 use super::include::Include;
 use super::service::Trigger;
 use super::settings::{Setting, Settings};
@@ -39,10 +36,10 @@ pub struct SyncRule {
     /// Where it is declared.
     pub at: Location,
     /// The rule's own `ignore`.
-    pub(super) own: Gitignore,
+    pub(super) own: GitIgnore,
     include: Include,
     /// What comes back from the container.
-    back: Gitignore,
+    back: GitIgnore,
     pub(super) git: GitScope,
     pub(super) docker: Option<Arc<DockerScope>>,
     settings: Arc<Settings>,
@@ -77,11 +74,18 @@ pub(super) enum Verdict {
     /// It says how the stack is run, and the rule does not name it.
     Setting(Setting),
     /// Git or Docker ignore it, and the rule does not name it.
-    Ignored,
+    Ignored(By),
     /// It is mounted from the host: nothing is to be brought over.
     Live,
     /// It is brought over.
     Covered,
+}
+
+/// Who ignores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Git,
+    Docker,
 }
 
 impl Verdict {
@@ -90,7 +94,10 @@ impl Verdict {
     pub(super) fn is_cared_for(self) -> bool {
         !matches!(
             self,
-            Self::Outside | Self::NotIncluded | Self::Ignored | Self::Setting(Setting::Environment)
+            Self::Outside
+                | Self::NotIncluded
+                | Self::Ignored(_)
+                | Self::Setting(Setting::Environment)
         )
     }
 
@@ -117,7 +124,8 @@ impl SyncRule {
             Some((from, to, file)) => (from, to, Some(file)),
             None => (sync.from.clone(), sync.to.clone(), None),
         };
-        let patterns = |list: &[String]| gitignore(&from, None, list.iter().map(String::as_str));
+        let patterns =
+            |list: &[String]| GitIgnore::of_lines(&from, list.iter().map(String::as_str));
         Self {
             own: patterns(&sync.ignore),
             back: patterns(&sync.back),
@@ -166,11 +174,11 @@ impl SyncRule {
         !rel.as_os_str().is_empty()
             && self
                 .back
-                .matched_path_or_any_parents(&path, false)
-                .is_ignore()
+                .says_of_any(&path, false)
+                .is_some_and(|says| says.ignored)
             && matches!(
                 verdict(),
-                Verdict::Covered | Verdict::NotIncluded | Verdict::Ignored
+                Verdict::Covered | Verdict::NotIncluded | Verdict::Ignored(_)
             )
     }
 
@@ -233,10 +241,8 @@ impl SyncRule {
         if let Some(setting) = self.unnamed_setting(path, is_dir) {
             return Verdict::Setting(setting);
         }
-        match self.is_ignored(path, is_dir, taken_in) {
-            true => Verdict::Ignored,
-            false => live,
-        }
+        let ignored = self.ignored_by(path, is_dir, taken_in);
+        ignored.map_or(live, Verdict::Ignored)
     }
 
     /// After how many steps on the way to the path the rule's own `ignore` takes something back in,
@@ -245,16 +251,24 @@ impl SyncRule {
         let (mut taken_in, mut steps) = (None, 0);
         let left_alone = first_on_the_way(&self.from, path, is_dir, |at, is_dir| {
             steps += 1;
-            match self.own.matched(at, is_dir) {
-                Match::None => false,
-                Match::Ignore(_) => true,
-                Match::Whitelist(_) => {
-                    taken_in.get_or_insert(steps);
-                    false
-                }
+            let says = self.own.says(at, is_dir);
+            if says.is_some_and(|says| !says.ignored) {
+                taken_in.get_or_insert(steps);
             }
+            says.is_some_and(|says| says.ignored)
         });
         left_alone.is_none().then_some(taken_in)
+    }
+
+    /// By which pattern of its own the rule leaves the path alone.
+    pub(super) fn left_alone_by(&self, path: &Path, is_dir: bool) -> Option<&str> {
+        let depth = first_on_the_way(&self.from, path, is_dir, |at, is_dir| {
+            let says = self.own.says(at, is_dir);
+            says.is_some_and(|says| says.ignored)
+        })?;
+        let at = step(&self.from, path, depth);
+        let says = self.own.says(&at, is_dir || at != path);
+        says.map(|says| says.pattern)
     }
 
     /// What else has that place inside, and whether the same is there.
@@ -271,20 +285,19 @@ impl SyncRule {
 
     fn unnamed_setting(&self, path: &Path, is_dir: bool) -> Option<Setting> {
         let setting = self.settings.kind(path).filter(|_| !is_dir)?;
-        let named = self.own.matched(path, false).is_whitelist()
+        let taken_in = self.own.says(path, false).is_some_and(|says| !says.ignored);
+        let named = taken_in
             || self.include.names_file(&self.from, path)
             || self.patterns().any(|pattern| pattern.spells_out(path));
         (!named).then_some(setting)
     }
 
-    /// Whether Git or Docker ignore it without the rule naming it. `taken_in` is after how many
+    /// Who of Git and Docker ignores it without the rule naming it. `taken_in` is after how many
     /// steps on the way there the rule's own `ignore` took something back in.
-    fn is_ignored(&self, path: &Path, is_dir: bool, taken_in: Option<usize>) -> bool {
+    fn ignored_by(&self, path: &Path, is_dir: bool, taken_in: Option<usize>) -> Option<By> {
         let git = self.git.depth(path, is_dir);
-        let docker = self
-            .docker
-            .as_ref()
-            .and_then(|docker| docker.depth(&self.from, path));
+        let docker = self.docker.as_ref();
+        let docker = docker.and_then(|docker| docker.depth(&self.from, path));
         let named = |depth: usize| {
             let ignored = step(&self.from, path, depth);
             taken_in.is_some_and(|steps| steps <= depth)
@@ -294,7 +307,11 @@ impl SyncRule {
                         && (pattern.matches(path) || (is_dir && pattern.may_match_below(path)))
                 })
         };
-        !git.into_iter().chain(docker).all(named)
+        let unnamed = |depth: Option<usize>| depth.is_some_and(|depth| !named(depth));
+        if unnamed(git) {
+            return Some(By::Git);
+        }
+        unnamed(docker).then_some(By::Docker)
     }
 
     /// Whether something below that folder can be wanted, or followed by something.
@@ -305,11 +322,12 @@ impl SyncRule {
         match self.verdict(folder, true) {
             Verdict::Covered => true,
             Verdict::Live => self.patterns().any(|one| one.may_match_below(folder)),
-            Verdict::Ignored => self.is_taken_in_below(folder),
+            Verdict::Ignored(_) => self.is_taken_in_below(folder),
             Verdict::NotIncluded => {
                 let taken_in = self.own_words(folder, true).flatten();
                 self.include.may_let_in_below(folder)
-                    && (!self.is_ignored(folder, true, taken_in) || self.is_taken_in_below(folder))
+                    && (self.ignored_by(folder, true, taken_in).is_none()
+                        || self.is_taken_in_below(folder))
             }
             _ => false,
         }
