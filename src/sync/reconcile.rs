@@ -1,5 +1,6 @@
 //! Makes what a target holds of the host equal to the host, and touches nothing else.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -37,12 +38,17 @@ pub(crate) async fn reconcile(
         let from_is_there = !scan::is_absent(&host.from);
         let mut ours = extra(&found);
         ours.extend(known);
+        ours.retain(|path| from_is_there && scan::is_absent(&host.from.join(path)));
+        let mut folders = scan::gone_with(&host, &ours);
+        for path in &ours {
+            folders.remove(path);
+        }
+        ours.extend(folders.iter().cloned());
         ours.sort();
         ours.dedup();
-        ours.retain(|path| from_is_there && scan::is_absent(&host.from.join(path)));
-        Ok((found, problems, ours))
+        Ok((found, problems, (ours, folders)))
     });
-    let (found, gone) = match listed.await {
+    let (found, (gone, folders)) = match listed.await {
         Ok((found, problems, gone)) => {
             transfer.outcome.problems.extend(problems);
             (found, gone)
@@ -55,7 +61,7 @@ pub(crate) async fn reconcile(
             return transfer.end().await;
         }
     };
-    remove(&mut transfer, &gone, before).await?;
+    remove(&mut transfer, &gone, &folders, before).await?;
     // The agent hashes the next batch while this one is compared and sent.
     let mut batches = found.chunks(BATCH);
     let mut next = ask(connection, tree, batches.next()).await?;
@@ -67,10 +73,12 @@ pub(crate) async fn reconcile(
     transfer.end().await
 }
 
-/// Removes those of the paths, which are no longer on the host, that are in the container.
+/// Removes those of the paths, which are no longer on the host, that are in the container. The
+/// `folders` among them were no more than the way to others.
 async fn remove(
     transfer: &mut Transfer<'_>,
     gone: &[PathBuf],
+    folders: &BTreeSet<PathBuf>,
     before: &Before<'_>,
 ) -> Result<(), SyncError> {
     let mut there = Vec::new();
@@ -84,10 +92,12 @@ async fn remove(
         };
         for (path, entry) in paths.iter().zip(entries) {
             match entry {
-                Entry::File { .. } | Entry::Symlink(_) => there.push((path.clone(), false)),
                 Entry::Folder => there.push((path.clone(), true)),
+                Entry::File { .. } | Entry::Symlink(_) if !folders.contains(path) => {
+                    there.push((path.clone(), false));
+                }
                 // What else is there now did not come from the host.
-                Entry::Absent | Entry::Other => {
+                _ => {
                     transfer.sent.remove(path);
                 }
             }

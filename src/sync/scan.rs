@@ -1,5 +1,6 @@
 //! The host's side: what is there, and how it is read.
 
+use std::collections::{BTreeSet, HashSet};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _};
@@ -373,6 +374,28 @@ fn know(path: &Path) -> io::Result<Known> {
 /// Whether nothing is at a path of the host; blocks.
 pub(crate) fn is_absent(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| is_absence(&error))
+}
+
+/// The folders on the way to these, which are gone, that the host has not either: where they took
+/// part and nothing else is in them in the container, nobody needs them. Blocks.
+pub(super) fn gone_with(tree: &Tree, gone: &[PathBuf]) -> BTreeSet<PathBuf> {
+    let (mut folders, mut there) = (BTreeSet::new(), HashSet::new());
+    for path in gone {
+        let above = path.ancestors().skip(1);
+        for folder in above.take_while(|folder| !folder.as_os_str().is_empty()) {
+            if folders.contains(folder) || there.contains(folder) {
+                break;
+            }
+            if !is_absent(&tree.from.join(folder)) {
+                there.insert(folder);
+                break;
+            }
+            if (tree.makes)(folder) {
+                folders.insert(folder.to_owned());
+            }
+        }
+    }
+    folders
 }
 
 /// Whether a regular file is at a path of the host; blocks.
