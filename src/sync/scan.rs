@@ -282,10 +282,12 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Who has it open and does not write any more may keep it so for days.
+/// Who has it open and does not write any more may keep it so for days. One that is empty may be
+/// so for a moment only: while it is truncated the kernel gives it the new size before the new
+/// time.
 fn is_at_rest(found: &fs::Metadata) -> bool {
     let age = found.modified().map(|at| at.elapsed());
-    matches!(age, Ok(Ok(age)) if age >= AT_REST)
+    found.size() > 0 && matches!(age, Ok(Ok(age)) if age >= AT_REST)
 }
 
 /// What is at a path of the host; blocks.

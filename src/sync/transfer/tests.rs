@@ -334,6 +334,19 @@ async fn what_its_writer_has_not_closed_is_waited_for() {
     assert_eq!(agent.content("x").unwrap(), b"the new one and more");
 }
 
+#[test]
+fn a_file_that_is_empty_while_it_is_open_is_not_taken_for_whole() {
+    use crate::sync::scan::{OnHost, look};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x");
+    // As the kernel shows it for a moment while it truncates.
+    let writer = fs::File::create(&path).unwrap();
+    writer.set_modified(std::time::UNIX_EPOCH).unwrap();
+    assert!(matches!(look(&path).unwrap(), OnHost::Changing));
+    drop(writer);
+    assert!(matches!(look(&path).unwrap(), OnHost::Small { .. }));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_is_written_without_a_pause_is_not_waited_for_for_ever() {
     use std::io::Write as _;
