@@ -13,10 +13,14 @@ mod kit;
 
 #[path = "model/case.rs"]
 mod case;
+#[path = "model/deadline.rs"]
+mod deadline;
 #[path = "model/dice.rs"]
 mod dice;
 #[path = "model/faults.rs"]
 mod faults;
+#[path = "model/full.rs"]
+mod full;
 #[path = "model/host.rs"]
 mod host;
 #[path = "model/inside.rs"]
@@ -31,9 +35,17 @@ mod stage;
 mod tree;
 
 /// As many cases as fit into a run of all tests; `cargo xtask soak sync` has no end.
-const SEEDS: u64 = 30;
+const SEEDS: u64 = 200;
 
 #[test]
 fn the_container_has_what_the_host_has_whatever_happens() {
     runs::run(&runs::Wanted::of_environment(SEEDS));
+}
+
+#[test]
+fn the_cases_of_a_run_of_all_tests_have_each_fault() {
+    for fault in faults::CHEAP.iter().chain(&faults::DEAR) {
+        let has = |seed| case::Case::of(seed).faults().any(|one| one == *fault);
+        assert!((1..=SEEDS).any(has), "never: {fault}");
+    }
 }

@@ -200,8 +200,9 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
-    fn drop(&mut self) {
+impl Scratch {
+    /// Ends and removes all of this test; for one that ends otherwise than by a drop.
+    pub fn clear(&self) {
         // The session first, whatever became of it; then all that carries the test's name.
         let _ = self.command(&["down", "--volumes"]).output();
         self.end_sessions();
@@ -229,6 +230,12 @@ impl Drop for Scratch {
             docker(&["rmi", "-f", id]);
         }
         let _ = std::fs::remove_dir_all(&self.state);
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 

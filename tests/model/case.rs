@@ -1,5 +1,6 @@
 //! A case: what is done, by whom, and what goes wrong meanwhile; it is run, and made smaller.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use crate::dice::Dice;
 use crate::faults::{CHEAP, DEAR, Fault};
 use crate::host::Writer;
 use crate::ops::{Op, steady};
-use crate::stage::{Shared, Stage};
+use crate::stage::{Shared, Stage, TREES};
 use crate::tree;
 
 /// Rounds follow each other; in each of them all writers write at the same time.
@@ -25,6 +26,8 @@ struct Round {
     /// Of each writer.
     ops: Vec<Vec<Op>>,
     fault: Option<Fault>,
+    /// What is done in the small tree, where its disk is full.
+    cramped: Vec<Op>,
     /// All is live before the next one begins.
     live: bool,
 }
@@ -35,18 +38,22 @@ impl Case {
         let writers = 1 + dice.below(3);
         let rounds = 1 + dice.below(3);
         let rounds = (0..rounds).map(|_| {
-            let fault = match dice.below(16) {
-                0..=5 => Some(CHEAP[dice.below(CHEAP.len())]),
-                6 => Some(DEAR[dice.below(DEAR.len())]),
+            let fault = match dice.below(32) {
+                0..=11 => Some(CHEAP[dice.below(CHEAP.len())]),
+                12..=14 => Some(DEAR[dice.below(DEAR.len())]),
                 _ => None,
             };
-            let ops = (0..writers).map(|writer| {
+            let mut ops = |writer| {
                 let count = 2 + dice.below(14);
                 (0..count).map(|_| Op::any(&mut dice, writer)).collect()
-            });
+            };
+            let by_writers = (0..writers).map(&mut ops).collect();
+            let is_full = fault == Some(Fault::Full);
+            let cramped = if is_full { ops(0) } else { Vec::new() };
             Round {
-                ops: ops.collect(),
+                ops: by_writers,
                 fault,
+                cramped,
                 live: dice.one_in(3),
             }
         });
@@ -60,7 +67,8 @@ impl Case {
     /// How many things it has that can be left out.
     pub fn len(&self) -> usize {
         let of_round = |round: &Round| {
-            round.ops.iter().map(Vec::len).sum::<usize>() + usize::from(round.fault.is_some())
+            let ops = round.ops.iter().chain([&round.cramped]);
+            ops.map(Vec::len).sum::<usize>() + usize::from(round.fault.is_some())
         };
         self.rounds.iter().map(of_round).sum()
     }
@@ -74,7 +82,7 @@ impl Case {
         };
         let mut case = self.clone();
         for round in &mut case.rounds {
-            for ops in &mut round.ops {
+            for ops in round.ops.iter_mut().chain([&mut round.cramped]) {
                 ops.retain(|_| stays());
             }
             round.fault = round.fault.filter(|_| stays());
@@ -90,27 +98,33 @@ impl Case {
         case
     }
 
+    pub fn faults(&self) -> impl Iterator<Item = Fault> {
+        self.rounds.iter().filter_map(|round| round.fault)
+    }
+
     /// Runs it in a folder of its own. What is wrong afterwards; empty where nothing is.
     pub fn run(&self, stage: &mut Stage, folder: &Path) -> String {
         let top = stage.shared.top().join(folder);
         std::fs::create_dir(&top).unwrap();
-        let mut writers: Vec<Writer> = (0..self.writers)
-            .map(|number| Writer {
-                top: top.clone(),
-                number: (self.seed << 20) + ((number as u64) << 16),
-                slow: Vec::new(),
-            })
-            .collect();
+        let writer = |top: &Path, number: usize| Writer {
+            top: top.to_owned(),
+            number: (self.seed << 20) + ((number as u64) << 16),
+            slow: Vec::new(),
+        };
+        let writers = (0..self.writers).map(|number| writer(&top, number));
+        let mut writers: Vec<Writer> = writers.collect();
         for (number, writer) in writers.iter_mut().enumerate() {
             writer.perform(&Op::Write(steady(number), 100));
         }
+        let small = stage.shared.stack.path(TREES[1]).join(folder);
+        writers.push(writer(&small, self.writers));
         let mut told = String::new();
         for round in &self.rounds {
             if round.live || round == &self.rounds[0] {
                 told += &live(stage);
             }
             self.watch(&stage.shared, folder);
-            self.round(stage, folder, round, &mut writers);
+            told += &self.round(stage, folder, round, &mut writers);
             // Before a helper that is gone is replaced: its readers saw nothing.
             let away = round.fault == Some(Fault::Away);
             told += &self.seen(&stage.shared, folder, &writers, away);
@@ -124,7 +138,15 @@ impl Case {
         told
     }
 
-    fn round(&self, stage: &mut Stage, folder: &Path, round: &Round, writers: &mut [Writer]) {
+    /// What is wrong already.
+    fn round(
+        &self,
+        stage: &mut Stage,
+        folder: &Path,
+        round: &Round,
+        writers: &mut [Writer],
+    ) -> String {
+        let (writers, cramped) = writers.split_at_mut(self.writers);
         let shared = Arc::clone(&stage.shared);
         let shared = &*shared;
         std::thread::scope(|scope| {
@@ -141,16 +163,21 @@ impl Case {
                     }
                 });
             }
-            if let Some(fault) = round.fault {
-                stage.befall(fault);
+            match round.fault {
+                Some(Fault::Full) => stage.full(folder, &mut cramped[0], &round.cramped),
+                Some(fault) => {
+                    stage.befall(fault);
+                    String::new()
+                }
+                None => String::new(),
             }
-        });
+        })
     }
 
     fn watch(&self, shared: &Shared, folder: &Path) {
-        let steady: Vec<PathBuf> = (0..self.writers)
-            .map(|number| folder.join(steady(number)))
-            .collect();
+        let here = (0..self.writers).map(|number| folder.join(steady(number)));
+        let there = Path::new("..").join(TREES[1]).join(folder).join(steady(0));
+        let steady: Vec<PathBuf> = here.chain([there]).collect();
         shared.ask(|inside| inside.watch(folder, &steady));
     }
 
@@ -163,8 +190,10 @@ impl Case {
                 .any(|slow| path == slow)
         };
         let any_slow = writers.iter().any(|writer| !writer.slow.is_empty());
-        let counts = |path: &Path| {
-            let path = path.strip_prefix(folder).unwrap_or(path);
+        let counts = |seen: &Path| {
+            let small = || Path::new("..").join(TREES[1]).join(folder);
+            let path = seen.strip_prefix(folder);
+            let path = path.or_else(|_| seen.strip_prefix(small())).unwrap_or(seen);
             // Where several write to one file, it may be torn on the host as well.
             if path.starts_with("steady") {
                 !slow(path)
@@ -191,24 +220,31 @@ impl Case {
             way.iter().all(|name| name == "keep" && self.writers == 1)
         };
         let own = shared.own_that_stay(stays);
-        let leftovers = shared.was_interrupted.load(Ordering::Relaxed);
-        let inside = shared.ask(|inside| inside.list());
-        let mut told = tree::differences(&shared.top(), &inside, &own, leftovers);
-        if !told.is_empty() {
+        let mut told = String::new();
+        for (tree, own) in TREES.iter().zip([own, BTreeSet::new()]) {
+            let leftovers = shared.was_interrupted.load(Ordering::Relaxed);
+            let differences = || {
+                let inside = shared.ask(|inside| inside.list_of(tree));
+                tree::differences(&shared.stack.path(tree), &inside, &own, leftovers)
+            };
+            let first = differences();
+            if first.is_empty() {
+                continue;
+            }
             let mut last = String::new();
             let healed = crate::kit::within(3, || {
-                let inside = shared.ask(|inside| inside.list());
-                last = tree::differences(&shared.top(), &inside, &own, leftovers);
+                last = differences();
                 last.is_empty().then_some(())
             });
-            told += &match healed {
+            let then = match healed {
                 Some(()) => {
                     "a moment later all was well: it was called live too early\n".to_owned()
                 }
                 None => format!("and 3 s later\n{last}"),
             };
+            told += &format!("in {tree}:\n{first}{then}");
         }
-        let outside = shared.ask(|inside| inside.outside());
+        let outside = shared.ask(|inside| inside.list_of("outside"));
         let expected = ["a", "b", "file"];
         let is_ours = |(path, thing): (&PathBuf, &tree::Thing)| {
             let content =
@@ -242,6 +278,9 @@ impl fmt::Display for Case {
             }
             if let Some(fault) = round.fault {
                 writeln!(f, "  meanwhile {fault}")?;
+            }
+            for op in &round.cramped {
+                writeln!(f, "    there: {op}")?;
             }
         }
         Ok(())

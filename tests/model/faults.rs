@@ -17,6 +17,8 @@ pub enum Fault {
     /// devrun ends as it should and is started again.
     Ended,
     Restart,
+    /// Somebody asks devrun to restart it.
+    Asked,
     /// The container is stopped, and started a while later.
     Stopped,
     /// The agents stand still for a while.
@@ -27,23 +29,40 @@ pub enum Fault {
     Overflow,
     /// The host's folder is away for a while.
     Away,
+    /// Somebody asks for a comparison.
+    Compared,
+    /// The disk of another target is full for a while.
+    Full,
+    /// Another configuration is saved; devrun makes another one.
+    Anew,
     /// Nobody answers at the engine's socket for a while.
     Engine,
 }
 
-pub const CHEAP: [Fault; 4] = [Fault::Agent, Fault::Overflow, Fault::Slow, Fault::Away];
-pub const DEAR: [Fault; 6] = [
+pub const CHEAP: [Fault; 5] = [
+    Fault::Agent,
+    Fault::Overflow,
+    Fault::Slow,
+    Fault::Away,
+    Fault::Compared,
+];
+pub const DEAR: [Fault; 9] = [
+    Fault::Full,
     Fault::Devrun,
     Fault::Ended,
     Fault::Restart,
+    Fault::Asked,
     Fault::Stopped,
     Fault::Removed,
+    Fault::Anew,
     Fault::Engine,
 ];
 
 impl Stage {
+    /// It happens. [`Fault::Full`] is another one's.
     pub fn befall(&mut self, fault: Fault) {
         let container = self.shared.stack.container("web");
+        let _doing = self.shared.doing(&format!("until {fault}"));
         match fault {
             Fault::Agent => {
                 self.shared.try_ask(|inside| inside.signal_agents(9));
@@ -53,6 +72,10 @@ impl Stage {
             Fault::Restart => {
                 self.shared.was_interrupted.store(true, Ordering::Relaxed);
                 docker(&["restart", "-t", "0", &container]);
+            }
+            Fault::Asked => {
+                self.shared.was_interrupted.store(true, Ordering::Relaxed);
+                self.shared.stack.run(&["restart"]);
             }
             Fault::Stopped => {
                 self.shared.was_interrupted.store(true, Ordering::Relaxed);
@@ -69,13 +92,31 @@ impl Stage {
                 docker(&["rm", "-f", &container]);
                 self.shared.forget_own(Path::new(""));
             }
+            Fault::Anew => self.anew(),
             Fault::Overflow => self.overflow(),
             Fault::Away => self.away(),
+            Fault::Compared => {
+                self.shared.stack.run(&["sync"]);
+            }
+            Fault::Full => {}
             Fault::Engine => {
                 self.relay.cut();
                 self.relay.listen();
             }
         }
+    }
+
+    fn anew(&mut self) {
+        let container = self.shared.stack.container("web");
+        let id = || docker(&["inspect", "-f", "{{.Id}}", &container]).out;
+        let before = id();
+        self.configure_anew();
+        eventually("another container", 60, || {
+            let now = id();
+            (!now.trim().is_empty() && now != before).then_some(())
+        });
+        self.shared.leave();
+        self.shared.forget_own(Path::new(""));
     }
 
     fn away(&self) {
@@ -113,6 +154,10 @@ impl fmt::Display for Fault {
             Fault::Devrun => "devrun is killed and started again",
             Fault::Ended => "devrun is ended and started again",
             Fault::Restart => "the container restarts",
+            Fault::Asked => "devrun restarts the container",
+            Fault::Compared => "all is compared",
+            Fault::Full => "the disk of another target is full",
+            Fault::Anew => "another configuration asks for another container",
             Fault::Stopped => "the container is stopped and started",
             Fault::Slow => "the agent stands still for a while",
             Fault::Removed => "the container is removed",

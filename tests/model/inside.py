@@ -3,8 +3,11 @@
 import json, os, stat, sys, threading, time, zlib
 
 TOP = b"/live/tree"
+SMALL = b"/live/small"
+FILL = SMALL + b"/own-fill"
 lock = threading.Lock()
-state = {"folder": None, "steady": set(), "there": set(), "wrong": {}, "reads": 0}
+filling = threading.Lock()
+state = {"folder": None, "steady": set(), "there": set(), "wrong": {}, "reads": 0, "full": False}
 
 
 def unhex(text):
@@ -79,6 +82,40 @@ def read_all():
         time.sleep(0.002)
 
 
+def fill():
+    """Until not one byte more fits."""
+    with filling:
+        if not state["full"]:
+            return
+        file = os.open(FILL, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        try:
+            while True:
+                os.write(file, b"." * (1 << 20))
+        except OSError:
+            pass
+        finally:
+            os.close(file)
+
+
+def keep_full():
+    """What is given free is taken again."""
+    while True:
+        fill()
+        time.sleep(0.002)
+
+
+def be_full(full):
+    state["full"] = full
+    fill()
+    if not full:
+        with filling:
+            try:
+                os.remove(FILL)
+            except FileNotFoundError:
+                pass
+    return True
+
+
 def entries(top):
     found = []
     folders = [top]
@@ -149,7 +186,7 @@ def prepare():
     for name in (b"a", b"b", b"file"):
         with open(b"/live/outside/" + name, "wb") as file:
             file.write(b"outside\n")
-    return True
+    return be_full(False)
 
 
 def answer(ask):
@@ -157,9 +194,9 @@ def answer(ask):
     if do == "signal-agents":
         return signal_agents(ask["number"])
     if do == "list":
-        return entries(TOP)
-    if do == "outside":
-        return entries(b"/live/outside")
+        return entries(os.path.join(b"/live", ask["what"].encode()))
+    if do == "fill":
+        return be_full(ask["full"])
     if do == "own":
         return own(os.path.join(TOP, unhex(ask["path"])))
     if do == "clean":
@@ -180,5 +217,6 @@ def answer(ask):
 
 
 threading.Thread(target=read_all, daemon=True).start()
+threading.Thread(target=keep_full, daemon=True).start()
 for line in sys.stdin:
     print(json.dumps(answer(json.loads(line))), flush=True)

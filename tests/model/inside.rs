@@ -48,17 +48,14 @@ impl Inside {
         serde_json::from_str(&line).ok()
     }
 
+    /// All that lies in the main target.
     pub fn list(&mut self) -> Option<Tree> {
-        self.tree("list")
+        self.list_of("tree")
     }
 
-    /// What lies beside the target.
-    pub fn outside(&mut self) -> Option<Tree> {
-        self.tree("outside")
-    }
-
-    fn tree(&mut self, which: &str) -> Option<Tree> {
-        let listed = self.ask(&json!({"do": which}))?;
+    /// All that lies in one of the folders: a target, or `outside`.
+    pub fn list_of(&mut self, which: &str) -> Option<Tree> {
+        let listed = self.ask(&json!({"do": "list", "what": which}))?;
         let entries = listed.as_array()?.iter().map(|entry| {
             let mode = u32::try_from(entry[2].as_u64()?).ok()? & 0o777;
             let data = entry[3].as_str()?;
@@ -100,6 +97,11 @@ impl Inside {
     pub fn clean(&mut self, folder: &Path) -> Option<()> {
         self.ask(&json!({"do": "clean", "path": hex(folder)}))
             .map(|_| ())
+    }
+
+    /// From now on nothing fits into the small target, or it does again.
+    pub fn fill(&mut self, full: bool) -> Option<()> {
+        self.ask(&json!({"do": "fill", "full": full})).map(|_| ())
     }
 
     /// How many agents there are.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::case::Case;
 use crate::kit::patience;
-use crate::stage::Stage;
+use crate::stage::{Stage, TREES};
 
 /// How long a case that fails is made smaller.
 const SHRINKING: Duration = Duration::from_secs(120);
@@ -49,6 +49,10 @@ pub fn run(wanted: &Wanted) {
         if !told.is_empty() {
             let events = stage.events();
             println!("seed {} failed:\n{told}\n{case}\n{events}", case.seed);
+            if done > 0 {
+                // What is left of it goes meanwhile.
+                println!("before it:\n{}", Case::of(case.seed - 1));
+            }
             let (small, told) = shrunk(&case, told, stage);
             panic!(
                 "seed {}:\n{small}\n{told}\nto see it again: cargo xtask soak sync --minutes 0 --seed {}",
@@ -69,7 +73,8 @@ impl Place {
     fn run(&mut self, case: &Case, stage: &mut Stage) -> String {
         let shared = stage.shared.clone();
         if let Some(last) = &self.last {
-            for gone in [&shared.top().join(last), &shared.top().join("outside")] {
+            let folders = TREES.map(|tree| shared.stack.path(tree).join(last));
+            for gone in folders.iter().chain([&shared.top().join("outside")]) {
                 let _ = std::fs::remove_dir_all(gone);
                 let _ = std::fs::remove_file(gone);
             }
