@@ -1,4 +1,5 @@
-//! Builds the agent, whose bytes the program carries: a static binary of the same machine.
+//! Builds the agent, a static binary of the same machine, and packs it as the engine takes it: the
+//! program carries it so.
 #![allow(
     clippy::print_stdout,
     reason = "cargo reads what a build script prints"
@@ -6,8 +7,12 @@
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 /// What the outer cargo tells its build scripts, and would mean something else to an inner one.
 const OTHERS_BUSINESS: [&str; 12] = [
@@ -58,8 +63,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("the agent (crates/agent) does not build: {status}").into());
     }
     let built = target_dir.join(&target).join("agent").join("devrun-agent");
-    std::fs::copy(built, out.join("devrun-agent"))?;
+    let agent = fs::read(&built)?;
+    fs::write(out.join("devrun-agent.tar.gz"), packed(&agent)?)?;
+    fs::write(out.join("devrun-agent.size"), agent.len().to_le_bytes())?;
+    // For the tests.
+    fs::copy(built, out.join("devrun-agent"))?;
     Ok(())
+}
+
+/// Equal bytes for an equal agent.
+fn packed(agent: &[u8]) -> std::io::Result<Vec<u8>> {
+    let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
+    let mut header = tar::Header::new_gnu();
+    header.set_size(agent.len() as u64);
+    header.set_mode(0o755);
+    header.set_mtime(0);
+    archive.append_data(&mut header, "agent", agent)?;
+    archive.into_inner()?.finish()
 }
 
 fn variable(name: &str) -> Result<String, Box<dyn Error>> {

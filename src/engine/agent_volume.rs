@@ -17,6 +17,15 @@ use super::{Engine, EngineError, PATIENT, pause, within};
 const AGENT: &str = "agent";
 const MODE: u32 = 0o755;
 
+/// A program for the volume, as the engine takes it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PackedAgent<'a> {
+    /// A tar with it alone, called `agent`; may be compressed by gzip, which the engine undoes.
+    pub(crate) tar: &'a [u8],
+    /// Its bytes once it is unpacked.
+    pub(crate) size: u64,
+}
+
 /// How long another session may take to fill the volume before it is taken for dead.
 const FILLING: Duration = Duration::from_secs(20);
 
@@ -25,10 +34,10 @@ impl Engine {
     /// on this machine: the files go in through a container of it that is never started.
     pub(crate) async fn ensure_agent_volume(
         &self,
-        binary: &[u8],
+        agent: PackedAgent<'_>,
         image: &str,
     ) -> Result<String, EngineError> {
-        let hash: String = Sha256::digest(binary)
+        let hash: String = Sha256::digest(agent.tar)
             .iter()
             .take(6)
             .map(|byte| format!("{byte:02x}"))
@@ -37,7 +46,7 @@ impl Engine {
         let labels = BTreeMap::from([(label::AGENT.to_owned(), hash)]);
         self.ensure_volume(&volume, &labels).await?;
         let container = self.filler(&volume, &labels, image).await?;
-        let filled = self.fill(&container, binary).await;
+        let filled = self.fill(&container, agent).await;
         // A left-over is in nobody's way: the next session takes it over.
         let removed = self.discard(&container).await;
         filled.and(removed)?;
@@ -103,9 +112,9 @@ impl Engine {
         Ok(within("preparing the agent", PATIENT, call).await?.id)
     }
 
-    async fn fill(&self, container: &str, binary: &[u8]) -> Result<(), EngineError> {
+    async fn fill(&self, container: &str, agent: PackedAgent<'_>) -> Result<(), EngineError> {
         let whole = PathStat {
-            size: binary.len() as u64,
+            size: agent.size,
             mode: MODE,
             kind: PathKind::Other,
         };
@@ -114,11 +123,7 @@ impl Engine {
         if self.stat(container, &path).await?.as_ref() == Some(&whole) {
             return Ok(());
         }
-        let doing = || "packing the agent".to_owned();
-        let tar = tar(binary).map_err(|error| EngineError::Local {
-            doing: doing(),
-            detail: error.to_string(),
-        })?;
+        let tar = agent.tar.to_vec();
         self.upload_tar_bytes(container, AGENT_FOLDER, tar).await?;
         match self.stat(container, &path).await? {
             Some(stat) if stat == whole => Ok(()),
@@ -128,14 +133,4 @@ impl Engine {
             }),
         }
     }
-}
-
-fn tar(binary: &[u8]) -> std::io::Result<Vec<u8>> {
-    let mut builder = tar::Builder::new(Vec::with_capacity(binary.len() + 4096));
-    let mut header = tar::Header::new_gnu();
-    header.set_size(binary.len() as u64);
-    header.set_mode(MODE);
-    header.set_mtime(0);
-    builder.append_data(&mut header, AGENT, binary)?;
-    builder.into_inner()
 }

@@ -37,6 +37,7 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 pub(crate) use about::About;
+pub(crate) use agent_volume::PackedAgent;
 pub(crate) use archive::PathKind;
 pub(crate) use attach::Attached;
 pub(crate) use containers::FirstProcess;

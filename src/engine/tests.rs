@@ -447,11 +447,16 @@ async fn who_writes_a_volume_is_known_and_it_is_not_removed_under_them() {
 async fn two_sessions_at_once_fill_the_agent_s_volume_once() {
     let stage = Stage::set("agent").await;
     let binary = format!("#!/bin/sh\necho {}\n", stage.stack);
-    let ensure = || {
-        stage
-            .engine
-            .ensure_agent_volume(binary.as_bytes(), &stage.image)
-    };
+    let size = binary.len() as u64;
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(size);
+    header.set_mode(0o755);
+    tar.append_data(&mut header, "agent", binary.as_bytes())
+        .unwrap();
+    let tar = tar.into_inner().unwrap();
+    let agent = PackedAgent { tar: &tar, size };
+    let ensure = || stage.engine.ensure_agent_volume(agent, &stage.image);
     let (one, two) = tokio::join!(ensure(), ensure());
     let volume = one.unwrap();
     stage.also_remove(&volume);

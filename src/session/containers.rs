@@ -12,12 +12,12 @@ use devrun_stack::{Network, Stack, Volume};
 use futures_util::StreamExt;
 use tokio::sync::OnceCell;
 
+use super::agent_binary::AGENT;
 use super::agents::Agent;
 use super::hooks;
 use super::load::root_hash;
 use super::stopping::{self, remove};
 use crate::engine::{Engine, EngineError, Found, LogOptions, nanoseconds};
-use crate::sync::agent_binary::AGENT;
 
 /// So many lines of a log explain a failure.
 const LOG_LINES: usize = 15;

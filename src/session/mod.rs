@@ -1,5 +1,6 @@
 //! Drives the core: waits for the next event, lets it decide, and performs what it asks for.
 
+mod agent_binary;
 mod agents;
 mod back;
 mod comparing;

@@ -7,7 +7,6 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) mod agent_binary;
 pub(crate) mod archive;
 mod clock;
 pub(crate) mod connection;
