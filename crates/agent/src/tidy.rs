@@ -2,15 +2,46 @@
 
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::mounts;
 
 /// How every such name begins; the process that made it comes next.
 pub(crate) const PREFIX: &str = ".devrun-";
 
-/// Removes them from a folder that is known to lie in a target.
+/// A comparison asks for the paths of a large folder in many requests, one after the other.
+const ONE_COMPARISON: Duration = Duration::from_secs(2);
+/// Folders that are looked at side by side.
+const FOLDERS: usize = 4;
+
+/// Those that were looked through just now, and when they were asked for last.
+static LATELY: Mutex<Vec<(PathBuf, Instant)>> = Mutex::new(Vec::new());
+
+/// Removes them from a folder that is known to lie in a target, once a comparison.
 pub(crate) fn tidy(folder: &Path) {
+    if !is_known(folder, Instant::now()) {
+        tidy_now(folder);
+    }
+}
+
+fn is_known(folder: &Path, now: Instant) -> bool {
+    let mut lately = LATELY.lock().unwrap_or_else(PoisonError::into_inner);
+    lately.retain(|(_, asked)| now.saturating_duration_since(*asked) < ONE_COMPARISON);
+    if let Some((_, asked)) = lately.iter_mut().find(|(known, _)| known == folder) {
+        *asked = now;
+        return true;
+    }
+    if lately.len() == FOLDERS {
+        lately.remove(0);
+    }
+    lately.push((folder.to_owned(), now));
+    false
+}
+
+/// Removes them from a folder that is known to lie in a target.
+pub(crate) fn tidy_now(folder: &Path) {
     let Ok(entries) = fs::read_dir(folder) else {
         return;
     };
@@ -51,8 +82,10 @@ fn remove(path: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use super::{maker, tidy};
+    use super::{FOLDERS, ONE_COMPARISON, is_known, maker, tidy_now};
     use std::fs;
+    use std::path::Path;
+    use std::time::Instant;
 
     #[test]
     fn only_names_that_an_agent_gives_are_its() {
@@ -81,7 +114,7 @@ mod tests {
         let live = format!(".devrun-{}-0", std::process::id());
         fs::write(path(&live), "half").unwrap();
         fs::write(path(".devrun-notes"), "own").unwrap();
-        tidy(folder.path());
+        tidy_now(folder.path());
         let mut names: Vec<_> = fs::read_dir(folder.path())
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -90,5 +123,21 @@ mod tests {
         let mut wanted = [live, ".devrun-notes".to_owned()];
         wanted.sort();
         assert_eq!(names, wanted);
+    }
+
+    #[test]
+    fn a_folder_of_which_one_comparison_asks_often_is_read_once() {
+        let (large, begun) = (Path::new("/large"), Instant::now());
+        assert!(!is_known(large, begun));
+        let mut now = begun;
+        for _ in 0..10 {
+            now += ONE_COMPARISON / 2;
+            assert!(is_known(large, now));
+        }
+        assert!(!is_known(large, now + ONE_COMPARISON));
+        for number in 0..FOLDERS {
+            assert!(!is_known(Path::new(&format!("/{number}")), now));
+        }
+        assert!(!is_known(large, now), "only the last few are remembered");
     }
 }

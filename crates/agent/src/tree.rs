@@ -15,7 +15,7 @@ use crate::owner;
 use crate::place::{self, Way};
 use crate::refusal::{At as _, Refusal};
 use crate::terms;
-use crate::tidy::{PREFIX, tidy};
+use crate::tidy::{PREFIX, tidy_now};
 
 /// Removes what is there; a folder only when nothing is left in it.
 pub(crate) fn remove(root: &str, path: &[u8]) -> Result<(), Refusal> {
@@ -31,7 +31,7 @@ pub(crate) fn remove(root: &str, path: &[u8]) -> Result<(), Refusal> {
         Ok(found) if found.is_dir() => {
             // What a killed agent had begun is nothing that the container made.
             fs::remove_dir(&path).or_else(|_| {
-                tidy(&path);
+                tidy_now(&path);
                 fs::remove_dir(&path)
             })
         }
