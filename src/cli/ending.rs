@@ -146,25 +146,13 @@ pub(super) fn split(containers: Vec<Container>) -> (Vec<Container>, Vec<Containe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::sample;
 
     fn container(service: &str, depends_on: &str) -> Container {
-        let labels = [(label::SERVICE, service), (label::DEPENDS_ON, depends_on)];
-        Container {
-            id: service.to_owned(),
-            name: format!("app-{service}"),
-            labels: labels
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
-            state: ContainerState::Running,
-            health: None,
-            exit_code: None,
-            started_at: String::new(),
-            finished_at: String::new(),
-            restarts: 0,
-            image_id: String::new(),
-            image: String::new(),
-            ports: Vec::new(),
-        }
+        sample::container(
+            service,
+            [(label::SERVICE, service), (label::DEPENDS_ON, depends_on)],
+        )
     }
 
     fn waves(containers: Vec<Container>) -> Vec<Vec<String>> {

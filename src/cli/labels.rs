@@ -150,32 +150,13 @@ fn of_labels(containers: &[Container]) -> Option<Stack> {
 
 #[cfg(test)]
 mod tests {
-    use devrun_core::spec::ContainerState;
-
     use super::*;
+    use crate::cli::sample;
 
     fn container(stack: &str, service: &str) -> Container {
-        let labels = [
-            (label::STACK, stack),
-            (label::SERVICE, service),
-            (label::ROOT_PATH, "/home/me/shop"),
-        ];
-        Container {
-            id: service.to_owned(),
-            name: format!("{stack}-{service}"),
-            labels: labels
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
-            state: ContainerState::Running,
-            health: None,
-            exit_code: None,
-            started_at: String::new(),
-            finished_at: String::new(),
-            restarts: 0,
-            image_id: String::new(),
-            image: String::new(),
-            ports: Vec::new(),
-        }
+        let checkout = (label::ROOT_PATH, "/home/me/shop");
+        let labels = [(label::STACK, stack), (label::SERVICE, service), checkout];
+        sample::container(service, labels)
     }
 
     #[test]

@@ -23,6 +23,8 @@ mod plan;
 mod pull_files;
 mod restart;
 mod run;
+#[cfg(test)]
+mod sample;
 mod shell;
 mod signals;
 mod start;

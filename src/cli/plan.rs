@@ -287,6 +287,7 @@ fn print(global: &Global, context: &Context, steps: &[Step]) -> Result<(), Troub
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::sample;
 
     fn service(task: bool) -> Service {
         Service {
@@ -300,20 +301,9 @@ mod tests {
     fn container(state: ContainerState, spec: &str, code: Option<i64>) -> Container {
         let labels = [(label::SPEC, spec), (label::PARTS, "image=1 ports=1")];
         Container {
-            id: "c1".to_owned(),
-            name: "app-web".to_owned(),
-            labels: labels
-                .map(|(key, value)| (key.to_owned(), value.to_owned()))
-                .into(),
             state,
-            health: None,
             exit_code: code,
-            started_at: String::new(),
-            finished_at: String::new(),
-            restarts: 0,
-            image_id: String::new(),
-            image: String::new(),
-            ports: Vec::new(),
+            ..sample::container("app-web", labels)
         }
     }
 
