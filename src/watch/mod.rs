@@ -12,6 +12,7 @@ mod ignores;
 mod locks;
 mod mounts;
 mod names;
+mod pace;
 mod places;
 mod poll;
 mod run;

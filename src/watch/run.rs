@@ -14,6 +14,7 @@ use super::backend::{Backend, Raw, WatchError, What};
 use super::batch::Batch;
 use super::locks::Locks;
 use super::mounts::Mounts;
+use super::pace::Pace;
 use super::places::Places;
 use super::tree::{Choice, Tree};
 
@@ -48,6 +49,7 @@ pub(super) struct Run {
     epoch: u64,
     /// When the first of what is in the batch was noticed.
     since: Option<Instant>,
+    pace: Pace,
 }
 
 impl Run {
@@ -65,6 +67,7 @@ impl Run {
             raws_in,
             epoch: 0,
             since: None,
+            pace: Pace::default(),
         };
         run.tree.arm_all();
         run.find_locks();
@@ -87,14 +90,16 @@ impl Run {
                 self.batch.forget_all();
                 self.tell_overflow();
             }
-            let is_held = self.locks.are_held(now);
-            let has_something = !self.first.is_empty() || !(self.batch.is_empty() || is_held);
+            let has_batch = !(self.batch.is_empty() || self.locks.are_held(now));
+            let pause = self.pace.due().filter(|due| has_batch && *due > now);
+            let has_something = !self.first.is_empty() || (has_batch && pause.is_none());
             let wake = self
                 .batch
                 .next_due()
                 .into_iter()
                 .chain(self.locks.next_due(now))
                 .chain(self.tree.poll_due())
+                .chain(pause)
                 .min();
             tokio::select! {
                 biased;
@@ -118,6 +123,7 @@ impl Run {
 
     fn changed(&mut self) -> WatchEvent {
         let paths = self.batch.take();
+        self.pace.told(Instant::now());
         let us = self
             .since
             .take()

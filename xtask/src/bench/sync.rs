@@ -110,8 +110,11 @@ impl Rows<'_> {
             }
         };
         self.one("save", |figures| save::idle(&mut pair, rounds, figures));
-        self.one("files", |figures| files::run(&mut pair, rounds, figures));
+        self.one("files", |figures| files::made(&mut pair, rounds, figures));
         self.one("switch", |figures| switch::run(&mut pair, rounds, figures));
+        self.one("files", |figures| {
+            files::deleted(&mut pair, rounds, figures)
+        });
     }
 
     fn one(&mut self, name: &str, work: impl FnOnce(&mut Figures) -> Result<(), Error>) {
