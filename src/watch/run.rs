@@ -85,6 +85,9 @@ impl Run {
         loop {
             let now = Instant::now();
             self.poll(now);
+            if self.pace.due().is_some_and(|due| due <= now) {
+                self.take_in_what_waits();
+            }
             self.batch.settle(now);
             if self.batch.is_too_large() {
                 self.batch.forget_all();
@@ -114,7 +117,10 @@ impl Run {
                     }),
                     Err(_) => return,
                 },
-                Some((epoch, raw)) = self.raws.recv() => self.take_in(epoch, raw),
+                // In a pause nobody is woken for each event.
+                Some((epoch, raw)) = self.raws.recv(), if pause.is_none() => {
+                    self.take_in(epoch, raw);
+                }
                 changed = mounts.changed() => self.remounted(&changed),
                 () = sleep_until(wake.unwrap_or(now)), if wake.is_some() => {}
             }
@@ -141,6 +147,12 @@ impl Run {
             }
             #[cfg(test)]
             Command::Overflow => self.start_over(),
+        }
+    }
+
+    fn take_in_what_waits(&mut self) {
+        if let Ok((epoch, raw)) = self.raws.try_recv() {
+            self.take_in(epoch, raw);
         }
     }
 
