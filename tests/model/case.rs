@@ -110,6 +110,7 @@ impl Case {
             top: top.to_owned(),
             number: (self.seed << 20) + ((number as u64) << 16),
             slow: Vec::new(),
+            linked: false,
         };
         let writers = (0..self.writers).map(|number| writer(&top, number));
         let mut writers: Vec<Writer> = writers.collect();
@@ -134,7 +135,8 @@ impl Case {
         }
         told += &live(stage);
         self.watch(&stage.shared, folder);
-        told += &self.compared(&stage.shared, folder);
+        let linked = writers.iter().any(|writer| writer.linked);
+        told += &self.compared(&stage.shared, folder, linked);
         told
     }
 
@@ -210,7 +212,8 @@ impl Case {
             .collect()
     }
 
-    fn compared(&self, shared: &Shared, folder: &Path) -> String {
+    /// What is wrong in the end. Where a file was `linked`, a comparison may be asked for first.
+    fn compared(&self, shared: &Shared, folder: &Path, linked: bool) -> String {
         let stays = |path: &Path| {
             let way = path
                 .strip_prefix(folder)
@@ -227,7 +230,11 @@ impl Case {
                 let inside = shared.ask(|inside| inside.list_of(tree));
                 tree::differences(&shared.stack.path(tree), &inside, &own, leftovers)
             };
-            let first = differences();
+            let mut first = differences();
+            if linked && !first.is_empty() {
+                shared.stack.run(&["sync"]);
+                first = differences();
+            }
             if first.is_empty() {
                 continue;
             }

@@ -41,6 +41,8 @@ pub struct Writer {
     pub number: u64,
     /// Files that were not written at once: what a reader saw of them proves nothing.
     pub slow: Vec<PathBuf>,
+    /// There was a file with two names: the kernel tells of a write for one of them alone.
+    pub linked: bool,
 }
 
 impl Writer {
@@ -69,7 +71,11 @@ impl Writer {
                 let _ = at(path).parent().map(fs::create_dir_all);
                 symlink(target, at(path))
             }
-            Op::HardLink(from, to) => fs::hard_link(at(from), at(to)),
+            Op::HardLink(from, to) => {
+                let made = fs::hard_link(at(from), at(to));
+                self.linked |= made.is_ok();
+                made
+            }
             Op::Chmod(path, mode) => chmod(&at(path), *mode),
             Op::Swap(path, size) => self.swap(path, *size),
             Op::Case(path) => fs::rename(at(path), at(&other_case(path))),
