@@ -31,15 +31,7 @@ impl TestAgent {
         let to = folder.path().join("container");
         fs::create_dir(&from).unwrap();
         fs::create_dir(&to).unwrap();
-        let mut child = Command::new(PROGRAM)
-            .arg("serve")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let (stdout, stdin) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
-        let (connection, hello) = AgentConnection::start(stdout, stdin).await.unwrap();
+        let (child, connection, hello) = program().await;
         let to = to.to_str().unwrap().to_owned();
         let tree = Tree::whole(from, to);
         TestAgent {
@@ -49,6 +41,11 @@ impl TestAgent {
             tree,
             folder,
         }
+    }
+
+    /// Another one takes its place, in the same folders.
+    pub(super) async fn start_again(&mut self) {
+        (self.child, self.connection, self.hello) = program().await;
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -81,6 +78,19 @@ impl TestAgent {
     pub(super) fn content(&self, path: &str) -> Option<Vec<u8>> {
         fs::read(self.to(path)).ok()
     }
+}
+
+async fn program() -> (Child, AgentConnection, Hello) {
+    let mut child = Command::new(PROGRAM)
+        .arg("serve")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let (stdout, stdin) = (child.stdout.take().unwrap(), child.stdin.take().unwrap());
+    let (connection, hello) = AgentConnection::start(stdout, stdin).await.unwrap();
+    (child, connection, hello)
 }
 
 /// Paths from text.

@@ -561,4 +561,6 @@ mod interleaved;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
+mod troubled;
+#[cfg(test)]
 mod words;

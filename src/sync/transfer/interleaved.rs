@@ -15,7 +15,7 @@ use crate::sync::test_agent::TestAgent;
 
 /// What somebody does. Names are few, so that they meet.
 #[derive(Debug, Clone)]
-enum Work {
+pub(super) enum Work {
     Write {
         path: PathBuf,
         size: usize,
@@ -47,7 +47,7 @@ fn path() -> impl Strategy<Value = PathBuf> + Clone {
     "[ab](/[ab]){0,2}".prop_map(PathBuf::from)
 }
 
-fn work() -> impl Strategy<Value = Work> {
+pub(super) fn work() -> impl Strategy<Value = Work> {
     let size = prop_oneof![
         4 => 0..200_usize,
         1 => SMALL - 1..SMALL + 2,
@@ -83,7 +83,7 @@ fn real(root: &Path, path: &Path) -> Option<PathBuf> {
 }
 
 impl Work {
-    fn really(&self, root: &Path) -> Option<Work> {
+    pub(super) fn really(&self, root: &Path) -> Option<Work> {
         let mut work = self.clone();
         match &mut work {
             Work::Write { path, .. }
@@ -98,7 +98,7 @@ impl Work {
     }
 
     /// Does it, as far as it can be done, and names what a watcher would tell of.
-    fn run(&self, root: &Path) -> Vec<PathBuf> {
+    pub(super) fn run(&self, root: &Path) -> Vec<PathBuf> {
         match self {
             Work::Write { path, size, byte } => {
                 let (at, beside) = (root.join(path), root.join("beside"));
@@ -152,7 +152,7 @@ impl Work {
 }
 
 /// All that lies below a folder: what it is, and what is in it.
-fn picture(folder: &Path) -> BTreeMap<PathBuf, String> {
+pub(super) fn picture(folder: &Path) -> BTreeMap<PathBuf, String> {
     let mut all = BTreeMap::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
