@@ -7,8 +7,8 @@ use crate::kit::within;
 use crate::ops::{Op, steady};
 use crate::stage::{Shared, Stage};
 
-/// What is written while nothing fits.
-const LATE: &str = "late.py";
+/// What is written while nothing fits; `status` names the first few, and this is the first.
+const LATE: &str = "!late.py";
 /// So often it is looked for before it is written again: the first time it may just have fitted.
 const LOOKS: usize = 20;
 
