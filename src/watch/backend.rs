@@ -9,6 +9,8 @@ use notify::event::{
 use notify::{Config, ErrorKind, INotifyWatcher, RecursiveMode, Watcher as _};
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::limits;
+
 /// What was noticed, as it came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Raw {
@@ -146,7 +148,9 @@ fn translate(event: notify::Result<notify::Event>) -> Vec<Raw> {
 fn watch_error(error: &notify::Error, watched: usize) -> WatchError {
     match &error.kind {
         ErrorKind::PathNotFound => WatchError::Missing,
-        ErrorKind::MaxFilesWatch => WatchError::Limit(limit_message(watched, current_limit())),
+        ErrorKind::MaxFilesWatch => {
+            WatchError::Limit(limit_message(watched, limits::limit("max_user_watches")))
+        }
         ErrorKind::Io(error) => match error.kind() {
             std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => WatchError::Missing,
             _ => WatchError::Other(error.to_string()),
@@ -158,20 +162,16 @@ fn watch_error(error: &notify::Error, watched: usize) -> WatchError {
 fn instance_error(error: &notify::Error) -> WatchError {
     let too_many = rustix::io::Errno::MFILE.raw_os_error();
     match &error.kind {
-        ErrorKind::Io(error) if error.raw_os_error() == Some(too_many) => WatchError::Limit(
-            "this user's programs watch files in too many places already \
+        ErrorKind::Io(error) if error.raw_os_error() == Some(too_many) => {
+            WatchError::Limit(format!(
+                "this user's programs watch files in too many places already \
              (fs.inotify.max_user_instances): all files are looked at again and again instead, which \
-             is slower; end some of those programs, or raise the limit with \
-             `sudo sysctl fs.inotify.max_user_instances=1024`"
-                .into(),
-        ),
+             is slower; end some of those programs, or raise the limit with {}",
+                limits::command("max_user_instances", 1024)
+            ))
+        }
         _ => WatchError::Other(error.to_string()),
     }
-}
-
-fn current_limit() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/sys/fs/inotify/max_user_watches").ok()?;
-    text.trim().parse().ok()
 }
 
 /// What to do once the kernel watches no more folders.
@@ -181,8 +181,8 @@ pub(super) fn limit_message(watched: usize, limit: Option<u64>) -> String {
     format!(
         "the kernel's limit{limit} is reached (fs.inotify.max_user_watches; {watched} of them are \
          watched here): other folders are looked at again and again instead, which is slower; raise \
-         it with \
-         `sudo sysctl fs.inotify.max_user_watches={wanted}`, or let `ignore` or `.gitignore` name \
-         large folders that are not needed"
+         it with {}, or let `ignore` or `.gitignore` name \
+         large folders that are not needed",
+        limits::command("max_user_watches", wanted)
     )
 }

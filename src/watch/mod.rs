@@ -9,6 +9,7 @@
 mod backend;
 mod batch;
 mod ignores;
+pub(crate) mod limits;
 mod locks;
 mod mounts;
 mod names;

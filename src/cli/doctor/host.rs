@@ -6,8 +6,8 @@ use std::sync::Arc;
 use devrun_core::plan::Rules;
 
 use super::{Finding, Verdict};
+use crate::watch::limits::{command, limit};
 
-const LIMITS: &str = "/proc/sys/fs/inotify";
 /// What the mend asks for.
 const PLENTY: u64 = 524_288;
 /// Editors and other watchers take instances too.
@@ -16,16 +16,12 @@ const FEW_INSTANCES: u64 = 64;
 const UNCOUNTED: usize = 2_000_000;
 
 pub(super) fn look(rules: Option<Arc<Rules>>) -> Vec<Finding> {
-    let limit = |name: &str| -> Option<u64> {
-        let text = std::fs::read_to_string(Path::new(LIMITS).join(name)).ok()?;
-        text.trim().parse().ok()
-    };
     let (Some(watches), Some(instances)) = (limit("max_user_watches"), limit("max_user_instances"))
     else {
         return vec![Finding::bad(
             "watching",
             Verdict::Warning,
-            format!("{LIMITS} cannot be read"),
+            "the limits below /proc/sys/fs/inotify cannot be read",
             "saves are noticed late or not at all without inotify: use a kernel that has it",
         )];
     };
@@ -53,7 +49,8 @@ fn of_file_system(root: &Path) -> Option<Finding> {
 fn of_watches(folders: u64, limit: u64) -> Finding {
     let mut found = format!("{folders} folders to watch, {limit} allowed to this user");
     let mend = format!(
-        "sudo sysctl fs.inotify.max_user_watches={PLENTY}; for good: a line in /etc/sysctl.d/"
+        "{}; for good: a line in /etc/sysctl.d/",
+        command("max_user_watches", PLENTY)
     );
     if folders > limit {
         found.push_str("; the others are polled, which is slower");
@@ -74,7 +71,10 @@ fn of_instances(limit: u64) -> Finding {
         "watchers",
         Verdict::Warning,
         found,
-        "sudo sysctl fs.inotify.max_user_instances=512; for good: a line in /etc/sysctl.d/",
+        format!(
+            "{}; for good: a line in /etc/sysctl.d/",
+            command("max_user_instances", 512)
+        ),
     )
 }
 
