@@ -274,7 +274,7 @@ impl Driver {
 
     fn on_watch(&mut self, event: WatchEvent) {
         let again = match &event {
-            WatchEvent::Changed { paths } => paths
+            WatchEvent::Changed { paths, .. } => paths
                 .iter()
                 .any(|path| self.reads.contains(path) || Rules::is_ignore_file(path)),
             WatchEvent::Overflow => true,
@@ -282,7 +282,7 @@ impl Driver {
         };
         // The mark may be among what was lost; whatever it marked is compared again.
         let caught_up = match &event {
-            WatchEvent::Changed { paths } => paths.contains(&self.mark),
+            WatchEvent::Changed { paths, .. } => paths.contains(&self.mark),
             WatchEvent::Overflow => true,
             _ => false,
         };
@@ -318,7 +318,7 @@ impl Driver {
     pub(super) fn feed(&mut self, event: Event) {
         tracing::debug!(event = brief(&format_args!("{event:?}"), is_secret_event(&event)));
         let saved = match &event {
-            Event::Watch(WatchEvent::Changed { paths }) => Some(paths.len()),
+            Event::Watch(WatchEvent::Changed { paths, .. }) => Some(paths.len()),
             _ => None,
         };
         let began = Instant::now();

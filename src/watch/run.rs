@@ -130,12 +130,11 @@ impl Run {
     fn changed(&mut self) -> WatchEvent {
         let paths = self.batch.take();
         self.pace.told(Instant::now());
-        let us = self
-            .since
-            .take()
-            .map_or(0, |since| since.elapsed().as_micros());
+        let age = self.since.take().map(|since| since.elapsed());
+        let age = age.unwrap_or_default();
+        let us = age.as_micros();
         tracing::debug!(count = paths.len(), bytes = 0, us, "save.seen");
-        WatchEvent::Changed { paths }
+        WatchEvent::Changed { paths, age }
     }
 
     fn obey(&mut self, command: Command) {

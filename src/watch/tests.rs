@@ -115,7 +115,7 @@ impl Bench {
     async fn batch(&mut self) -> BTreeSet<String> {
         loop {
             match self.next().await {
-                WatchEvent::Changed { paths } => {
+                WatchEvent::Changed { paths, .. } => {
                     let rel = |path: PathBuf| {
                         path.strip_prefix(&self.root)
                             .unwrap_or(&path)

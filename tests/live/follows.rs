@@ -1,5 +1,9 @@
 //! What a save asks for is not lost, whenever the session that brought it over is killed.
 
+use std::path::Path;
+
+use serde_json::Value;
+
 use crate::kit::{Scratch, docker};
 use crate::stage::{content, inside, starts, up, waiting};
 
@@ -59,48 +63,94 @@ fn what_was_followed_is_not_followed_again() {
     assert_eq!((starts(&stack), ran(&stack)), (2, 1));
 }
 
+/// A save, and what is told of it.
+struct Told {
+    path: &'static str,
+    text: &'static str,
+    planned: &'static str,
+    rule: &'static str,
+    done: &'static str,
+    /// It is brought over.
+    synced: bool,
+}
+
+const TOLD: [Told; 4] = [
+    Told {
+        path: "app/page.html",
+        text: "2\n",
+        planned: "sync",
+        rule: "app/page.html: sync rule, Stackfile.kdl:",
+        done: "synced",
+        synced: true,
+    },
+    Told {
+        path: "app/package.json",
+        text: "2\n",
+        planned: "sync+exec",
+        rule: "app/package.json: on rule, Stackfile.kdl:",
+        done: "synced, ran its command",
+        synced: true,
+    },
+    Told {
+        path: "app/main.py",
+        text: "2\n",
+        planned: "sync+restart",
+        rule: "app/main.py: on rule, Stackfile.kdl:",
+        done: "synced, restarted",
+        synced: true,
+    },
+    Told {
+        path: "Dockerfile",
+        text: "FROM python:3.13-slim\nCOPY app /app\nWORKDIR /\n",
+        planned: "rebuild",
+        rule: "Dockerfile: ",
+        done: "rebuilt, recreated",
+        synced: false,
+    },
+];
+
 #[test]
 fn each_save_is_told_from_seen_to_done_with_what_led_to_it() {
     let stack = waiting("told", RULES, &FILES);
     let mut session = up(&stack);
-    stack.write("app/main.py", "2\n");
-    let done = session.event("web", "update-done", 30);
-    let events = session.seen.clone();
-    let cause = |event: &serde_json::Value| {
-        let found = events.iter().find(|it| it["seq"] == event["cause"]);
-        found.unwrap_or_else(|| panic!("no cause: {event}")).clone()
-    };
-    let planned = cause(&done);
-    assert_eq!(planned["event"], "update-planned");
-    assert_eq!(planned["action"], "sync+restart");
-    let reason = planned["reason"].as_str().unwrap();
-    assert!(
-        reason.contains("app/main.py: on rule, Stackfile.kdl:"),
-        "{reason}"
-    );
-    let synced = events
-        .iter()
-        .rfind(|event| event["event"] == "synced")
-        .unwrap();
-    assert_eq!(
-        (synced["cause"].clone(), synced["files"].as_u64()),
-        (planned["seq"].clone(), Some(1))
-    );
-    assert!(synced["took_ms"].is_number() && done["took_ms"].is_number());
-    let seen = cause(&planned);
-    assert_eq!(
-        (seen["event"].as_str(), seen["paths"][0].as_str()),
-        (Some("files-changed"), Some("app/main.py"))
-    );
-    for event in [&seen, &planned, synced, &done] {
-        assert!(event["time"].is_string(), "{event}");
-    }
-    let why = stack.ok(&["why", "web"]).out;
-    for text in [
-        "main.py → synced, restarted",
-        "because of app/main.py: on rule",
-        "saved: app/main.py",
-    ] {
-        assert!(why.contains(text), "{text}: {why}");
+    for told in &TOLD {
+        stack.write(told.path, told.text);
+        let done = session.event("web", "update-done", 60);
+        assert_eq!(done["action"], told.done, "{done}");
+        let caused_by = |event: &Value| {
+            let found = session.seen.iter().find(|it| it["seq"] == event["cause"]);
+            found.unwrap_or_else(|| panic!("no cause: {event}")).clone()
+        };
+        let planned = caused_by(&done);
+        assert_eq!(planned["event"], "update-planned");
+        assert_eq!(planned["action"], told.planned);
+        let reason = planned["reason"].as_str().unwrap();
+        assert!(reason.contains(told.rule), "{reason}");
+        let seen = caused_by(&planned);
+        assert_eq!(
+            (seen["event"].as_str(), seen["paths"][0].as_str()),
+            (Some("files-changed"), Some(told.path))
+        );
+        let mut chain = vec![seen, planned.clone(), done];
+        if told.synced {
+            let is_it =
+                |event: &&Value| event["event"] == "synced" && event["cause"] == planned["seq"];
+            let synced = session.seen.iter().find(is_it).unwrap();
+            assert_eq!(synced["files"], 1, "{synced}");
+            chain.push(synced.clone());
+        }
+        for event in chain {
+            let timed = event["time"].is_string() && event["took_ms"].is_number();
+            assert!(timed, "{event}");
+        }
+        let file = Path::new(told.path).file_name().unwrap().to_string_lossy();
+        let why = stack.ok(&["why", "web"]).out;
+        for text in [
+            &format!("{file} → {}", told.done),
+            &format!("because of {}", told.rule),
+            &format!("saved: {}", told.path),
+        ] {
+            assert!(why.contains(text), "{text}: {why}");
+        }
     }
 }

@@ -96,6 +96,7 @@ fn beside_a_session_what_comes_is_no_save_of_the_host() {
     let told = session.event("web", "brought-back", 30);
     assert_eq!(told["count"], 2, "{told}");
     // Whatever the kernel told of it has been looked at by then.
+    stack.ok(&["wait"]);
     marked(&stack, &mut session, "marker.txt");
     assert_eq!(starts(&stack), 1, "{}", session.dump());
     let sent = session

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use devrun_stack::Stack;
 
@@ -96,6 +97,8 @@ pub enum WatchEvent {
     Changed {
         /// Each once.
         paths: Vec<PathBuf>,
+        /// How long ago the first of it was noticed.
+        age: Duration,
     },
     /// Events were lost: everything has to be compared again.
     Overflow,

@@ -42,7 +42,8 @@ fn is_worth_telling(stamped: &Stamped, notices: &[Stamped]) -> bool {
         // What came of it is told instead, once it is there.
         NoticeEvent::UpdatePlanned { .. } => {
             let followed = |later: &Stamped| {
-                later.notice.cause == Some(stamped.notice.seq)
+                later.notice.seq > stamped.notice.seq
+                    && later.notice.service == stamped.notice.service
                     && matches!(later.notice.event, NoticeEvent::UpdateDone { .. })
             };
             !notices.iter().any(followed)

@@ -260,6 +260,7 @@ impl Session {
                     ..Update::default()
                 });
                 update.paths = format!("{name} was replaced");
+                update.saved.clear();
             }
         }
     }

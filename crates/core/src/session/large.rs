@@ -86,7 +86,8 @@ impl Machine {
             false => self.update.clone(),
         };
         self.large.update = before.map(|update| Update {
-            paths: shortened(&synced.large),
+            paths: shortened(synced.large.iter()),
+            saved: BTreeSet::new(),
             actions: Vec::new(),
             ..update
         });

@@ -119,12 +119,25 @@ pub(crate) struct Update {
     /// `seq` of the plan's notice.
     pub(crate) cause: Option<u64>,
     pub(crate) began: Duration,
+    /// When the saves of the last plan were noticed; others may have gone over before them.
+    pub(crate) since: Option<Duration>,
     /// `synced`, `restarted`, `rebuilt`, in order.
     pub(crate) actions: Vec<String>,
-    /// Paths, shortened for people.
+    /// What is going on is about these paths, shortened for people.
     pub(crate) paths: String,
+    /// All that was planned.
+    pub(crate) saved: BTreeSet<PathBuf>,
     /// Some of it could not be brought over.
     pub(crate) incomplete: bool,
+}
+
+/// Saves that were told of and of which nothing is planned yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Noticed {
+    /// `seq` of the last notice.
+    pub(crate) cause: u64,
+    /// When the first came.
+    pub(crate) since: Duration,
 }
 
 /// One service.
@@ -163,6 +176,8 @@ pub(crate) struct Machine {
     pub(crate) health: Option<Health>,
     /// Saves not yet looked at.
     pub(crate) pending: BTreeSet<PathBuf>,
+    /// What was told of them.
+    pub(crate) noticed: Option<Noticed>,
     /// Those of them that wait for quiet.
     pub(crate) settling: Settling,
     /// When the first and the last of the saves came that `follow` stands for.
@@ -321,6 +336,7 @@ impl Machine {
             was_ready: false,
             health: None,
             pending: BTreeSet::new(),
+            noticed: None,
             settling: Settling::default(),
             saved: None,
             planned: Vec::new(),

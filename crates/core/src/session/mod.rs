@@ -222,7 +222,7 @@ impl Session {
                 self.armed = true;
                 self.watching = files;
             }
-            WatchEvent::Changed { paths } => self.on_changed(paths),
+            WatchEvent::Changed { paths, age } => self.on_changed(paths, age),
             WatchEvent::Overflow => self.on_overflow(),
             WatchEvent::Lost { root, message } => {
                 let place = root.display().to_string();

@@ -6,6 +6,7 @@ use devrun_stack::Source;
 
 use super::Session;
 use super::machine::ImageState;
+use super::update::shortened;
 use crate::effect::{Effect, Exit};
 use crate::event::{Op, Progress};
 use crate::notice::{Notice, NoticeEvent};
@@ -65,8 +66,10 @@ impl Session {
         self.machines.get(name)?.update.as_ref()?.cause
     }
 
+    /// When the saves were noticed that are being brought over.
     pub(super) fn update_began(&self, name: &str) -> Option<Duration> {
-        Some(self.machines.get(name)?.update.as_ref()?.began)
+        let update = self.machines.get(name)?.update.as_ref()?;
+        Some(update.since.unwrap_or(update.began))
     }
 
     /// Notes what an update has done, for its last line.
@@ -106,7 +109,10 @@ impl Session {
             NoticeEvent::UpdateDone {
                 outcome: outcome.to_owned(),
                 action: update.actions.join(", "),
-                paths: update.paths,
+                paths: match update.saved.is_empty() {
+                    true => update.paths,
+                    false => shortened(update.saved.iter()),
+                },
                 details: failed.unwrap_or_default(),
             },
         );

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Session;
-use super::machine::{Doing, Update, Wanted};
+use super::machine::{Doing, Noticed, Update, Wanted};
 use super::settling::Settling;
 use crate::effect::Effect;
 use crate::event::{Problem, Synced, Transport};
@@ -16,7 +17,7 @@ const PATHS_TOLD: usize = 20;
 
 impl Session {
     /// Paths were made, changed or removed on the host.
-    pub(super) fn on_changed(&mut self, paths: Vec<PathBuf>) {
+    pub(super) fn on_changed(&mut self, paths: Vec<PathBuf>, age: Duration) {
         let Some(rules) = self.rules.clone() else {
             return;
         };
@@ -30,6 +31,9 @@ impl Session {
             for path in &paths {
                 let needs = rules.decide(name, std::slice::from_ref(path));
                 if !needs.sync.is_empty() || !needs.follow.is_empty() {
+                    if machine.pending.is_empty() {
+                        machine.noticed = None;
+                    }
                     machine.pending.insert(path.clone());
                     if let Some((rule, pause)) = rules.settle(name, path) {
                         machine.settling.saved(rule, pause, path, now);
@@ -51,9 +55,10 @@ impl Session {
             .take(PATHS_TOLD)
             .map(|path| self.shown_path(path))
             .collect();
-        let cause = self.notice(
+        let cause = self.notice_timed(
             None,
             None,
+            Some(age),
             NoticeEvent::FilesChanged {
                 count: concerned.len(),
                 paths: told,
@@ -61,11 +66,14 @@ impl Session {
         );
         for machine in self.machines.values_mut() {
             if machine.pending.iter().any(|path| concerned.contains(path)) {
-                let update = machine.update.get_or_insert_with(|| Update {
+                let since = machine.noticed.map_or(now, |noticed| noticed.since);
+                machine.noticed = Some(Noticed { cause, since });
+                // What is under way has its own cause.
+                machine.update.get_or_insert_with(|| Update {
+                    cause: Some(cause),
                     began: now,
                     ..Update::default()
                 });
-                update.cause = Some(cause);
             }
         }
         for (name, rule) in round {
@@ -108,10 +116,10 @@ impl Session {
         let decision = rules.decide(name, &paths);
         machine.try_again();
         let action = action_words(&decision);
-        let cause = self.machines.get(name).and_then(|machine| {
-            let update = machine.update.as_ref()?;
-            update.cause
-        });
+        let noticed = match machine.pending.is_empty() {
+            true => machine.noticed.take(),
+            false => machine.noticed,
+        };
         if decision.sync.is_empty() && decision.follow.is_empty() {
             if let Some(machine) = self.machines.get_mut(name) {
                 machine.update = None;
@@ -119,15 +127,18 @@ impl Session {
             }
             return;
         }
-        let seq = self.notice(
+        let cause = noticed.map(|noticed| noticed.cause);
+        let seq = self.notice_timed(
             Some(name),
-            cause,
+            cause.or_else(|| self.cause_of(name)),
+            noticed.map(|noticed| now.saturating_sub(noticed.since)),
             NoticeEvent::UpdatePlanned {
                 action,
                 reason: decision.reason.clone(),
             },
         );
-        self.remember_update(name, seq, &paths);
+        let since = noticed.map(|noticed| noticed.since);
+        self.remember_update(name, (seq, since), &paths);
         self.begin_update(name, decision.sync, paths, attached);
     }
 
@@ -228,7 +239,9 @@ impl Session {
         if !machine.follow.is_empty() {
             return;
         }
-        machine.saved = None;
+        if machine.pending.is_empty() {
+            machine.saved = None;
+        }
         let update = machine.update.as_ref();
         let earlier = update.is_some_and(|update| !update.actions.is_empty());
         if nothing && !earlier {
@@ -253,7 +266,7 @@ impl Session {
             let paths = synced.changed.clone();
             machine.update.get_or_insert_with(|| Update {
                 began: now,
-                paths: shortened(&paths),
+                paths: shortened(paths.iter()),
                 ..Update::default()
             });
             return false;
@@ -392,8 +405,13 @@ impl Session {
         );
     }
 
-    fn remember_update(&mut self, name: &str, seq: u64, paths: &[PathBuf]) {
-        let told = shortened(paths);
+    fn remember_update(
+        &mut self,
+        name: &str,
+        (seq, since): (u64, Option<Duration>),
+        paths: &[PathBuf],
+    ) {
+        let told = shortened(paths.iter());
         let now = self.now;
         if let Some(machine) = self.machines.get_mut(name) {
             let update = machine.update.get_or_insert_with(|| Update {
@@ -401,7 +419,9 @@ impl Session {
                 ..Update::default()
             });
             update.cause = Some(seq);
+            update.since = since;
             update.paths = told;
+            update.saved.extend(paths.iter().cloned());
         }
     }
 
@@ -415,10 +435,11 @@ impl Session {
 }
 
 /// The first name, and how many there are besides.
-pub(super) fn shortened(paths: &[PathBuf]) -> String {
-    let first = paths.first().and_then(|path| path.file_name());
+pub(super) fn shortened<'p>(mut paths: impl ExactSizeIterator<Item = &'p PathBuf>) -> String {
+    let count = paths.len();
+    let first = paths.next().and_then(|path| path.file_name());
     let first = first.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    match paths.len() {
+    match count {
         0 | 1 => first,
         count => format!("{first} and {} more", count - 1),
     }

@@ -116,7 +116,10 @@ impl Bench {
     pub(super) fn save(&mut self, paths: &[&str]) -> Vec<String> {
         let paths = paths.iter().map(|path| PathBuf::from("/p").join(path));
         let paths = paths.collect();
-        self.feed(Event::Watch(WatchEvent::Changed { paths }))
+        self.feed(Event::Watch(WatchEvent::Changed {
+            paths,
+            age: Duration::ZERO,
+        }))
     }
 
     pub(super) fn up(&mut self, services: &[&str]) -> Vec<String> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::bench::{Bench, attached, image_there};
 use super::stacks::APP;
 use crate::event::{Event, Outcome, Synced, WatchEvent};
+use crate::notice::NoticeEvent;
 use crate::observed::Happened;
 
 const NOTHING: [&str; 0] = [];
@@ -144,6 +145,45 @@ fn saves_while_something_is_under_way_are_merged() {
     );
     assert_eq!(bench.ok("sync backend-1"), NOTHING);
     assert_eq!(bench.service("backend").pending, 0);
+}
+
+#[test]
+fn of_saves_that_meet_each_is_told_with_what_led_to_it_and_their_end_once() {
+    let mut bench = Bench::ready();
+    bench.told.clear();
+    bench.save(&["backend/page.html"]);
+    bench.after(2);
+    bench.save(&["backend/other.html"]);
+    bench.after(3);
+    bench.ok("sync backend-1");
+    bench.ok("sync backend-1");
+    let told = bench.told.iter().filter_map(|notice| {
+        let what = match &notice.event {
+            NoticeEvent::FilesChanged { paths, .. } => format!("seen {}", paths.join(" ")),
+            NoticeEvent::UpdatePlanned { .. } => "planned".to_owned(),
+            NoticeEvent::Synced { .. } => "synced".to_owned(),
+            NoticeEvent::UpdateDone { paths, .. } => format!("done {paths}"),
+            _ => return None,
+        };
+        let cause = notice.cause.unwrap_or_default();
+        Some((notice.seq, what, cause, notice.took_ms))
+    });
+    let told: Vec<_> = told.collect();
+    let first = told[0].0;
+    let expected = [
+        (0, "seen backend/page.html", None, 0.0),
+        (1, "planned", Some(0), 0.0),
+        (2, "seen backend/other.html", None, 0.0),
+        (3, "synced", Some(1), 5.0),
+        (4, "planned", Some(2), 3.0),
+        (5, "synced", Some(4), 3.0),
+        (6, "done other.html and 1 more", Some(4), 5.0),
+    ];
+    let expected = expected.map(|(seq, what, cause, took)| {
+        let cause = cause.map_or(0, |cause| first + cause);
+        (first + seq, what.to_owned(), cause, Some(took))
+    });
+    assert_eq!(told, expected);
 }
 
 #[test]

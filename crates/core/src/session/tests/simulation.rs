@@ -219,7 +219,10 @@ impl Simulation {
         let path = host_path(path);
         self.world.host.insert(path.clone(), version);
         let paths = vec![path];
-        self.world.tell(Event::Watch(WatchEvent::Changed { paths }));
+        self.world.tell(Event::Watch(WatchEvent::Changed {
+            paths,
+            age: Duration::ZERO,
+        }));
     }
 
     fn save_next(&mut self, path: &str, broken: bool) {
