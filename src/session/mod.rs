@@ -2,6 +2,7 @@
 
 mod agent_binary;
 mod agents;
+mod asks;
 mod back;
 mod comparing;
 mod containers;
