@@ -6,6 +6,8 @@ use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::thread;
 
 use devrun_wire::Hasher;
 use devrun_wire::frames::Entry;
@@ -14,6 +16,9 @@ use crate::place::{self, Way};
 use crate::refusal::Refusal;
 use crate::terms;
 use crate::tidy::tidy;
+
+/// From so many paths on, a second thread takes half of them.
+const MANY: usize = 64;
 
 /// What lies at these paths, in the same order.
 pub(crate) fn inspect(root: &str, paths: &[Vec<u8>]) -> Result<Vec<Entry>, Refusal> {
@@ -25,13 +30,34 @@ pub(crate) fn inspect(root: &str, paths: &[Vec<u8>]) -> Result<Vec<Entry>, Refus
     let Some(root) = place::root(root)? else {
         return Ok(vec![Entry::Absent; paths.len()]);
     };
-    let mut looker = Looker {
-        root,
-        owner,
-        last: None,
-        buffer: vec![0; 64 << 10],
+    let here = |paths: &[Vec<u8>]| {
+        let mut looker = Looker {
+            root: root.clone(),
+            owner,
+            last: None,
+            buffer: vec![0; 64 << 10],
+        };
+        let looks = paths.iter().map(|path| looker.look(path));
+        looks.collect::<Result<Vec<Entry>, Refusal>>()
     };
-    paths.iter().map(|path| looker.look(path)).collect()
+    if paths.len() < MANY || !has_second_processor() {
+        return here(paths);
+    }
+    let (first, second) = paths.split_at(paths.len() / 2);
+    thread::scope(|scope| {
+        let aside = thread::Builder::new().spawn_scoped(scope, || here(second));
+        let mut entries = here(first)?;
+        // One that cannot be had, or that did not end well, is done without.
+        let others = aside.ok().and_then(|aside| aside.join().ok());
+        entries.extend(others.unwrap_or_else(|| here(second))?);
+        Ok(entries)
+    })
+}
+
+/// Whether this container may use more than one; it is not told of a limit that changes.
+fn has_second_processor() -> bool {
+    static SECOND: OnceLock<bool> = OnceLock::new();
+    *SECOND.get_or_init(|| thread::available_parallelism().is_ok_and(|count| count.get() > 1))
 }
 
 /// Looks at one path after the other; neighbours mostly lie in the same folder.
@@ -118,5 +144,46 @@ impl Looker {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use devrun_wire::frames::Entry;
+
+    use super::{MANY, inspect};
+
+    #[test]
+    fn of_many_paths_each_is_told_in_its_place() {
+        let root = tempfile::tempdir().unwrap();
+        let paths: Vec<Vec<u8>> = (0..2 * MANY + 1)
+            .map(|number| format!("d{}/f{number}", number % 3).into_bytes())
+            .collect();
+        for (number, path) in paths
+            .iter()
+            .enumerate()
+            .filter(|(number, _)| number % 5 > 0)
+        {
+            let path = root.path().join(std::str::from_utf8(path).unwrap());
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, number.to_string()).unwrap();
+        }
+        let entries = inspect(root.path().to_str().unwrap(), &paths).unwrap();
+        assert_eq!(entries.len(), paths.len());
+        for (number, entry) in entries.into_iter().enumerate() {
+            match entry {
+                Entry::Absent => assert_eq!(number % 5, 0, "{number}"),
+                Entry::File { hash, .. } => {
+                    let content = number.to_string();
+                    assert_eq!(hash, devrun_wire::hash(content.as_bytes()), "{number}");
+                }
+                other => panic!("{number}: {other:?}"),
+            }
+        }
+        let mut wrong = paths;
+        wrong.push(b"../out".to_vec());
+        assert!(inspect(root.path().to_str().unwrap(), &wrong).is_err());
     }
 }
