@@ -60,11 +60,16 @@ impl Known {
             Err(error) if error.kind() == io::ErrorKind::NotFound => (Vec::new(), false),
             Err(error) => return Err(error),
         };
-        let paths = paths_in(&text);
-        if lines(&text).count() > 2 * paths.len() + 1_000 {
-            shorten(&path, &paths)?;
+        let mut hashes = HashSet::new();
+        for line in lines(&text) {
+            match line.strip_prefix(&[GONE]) {
+                Some(gone) => hashes.remove(&hash(path_of(gone))),
+                None => hashes.insert(hash(path_of(line))),
+            };
         }
-        let hashes = paths.into_iter().map(hash).collect();
+        if lines(&text).count() > 2 * hashes.len() + 1_000 {
+            shorten(&path, &paths_in(&text, |_| true))?;
+        }
         let file = OpenOptions::new().append(true).create(true).open(&path)?;
         // Shows that it is still of use.
         file.set_modified(SystemTime::now())?;
@@ -80,7 +85,7 @@ impl Known {
     /// Those of another one as well.
     pub(super) fn add_all(&self, other: &Known) {
         let text = other.lock().text();
-        self.add(paths_in(&text).into_iter().map(Path::to_owned));
+        self.add(paths_in(&text, |_| true).into_iter().map(Path::to_owned));
     }
 
     pub(super) fn has(&self, path: &Path) -> bool {
@@ -96,12 +101,17 @@ impl Known {
         let (known, tree) = (self.clone(), tree.clone());
         move |listed| {
             let text = known.lock().text();
-            let paths = paths_in(&text).into_iter();
-            let below = paths.filter_map(|path| path.strip_prefix(&tree.from).ok());
-            let is_new = |path: &&Path| {
-                let found = listed.binary_search_by(|one| one.as_path().cmp(path));
-                found.is_err() && (tree.filter)(path, false)
+            let listed: HashSet<&[u8]> = listed.iter().map(|one| bytes(one)).collect();
+            let from = bytes(&tree.from);
+            // Most are listed; those take no more than a look.
+            let is_listed = |path: &[u8]| {
+                let below = path.strip_prefix(from.strip_suffix(b"/").unwrap_or(from));
+                let below = below.and_then(|below| below.strip_prefix(b"/"));
+                below.is_some_and(|below| listed.contains(below))
             };
+            let paths = paths_in(&text, |path| !is_listed(path)).into_iter();
+            let below = paths.filter_map(|path| path.strip_prefix(&tree.from).ok());
+            let is_new = |path: &&Path| !listed.contains(bytes(path)) && (tree.filter)(path, false);
             below.filter(is_new).map(Path::to_owned).collect()
         }
     }
@@ -174,16 +184,30 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
         .filter(|line| !line.is_empty())
 }
 
-/// What came, without what went after it.
-fn paths_in(text: &[u8]) -> BTreeSet<&Path> {
+/// What came, without what went after it, of the paths that are asked for.
+fn paths_in(text: &[u8], wanted: impl Fn(&[u8]) -> bool) -> BTreeSet<&Path> {
     let mut paths = BTreeSet::new();
     for line in lines(text) {
-        match line.strip_prefix(&[GONE]) {
-            Some(gone) => paths.remove(Path::new(OsStr::from_bytes(gone))),
-            None => paths.insert(Path::new(OsStr::from_bytes(line))),
+        let (path, is_gone) = match line.strip_prefix(&[GONE]) {
+            Some(gone) => (gone, true),
+            None => (line, false),
         };
+        if wanted(path) {
+            match is_gone {
+                true => paths.remove(path_of(path)),
+                false => paths.insert(path_of(path)),
+            };
+        }
     }
     paths
+}
+
+fn path_of(bytes: &[u8]) -> &Path {
+    Path::new(OsStr::from_bytes(bytes))
+}
+
+fn bytes(path: &Path) -> &[u8] {
+    path.as_os_str().as_bytes()
 }
 
 fn hash(path: &Path) -> u64 {
@@ -251,6 +275,11 @@ mod tests {
         let tree = Tree::whole("/a".into(), "/app".into());
         let unlisted = second.unlisted(&tree)(&["b.py".into()]);
         assert_eq!(unlisted, [PathBuf::from("c.py")]);
+        let top = Tree::whole("/".into(), "/app".into());
+        assert_eq!(
+            second.unlisted(&top)(&["a/c.py".into()]),
+            [PathBuf::from("a/b.py")]
+        );
         let (other, _) = Known::open(folder.path(), "c2").unwrap();
         assert!(!other.has(Path::new("/a/c.py")));
         other.add_all(&second);

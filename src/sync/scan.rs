@@ -424,35 +424,35 @@ fn is_absence(error: &io::Error) -> bool {
 /// What takes part below a path of the source, relative to the source, sorted; folders that
 /// cannot be read are problems. Blocks.
 pub(crate) fn list(tree: &Tree, below: &Path) -> (Vec<PathBuf>, Vec<Problem>) {
-    let mut found = Vec::new();
-    let problems = walk(tree, below, |some| found.extend(some));
-    found.sort();
+    let (mut found, mut problems) = (Vec::new(), Vec::new());
+    let mut inside = |folder: &Path| match entries(tree, folder) {
+        Ok(entries) => entries.into_iter(),
+        // Gone since it was seen: what is left of it is found out by who watches.
+        Err(error) if is_absence(&error) && folder != below => Vec::new().into_iter(),
+        Err(error) => {
+            problems.push(Problem::of_host(folder, &error));
+            Vec::new().into_iter()
+        }
+    };
+    // The folders on the way down, and what is left to tell of each: in this order all is sorted.
+    let mut open = vec![inside(below)];
+    while let Some(entries) = open.last_mut() {
+        match entries.next() {
+            None => drop(open.pop()),
+            Some((path, false)) => found.push(path),
+            Some((path, true)) => {
+                let entries = inside(&path);
+                if (tree.makes)(&path) {
+                    found.push(path);
+                }
+                open.push(entries);
+            }
+        }
+    }
     (found, problems)
 }
 
-/// Hands on what takes part below a path of the source, folder by folder, each after the one
-/// that it lies in; folders that cannot be read are problems. Blocks.
-fn walk(tree: &Tree, below: &Path, mut found: impl FnMut(Vec<PathBuf>)) -> Vec<Problem> {
-    let mut problems = Vec::new();
-    let mut folders = vec![below.to_owned()];
-    while let Some(folder) = folders.pop() {
-        match entries(tree, &folder) {
-            Ok(entries) => {
-                let inside = entries.iter().filter(|(_, is_folder)| *is_folder);
-                folders.extend(inside.map(|(path, _)| path.clone()));
-                let takes_part =
-                    |(path, is_folder): &(PathBuf, bool)| !is_folder || (tree.makes)(path);
-                let entries = entries.into_iter().filter(takes_part);
-                found(entries.map(|(path, _)| path).collect());
-            }
-            // Gone since it was seen: what is left of it is found out by who watches.
-            Err(error) if is_absence(&error) && folder != below => {}
-            Err(error) => problems.push(Problem::of_host(&folder, &error)),
-        }
-    }
-    problems
-}
-
+/// What takes part of what is in a folder, by name, and whether each is a folder.
 fn entries(tree: &Tree, folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(tree.from.join(folder))? {
@@ -464,6 +464,8 @@ fn entries(tree: &Tree, folder: &Path) -> io::Result<Vec<(PathBuf, bool)>> {
             entries.push((path, kind.is_dir()));
         }
     }
+    // All lie in the same folder: as text they stand in the order that they have as paths.
+    entries.sort_unstable_by(|(one, _), (other, _)| one.as_os_str().cmp(other.as_os_str()));
     Ok(entries)
 }
 
