@@ -11,6 +11,7 @@ use futures_util::future::join_all;
 use tokio::sync::mpsc;
 
 use super::agents::Agent;
+use super::ahead::Ahead;
 use super::containers::failure;
 use super::driver::{Driver, Input};
 use super::inside::Hands;
@@ -113,8 +114,9 @@ pub(crate) async fn sync_alone(
     let attached = trees::attach(
         engine.clone(),
         rules.clone(),
-        service.to_owned(),
-        container.to_owned(),
+        (service.to_owned(), container.to_owned()),
+        // Nobody watches here.
+        (None, Ahead::default().gate()),
     );
     let (outcome, _agent) = attached.await;
     match outcome {

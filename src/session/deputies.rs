@@ -51,7 +51,7 @@ impl Container {
         };
         let tmpfs = mounts.iter().filter(|mount| mount.tmpfs);
         Facts {
-            owner: super::trees::owner(&self.engine, &self.id).await,
+            owner: super::pushing::owner(&self.engine, &self.id).await,
             tmpfs: tmpfs.map(|mount| mount.target.clone()).collect(),
             mounts: mounts.into_iter().map(|mount| mount.target).collect(),
         }

@@ -18,9 +18,10 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::agents::{Agent, Agents};
+use super::ahead::Ahead;
 use super::deputies::wanted_in_vain;
 use super::load::{self, LoadOptions};
-use super::{Begin, elsewhere};
+use super::{Begin, elsewhere, spare};
 use crate::engine::Engine;
 use crate::report::{Hub, Stamped};
 use crate::watch::{Choice, Watcher};
@@ -84,6 +85,7 @@ pub(super) struct Driver {
     pub(super) proxy_wanted: Option<(String, Vec<RouteState>)>,
     pub(super) proxy_busy: bool,
     pub(super) watcher: Option<Watcher>,
+    pub(super) ahead: Ahead,
     /// Files whose change asks for another look at the Stackfile.
     reads: Vec<PathBuf>,
     /// Saved to learn when all saves before it have been noticed; outside of the project's tree.
@@ -137,6 +139,7 @@ impl Driver {
             proxy_wanted: None,
             proxy_busy: false,
             watcher: None,
+            ahead: Ahead::default(),
             reads: Vec::new(),
             mark: super::place::mark(),
             waiting_for_saves: Vec::new(),
@@ -241,6 +244,7 @@ impl Driver {
             self.rules = Some(rules.clone());
         } else if let (Some(watcher), Some(rules)) = (&mut self.watcher, &self.rules) {
             // A file that it names may be the one that is mended next.
+            self.ahead.arming();
             watcher.replace(rules.clone(), watched_files(&self.reads, &self.mark));
         }
         self.feed(Event::Stackfile(stackfile));
@@ -252,11 +256,18 @@ impl Driver {
             Input::Watch(event) => self.on_watch(event),
             Input::Done { op, outcome, agent } => {
                 self.tasks.remove(&op);
+                if matches!(outcome, Outcome::Failed(_)) {
+                    self.ahead.end(&op.service);
+                }
                 if let Some(agent) = agent {
                     self.follow_back(&op.service, &agent);
                     self.adopt(*agent);
                 }
+                let is_much = spare::is_much(&outcome);
                 self.feed(Event::Done { op, outcome });
+                if is_much {
+                    tokio::task::spawn_blocking(spare::give_back);
+                }
             }
             Input::Progress { op, progress } => self.feed(Event::Progress { op, progress }),
             Input::AgentGone { container, number } => self.agent_gone(container, number),
@@ -273,6 +284,13 @@ impl Driver {
     }
 
     fn on_watch(&mut self, event: WatchEvent) {
+        match &event {
+            WatchEvent::Ready { .. } => self.ahead.armed(),
+            WatchEvent::Polled { .. } => {}
+            WatchEvent::Changed { .. } | WatchEvent::Overflow | WatchEvent::Lost { .. } => {
+                self.ahead.forget();
+            }
+        }
         let again = match &event {
             WatchEvent::Changed { paths, .. } => paths
                 .iter()
@@ -352,6 +370,7 @@ impl Driver {
         if !self.watch {
             return;
         }
+        self.ahead.arming();
         match &mut self.watcher {
             Some(watcher) => watcher.replace(rules, watched_files(&self.reads, &self.mark)),
             None => {

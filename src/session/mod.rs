@@ -2,6 +2,7 @@
 
 mod agent_binary;
 mod agents;
+mod ahead;
 mod asks;
 mod back;
 mod comparing;
@@ -20,8 +21,10 @@ mod owed;
 mod perform;
 pub(crate) mod place;
 mod pulling;
+mod pushing;
 mod serve;
 pub(crate) mod single;
+mod spare;
 mod status;
 mod stopping;
 mod trees;

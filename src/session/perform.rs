@@ -9,7 +9,7 @@ use devrun_stack::{Command, Probe};
 
 use super::driver::{Driver, Input};
 use super::inside::Hands;
-use super::{containers, hooks, images, large, owed, trees};
+use super::{containers, hooks, images, large, owed, pushing, trees};
 use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::{apply_config, apply_states};
 
@@ -107,6 +107,7 @@ impl Driver {
             } => {
                 let volume = self.agent_volume.clone();
                 let owes = self.has_hooks(&op.service);
+                self.look_ahead(&op.service);
                 let agent = replaces
                     .as_ref()
                     .and_then(|old| self.agents.get(&old.container).cloned());
@@ -121,6 +122,7 @@ impl Driver {
                 files,
             } => {
                 let owes = self.has_hooks(&op.service);
+                self.look_ahead(&op.service);
                 self.work(op, async move {
                     containers::start(&engine, &container, (&files, owes)).await
                 });
@@ -202,8 +204,17 @@ impl Driver {
         if self.has_hooks(&op.service) {
             hooks::owed(&container);
         }
+        self.look_ahead(&op.service);
         let restarts = containers::restart(self.engine.clone(), agent, container, grace);
         self.work(op, restarts);
+    }
+
+    /// What is compared once the container runs can be looked at until then. Without news of saves
+    /// it would be too early.
+    fn look_ahead(&mut self, service: &str) {
+        if let Some(rules) = self.rules.as_ref().filter(|_| self.watch) {
+            self.ahead.begin(service, rules);
+        }
     }
 
     /// Commands belong to each of its starts.
@@ -221,10 +232,9 @@ impl Driver {
         // Whatever agent there was, it belonged to the process before.
         self.agents.remove(&container);
         let service = op.service.clone();
-        self.spawn(
-            op,
-            trees::attach(self.engine.clone(), rules, service, container),
-        );
+        let ahead = (self.ahead.end(&service), self.ahead.gate());
+        let task = trees::attach(self.engine.clone(), rules, (service, container), ahead);
+        self.spawn(op, task);
     }
 
     fn push(&mut self, op: Op, container: String, paths: Option<Vec<std::path::PathBuf>>) {
@@ -233,7 +243,7 @@ impl Driver {
         };
         let (engine, service) = (self.engine.clone(), op.service.clone());
         self.work(op, async move {
-            match trees::push(&engine, &rules, &service, &container, paths.as_deref()).await {
+            match pushing::push(&engine, &rules, &service, &container, paths.as_deref()).await {
                 Ok(synced) => Outcome::Synced(Synced {
                     files: synced.files.max(1),
                     ..synced

@@ -11,7 +11,7 @@ use devrun_stack::{Pull, Service, Source, Stack};
 use tokio::sync::mpsc;
 
 use super::containers::{self, failure};
-use super::{Input, images, trees};
+use super::{Input, images, pushing};
 use crate::engine::Engine;
 
 /// So much progress may wait to be told.
@@ -108,7 +108,7 @@ pub(crate) async fn brought_over(
     container: &str,
 ) -> Result<(), Failure> {
     containers::put(engine, container, &make::files(service)).await?;
-    let pushed = trees::push(engine, rules, &service.name, container, None).await;
+    let pushed = pushing::push(engine, rules, &service.name, container, None).await;
     pushed.map(|_| ())
 }
 

@@ -8,19 +8,20 @@ use devrun_core::event::{Failure, Outcome, Problem, Synced};
 use devrun_core::plan::{Rules, SyncRule};
 
 use super::agents::{Agent, AgentError};
+use super::ahead::{Armed, Taken};
 use super::containers::failure;
 use super::hooks;
 use super::known::{self, Known};
 use super::owed;
-use tokio_util::io::ReaderStream;
 
 use crate::engine::Engine;
 use crate::sync::connection::SyncError;
 use crate::sync::reconcile::{Before, compare_again, reconcile};
 use crate::sync::scan::{self, Tree};
+use crate::sync::stock::Stock;
 use crate::sync::transfer::{apply, apply_but_large};
 use crate::sync::verify::{self, Differs, Verified};
-use crate::sync::{Sent, SyncOutcome, archive, mirror};
+use crate::sync::{Sent, SyncOutcome, mirror};
 
 /// A tree, and what of it is in the container.
 pub(crate) struct Planted {
@@ -195,7 +196,7 @@ pub(super) fn remember_image(rules: &Rules, service: &str, image: &str) {
     }
 }
 
-fn tree(rule: &SyncRule, known: &Known) -> Tree {
+pub(super) fn tree(rule: &SyncRule, known: &Known) -> Tree {
     let (own, folders) = (rule.clone(), rule.clone());
     let file = rule.file.as_ref();
     Tree {
@@ -216,12 +217,23 @@ fn tree(rule: &SyncRule, known: &Known) -> Tree {
     }
 }
 
-/// Starts an agent and makes the container's trees equal to the host's.
+/// Begins to look at the host for the comparison that follows; `None` where that depends on what
+/// was saved until then.
+pub(super) fn take_stock(rules: &Rules, service: &str) -> Vec<Option<Stock>> {
+    let take = |rule: &SyncRule| {
+        // It remembers nothing: nothing is sent yet.
+        let tree = || tree(rule, &Known::default());
+        rule.initial.then(|| Stock::take(tree()))
+    };
+    rules.sync_rules(service).iter().map(take).collect()
+}
+
+/// Starts an agent and makes the container's trees equal to the host's, once saves are noticed.
 pub(super) async fn attach(
     engine: Engine,
     rules: Arc<Rules>,
-    service: String,
-    container: String,
+    (service, container): (String, String),
+    (taken, armed): (Option<Taken>, Armed),
 ) -> (Outcome, Option<Agent>) {
     let agent = match Agent::begin(&engine, &container).await {
         Ok(agent) => agent,
@@ -236,6 +248,10 @@ pub(super) async fn attach(
         }
     };
     let mut trees = Trees::plant(engine, &rules, &service, &container).await;
+    let stocks = match taken {
+        Some(taken) => taken.by(&rules).await,
+        None => Vec::new(),
+    };
     trees.owing = Some(Owing {
         rules,
         service,
@@ -244,7 +260,8 @@ pub(super) async fn attach(
     *agent.trees.lock().await = trees;
     // Before more is noted: what cannot be brought over now must not be followed for ever.
     let owed = owed::paths(&agent.container);
-    match reconcile_all(&agent).await {
+    armed.wait().await;
+    match reconcile_all(&agent, stocks).await {
         Ok(Brought {
             unchanged,
             changed,
@@ -318,7 +335,7 @@ pub(super) async fn verify(agent: &Agent) -> Result<Verified, SyncError> {
     Ok(all)
 }
 
-async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
+async fn reconcile_all(agent: &Agent, stocks: Vec<Option<Stock>>) -> Result<Brought, SyncError> {
     let mut brought = Brought::default();
     let mut trees = agent.trees.lock().await;
     let Trees {
@@ -327,8 +344,10 @@ async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
         root,
         owing,
     } = &mut *trees;
-    for planted in planted {
+    let stocks = stocks.into_iter().chain(std::iter::repeat_with(|| None));
+    for (planted, stock) in planted.iter_mut().zip(stocks) {
         let tree = &planted.compared();
+        let stock = stock.unwrap_or_else(|| Stock::take(tree.clone()));
         let sent = &mut planted.sent;
         let ours = known.unlisted(tree);
         let (from, owing) = (&tree.from, owing.as_ref());
@@ -337,7 +356,7 @@ async fn reconcile_all(agent: &Agent) -> Result<Brought, SyncError> {
                 owing.note(from, paths);
             }
         };
-        let outcome = reconcile(&agent.connection, tree, sent, ours, &before).await?;
+        let outcome = reconcile(&agent.connection, (tree, stock), sent, ours, &before).await?;
         let outcome = read_as_root(root, agent, (tree, sent), outcome, &before).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
         known.add(sent.paths().map(|path| tree.from.join(path)));
@@ -498,78 +517,6 @@ impl Brought {
         });
         self.problems.extend(told);
     }
-}
-
-/// Brings paths, or with `None` everything that is synced, over by the engine's archive call.
-/// What is gone on the host is removed by the agent once it can run.
-pub(super) async fn push(
-    engine: &Engine,
-    rules: &Rules,
-    service: &str,
-    container: &str,
-    paths: Option<&[PathBuf]>,
-) -> Result<Synced, Failure> {
-    let owner = owner(engine, container).await;
-    let (known, _) = known::of_container(engine, container).await;
-    let mut synced = Synced::default();
-    for rule in rules.sync_rules(service) {
-        if paths.is_none() && !rule.initial {
-            continue;
-        }
-        let tree = tree(rule, &known);
-        let wanted: Option<Vec<PathBuf>> = paths.map(|paths| {
-            let relative = |path: &PathBuf| path.strip_prefix(&rule.from).ok().map(Path::to_owned);
-            paths
-                .iter()
-                .filter_map(relative)
-                .filter(|path| rule.wants(path, false))
-                .collect()
-        });
-        let known = known.clone();
-        let packed = scan::blocking(move || {
-            let paths = wanted.unwrap_or_else(|| scan::list(&tree, Path::new("")).0);
-            let tar = archive::tar_of(&tree, &paths, owner)?;
-            let absolute = paths
-                .iter()
-                .map(|path| tree.from.join(path))
-                .collect::<Vec<_>>();
-            let there = absolute.iter().filter(|path| !scan::is_absent(path));
-            known.add(there.cloned());
-            Ok((tar, absolute))
-        });
-        let (tar, absolute) = packed.await.map_err(|error| Failure {
-            message: format!("cannot be read on the host: {error}"),
-            ..Failure::default()
-        })?;
-        if absolute.is_empty() {
-            continue;
-        }
-        let file = ReaderStream::new(tokio::fs::File::from_std(tar));
-        engine
-            .upload_tar(container, "/", file)
-            .await
-            .map_err(failure)?;
-        if !rule.initial
-            && let Ok(Some(found)) = engine.inspect(container).await
-        {
-            let saves = Known::of_saves(&found.name, &rule.to);
-            saves.add(absolute.iter().cloned());
-        }
-        synced.files += absolute.len();
-        synced.changed.extend(absolute);
-    }
-    Ok(synced)
-}
-
-/// The container's user, where it is known by number; files that it runs should belong to it.
-pub(super) async fn owner(engine: &Engine, container: &str) -> Option<(u64, u64)> {
-    let container = engine.inspect(container).await.ok()??;
-    let image = engine.inspect_image(&container.image_id).await.ok()??;
-    let (user, group) = image
-        .user
-        .split_once(':')
-        .unwrap_or((&image.user, &image.user));
-    Some((user.parse().ok()?, group.parse().ok()?))
 }
 
 pub(super) fn lost(error: &SyncError) -> Failure {

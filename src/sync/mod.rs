@@ -21,6 +21,7 @@ mod read;
 pub(crate) mod reconcile;
 pub(crate) mod scan;
 mod sent;
+pub(crate) mod stock;
 pub(crate) mod transfer;
 pub(crate) mod verify;
 mod writers;

@@ -1,18 +1,16 @@
 //! Makes what a target holds of the host equal to the host, and touches nothing else.
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use devrun_wire::frames::{Entry, Request, Response};
 
 use super::connection::{AgentConnection, Answer, SyncError};
 use super::scan::{self, Known, Tree, blocking};
+use super::stock::{self, BATCH, Stock};
 use super::transfer::{Folders, Transfer, problem_of};
 use super::{Problem, Sent, SyncOutcome};
-
-/// Paths that are inspected at a time; the answer has to fit a frame even if all are symlinks.
-const BATCH: usize = 512;
 
 /// Is told of paths before they are changed in the container.
 pub(crate) type Before<'b> = dyn Fn(&[PathBuf]) + Send + Sync + 'b;
@@ -21,10 +19,10 @@ pub(crate) type Before<'b> = dyn Fn(&[PathBuf]) + Send + Sync + 'b;
 /// `extra` (what is known to have come from the host, in an image or an earlier session, besides
 /// the listed paths that it is given, sorted) and of `sent` that the host does not have any more.
 /// Afterwards `sent` is what is there. `before` hears of what is about to be changed, relative to
-/// the source.
+/// the source. `stock` is of the same tree.
 pub(crate) async fn reconcile(
     connection: &AgentConnection,
-    tree: &Tree,
+    (tree, mut stock): (&Tree, Stock),
     sent: &mut Sent,
     extra: impl FnOnce(&[PathBuf]) -> Vec<PathBuf> + Send + 'static,
     before: &Before<'_>,
@@ -32,12 +30,19 @@ pub(crate) async fn reconcile(
     let known: Vec<PathBuf> = sent.paths().collect();
     connection.say_owner(tree).await?;
     let mut transfer = Transfer::new(connection, tree, sent);
-    let host = tree.clone();
-    let listed = blocking(move || {
-        let (found, problems) = scan::list(&host, Path::new(""));
+    let (found, problems) = match stock.listed().await {
+        Ok(listed) => listed,
+        Err(error) => {
+            let problem = Problem::of_host(Path::new(""), &error);
+            transfer.outcome.problems.push(problem);
+            return transfer.end().await;
+        }
+    };
+    transfer.outcome.problems.extend(problems);
+    let (host, listed) = (tree.clone(), Arc::clone(&found));
+    let gone = blocking(move || {
         let from_is_there = !scan::is_absent(&host.from);
-        let mut ours = extra(&found);
-        ours.extend(known);
+        let mut ours = stock::besides(&listed, extra, known);
         ours.retain(|path| from_is_there && scan::is_absent(&host.from.join(path)));
         let mut folders = scan::gone_with(&host, &ours);
         for path in &ours {
@@ -45,29 +50,18 @@ pub(crate) async fn reconcile(
         }
         ours.extend(folders.iter().cloned());
         ours.sort();
-        ours.dedup();
-        Ok((found, problems, (ours, folders)))
+        Ok((ours, folders))
     });
-    let (found, (gone, folders)) = match listed.await {
-        Ok((found, problems, gone)) => {
-            transfer.outcome.problems.extend(problems);
-            (found, gone)
-        }
-        Err(error) => {
-            transfer
-                .outcome
-                .problems
-                .push(Problem::of_host(Path::new(""), &error));
-            return transfer.end().await;
-        }
-    };
+    // What cannot be found out stays.
+    let (gone, folders) = gone.await.unwrap_or_default();
     remove(&mut transfer, &gone, &folders, before).await?;
     // The agent hashes the next batch while this one is compared and sent.
     let mut batches = found.chunks(BATCH);
     let mut next = ask(connection, tree, batches.next()).await?;
     while let Some((paths, answer)) = next {
         next = ask(connection, tree, batches.next()).await?;
-        compare(&mut transfer, paths, answer, (Unread::Left, before)).await?;
+        let host = stock.next().await;
+        compare(&mut transfer, (paths, host), answer, (Unread::Left, before)).await?;
     }
     transfer.bring_large().await?;
     transfer.end().await
@@ -168,7 +162,13 @@ pub(crate) async fn compare_again(
     let mut transfer = Transfer::new(connection, tree, sent);
     for batch in paths.chunks(BATCH) {
         if let Some((paths, answer)) = ask(connection, tree, Some(batch)).await? {
-            compare(&mut transfer, paths, answer, (Unread::Sent, before)).await?;
+            let (tree, looked_at) = (tree.clone(), paths.to_vec());
+            let host = blocking(move || {
+                let known = looked_at.iter().map(|path| tree.know(path));
+                Ok(known.map(|known| known.unwrap_or(Known::Unsure)).collect())
+            });
+            let host = host.await.unwrap_or_default();
+            compare(&mut transfer, (paths, host), answer, (Unread::Sent, before)).await?;
         }
     }
     transfer.bring_large().await?;
@@ -177,22 +177,17 @@ pub(crate) async fn compare_again(
 
 async fn compare(
     transfer: &mut Transfer<'_>,
-    paths: &[PathBuf],
+    (paths, host): (&[PathBuf], Vec<Known>),
     answer: Answer,
     (unread, before): (Unread, &Before<'_>),
 ) -> Result<(), SyncError> {
-    let (tree, looked_at) = (transfer.tree.clone(), paths.to_vec());
-    let host = blocking(move || {
-        let known = looked_at.iter().map(|path| tree.know(path));
-        Ok(known.collect::<Vec<io::Result<Known>>>())
-    });
     let Some(entries) = entries(transfer, paths.len(), answer).await? else {
         return Ok(());
     };
-    let host = host.await.unwrap_or_default();
     let mut differing = Vec::new();
-    for ((path, host), entry) in paths.iter().zip(host).zip(entries) {
-        let known = host.unwrap_or(Known::Unsure);
+    // What nobody looked at is not equal.
+    let host = host.into_iter().chain(std::iter::repeat(Known::Unsure));
+    for ((path, known), entry) in paths.iter().zip(host).zip(entries) {
         if is_equal(&known, &entry) {
             transfer.outcome.unchanged += 1;
             transfer.sent.insert(path, known);

@@ -10,6 +10,7 @@ use tokio::process::{Child, Command};
 use super::connection::{AgentConnection, Hello, SyncError};
 use super::reconcile::reconcile;
 use super::scan::Tree;
+use super::stock::Stock;
 use super::{Sent, SyncOutcome};
 
 /// The program that is embedded as well.
@@ -71,7 +72,9 @@ impl TestAgent {
 
     /// Compares everything, with nothing known of earlier sessions.
     pub(super) async fn reconcile(&self, sent: &mut Sent) -> Result<SyncOutcome, SyncError> {
-        reconcile(&self.connection, &self.tree, sent, |_| Vec::new(), &|_| {}).await
+        let stock = Stock::take(self.tree.clone());
+        let tree = (&self.tree, stock);
+        reconcile(&self.connection, tree, sent, |_| Vec::new(), &|_| {}).await
     }
 
     /// What the container has at a path.

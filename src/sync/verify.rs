@@ -7,11 +7,9 @@ use devrun_wire::frames::{Entry, Request, Response};
 use super::connection::{AgentConnection, SyncError};
 use super::reconcile::SHORT;
 use super::scan::{self, Known, Tree, blocking};
+use super::stock::{self, BATCH};
 use super::transfer::problem_of;
 use super::{Problem, Sent};
-
-/// Paths that are inspected at a time; the answer has to fit a frame even if all are symlinks.
-const BATCH: usize = 512;
 
 /// How one path differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,10 +61,7 @@ pub(crate) async fn verify(
     let host = tree.clone();
     let listed = blocking(move || {
         let (found, problems) = scan::list(&host, Path::new(""));
-        let mut gone = extra(&found);
-        gone.extend(known);
-        gone.sort();
-        gone.dedup();
+        let mut gone = stock::besides(&found, extra, known);
         gone.retain(|path| scan::is_absent(&host.from.join(path)));
         Ok((found, problems, gone))
     });

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::reconcile;
+use crate::sync::stock::Stock;
 use crate::sync::test_agent::{TestAgent, paths};
 use crate::sync::transfer::apply;
 use crate::sync::{Sent, SyncOutcome};
@@ -84,7 +85,8 @@ fn read_back(root: &Path) -> BTreeMap<PathBuf, String> {
 
 async fn make_equal(agent: &TestAgent, sent: &mut Sent, extra: &[PathBuf]) -> SyncOutcome {
     let extra = extra.to_vec();
-    reconcile(&agent.connection, &agent.tree, sent, |_| extra, &|_| {})
+    let tree = (&agent.tree, Stock::take(agent.tree.clone()));
+    reconcile(&agent.connection, tree, sent, |_| extra, &|_| {})
         .await
         .unwrap()
 }

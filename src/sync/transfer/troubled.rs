@@ -12,6 +12,7 @@ use super::interleaved::{Work, picture, work};
 use crate::sync::Sent;
 use crate::sync::memory::Memory;
 use crate::sync::reconcile::reconcile;
+use crate::sync::stock::Stock;
 use crate::sync::test_agent::TestAgent;
 
 /// What happens while the news of some work are brought over.
@@ -59,7 +60,8 @@ async fn compare(agent: &TestAgent, sent: &mut Sent, remembered: &Remembered) {
     let from = agent.tree.from.clone();
     let below = |path: &PathBuf| path.strip_prefix(&from).map(Path::to_owned).ok();
     let extra: Vec<PathBuf> = remembered.with(|paths| paths.iter().filter_map(below).collect());
-    let outcome = reconcile(&agent.connection, &agent.tree, sent, |_| extra, &|_| {}).await;
+    let tree = (&agent.tree, Stock::take(agent.tree.clone()));
+    let outcome = reconcile(&agent.connection, tree, sent, |_| extra, &|_| {}).await;
     assert_eq!(outcome.unwrap().problems, []);
     remembered.with(|paths| paths.extend(sent.paths().map(|path| from.join(path))));
 }
