@@ -17,6 +17,8 @@ mod between;
 mod builds;
 #[path = "live/circle.rs"]
 mod circle;
+#[path = "live/early.rs"]
+mod early;
 #[path = "live/editors.rs"]
 mod editors;
 #[path = "live/follows.rs"]

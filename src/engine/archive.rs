@@ -43,6 +43,17 @@ pub(crate) struct MountPoint {
     pub(crate) target: String,
     /// It is a tmpfs, which no archive call can reach.
     pub(crate) tmpfs: bool,
+    /// It is a folder of the host.
+    pub(crate) bind: bool,
+}
+
+/// What matters of a container to whoever puts files into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Layout {
+    /// What is mounted in it.
+    pub(crate) mounts: Vec<MountPoint>,
+    /// As whom its process runs, as it was declared; empty is root.
+    pub(crate) user: String,
 }
 
 /// Go's bits for folders and symlinks.
@@ -145,8 +156,8 @@ impl Engine {
         }
     }
 
-    /// What is mounted in a container.
-    pub(crate) async fn mounts(&self, id: &str) -> Result<Vec<MountPoint>, EngineError> {
+    /// What is mounted in a container, and whose files it works with.
+    pub(crate) async fn layout(&self, id: &str) -> Result<Layout, EngineError> {
         let call = self
             .docker
             .inspect_container(id, None::<InspectContainerOptions>);
@@ -156,6 +167,7 @@ impl Engine {
             Some(MountPoint {
                 target: mount.destination?,
                 tmpfs: mount.typ.as_deref() == Some("tmpfs"),
+                bind: mount.typ.as_deref() == Some("bind"),
             })
         });
         let tmpfs = found.host_config.and_then(|host| host.tmpfs);
@@ -164,8 +176,13 @@ impl Engine {
         let tmpfs = tmpfs.chain(of_the_engine).map(|target| MountPoint {
             target,
             tmpfs: true,
+            bind: false,
         });
-        Ok(mounts.chain(tmpfs).collect())
+        let config = found.config.unwrap_or_default();
+        Ok(Layout {
+            mounts: mounts.chain(tmpfs).collect(),
+            user: config.user.unwrap_or_default(),
+        })
     }
 }
 

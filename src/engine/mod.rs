@@ -38,7 +38,7 @@ use tokio::time::Instant;
 
 pub(crate) use about::About;
 pub(crate) use agent_volume::PackedAgent;
-pub(crate) use archive::PathKind;
+pub(crate) use archive::{Layout, PathKind};
 pub(crate) use attach::Attached;
 pub(crate) use containers::FirstProcess;
 pub(crate) use dial::Dialer;

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use devrun_core::early::Moment;
 use devrun_core::plan::Rules;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::trees;
+use super::{agreed, trees};
 use crate::sync::stock::Stock;
 
 /// How long a comparison waits until saves are noticed. Where they never are, that was told.
@@ -41,16 +42,18 @@ pub(super) struct Ahead {
 #[derive(Debug)]
 pub(super) struct Taken {
     rules: Arc<Rules>,
+    /// What changed later was perhaps looked at too early.
+    began: Moment,
     stocks: JoinHandle<Vec<Option<Stock>>>,
 }
 
 impl Taken {
-    /// What was taken by these rules, each with its place.
-    pub(super) async fn by(self, rules: &Arc<Rules>) -> Vec<Option<Stock>> {
+    /// What was taken by these rules, each with its place, and when that began at the earliest.
+    pub(super) async fn by(self, rules: &Arc<Rules>) -> (Moment, Vec<Option<Stock>>) {
         if !Arc::ptr_eq(&self.rules, rules) {
-            return Vec::new();
+            return (agreed::just_before_now(), Vec::new());
         }
-        self.stocks.await.unwrap_or_default()
+        (self.began, self.stocks.await.unwrap_or_default())
     }
 }
 
@@ -86,9 +89,12 @@ impl Ahead {
             armed.wait().await;
             trees::take_stock(&by, &name)
         });
-        let rules = Arc::clone(rules);
-        self.taken
-            .insert(service.to_owned(), Taken { rules, stocks });
+        let taken = Taken {
+            rules: Arc::clone(rules),
+            began: agreed::just_before_now(),
+            stocks,
+        };
+        self.taken.insert(service.to_owned(), taken);
     }
 
     /// Its container runs, or will not.

@@ -1,11 +1,12 @@
 //! Containers, network and volumes: what the core asks for, in calls to the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use devrun_core::effect::{Old, PutFile};
-use devrun_core::event::{Failure, Outcome};
+use devrun_core::event::{Failure, Outcome, Synced};
 use devrun_core::session::DEAF;
 use devrun_core::spec::{ContainerSpec, label};
 use devrun_stack::{Network, Stack, Volume};
@@ -14,6 +15,7 @@ use tokio::sync::OnceCell;
 
 use super::agent_binary::AGENT;
 use super::agents::Agent;
+use super::early::{Early, Of};
 use super::hooks;
 use super::load::root_hash;
 use super::stopping::{self, remove};
@@ -147,13 +149,22 @@ async fn volume_ready(
     }
 }
 
-/// Makes a container, in the place of an old one if there is one, and starts it. The files are in it
-/// before; whether commands belong to the start is remembered.
+/// What comes before the start of a process.
+pub(super) struct First {
+    /// Written into the container.
+    pub(super) files: Vec<PutFile>,
+    /// Commands belong to the start, which is remembered.
+    pub(super) owes_hooks: bool,
+    /// What is synced is brought over; without a Stackfile nobody knows what that is.
+    pub(super) early: Option<Early>,
+}
+
+/// Makes a container, in the place of an old one if there is one, and starts it.
 pub(super) async fn create(
     engine: Engine,
     spec: ContainerSpec,
     replaces: Option<Old>,
-    (files, owes_hooks): (Vec<PutFile>, bool),
+    first: First,
     agent: Option<Agent>,
     agent_volume: Arc<OnceCell<String>>,
 ) -> Outcome {
@@ -180,11 +191,13 @@ pub(super) async fn create(
         Ok(created) => created,
         Err(error) => return Outcome::Failed(name_taken(&engine, &spec, error).await),
     };
-    match start(&engine, &created.id, (&files, owes_hooks)).await {
+    let image = Of::Image(&spec.image_id);
+    match start(&engine, &created.id, image, &first).await {
         Outcome::Started {
             container,
             started_ns,
             mut warnings,
+            brought,
         } => {
             warnings.extend(created.warnings);
             warnings.extend(deaf.then(|| DEAF.to_owned()));
@@ -192,6 +205,7 @@ pub(super) async fn create(
                 container,
                 started_ns,
                 warnings,
+                brought,
             }
         }
         Outcome::Failed(failure) if !failure.container_gone => Outcome::Failed(Failure {
@@ -257,21 +271,21 @@ async fn name_taken(engine: &Engine, spec: &ContainerSpec, error: EngineError) -
 }
 
 /// Starts a container that exists.
-pub(super) async fn start(
-    engine: &Engine,
-    container: &str,
-    (files, owes_hooks): (&[PutFile], bool),
-) -> Outcome {
-    if owes_hooks {
+pub(super) async fn start(engine: &Engine, container: &str, of: Of<'_>, first: &First) -> Outcome {
+    if first.owes_hooks {
         hooks::owed(container);
     }
-    if let Err(failure) = put(engine, container, files).await {
+    if let Err(failure) = put(engine, container, &first.files).await {
         return Outcome::Failed(failure);
+    }
+    let mut synced = Synced::default();
+    if let Some(early) = &first.early {
+        synced = early.bring(engine, container, of).await;
     }
     if let Err(error) = engine.start(container).await {
         return Outcome::Failed(port_taken(engine, error).await);
     }
-    started(engine, container).await
+    started(engine, container, synced.changed).await
 }
 
 /// Stops a container; it is kept.
@@ -308,17 +322,19 @@ pub(super) async fn restart(
     grace: Duration,
 ) -> Outcome {
     match stopping::restart(&engine, agent.as_ref(), &container, grace).await {
-        Ok(deaf) => match started(&engine, &container).await {
+        Ok(deaf) => match started(&engine, &container, Vec::new()).await {
             Outcome::Started {
                 container,
                 started_ns,
                 mut warnings,
+                brought,
             } => {
                 warnings.extend(deaf.then(|| DEAF.to_owned()));
                 Outcome::Started {
                     container,
                     started_ns,
                     warnings,
+                    brought,
                 }
             }
             other => other,
@@ -327,12 +343,13 @@ pub(super) async fn restart(
     }
 }
 
-async fn started(engine: &Engine, container: &str) -> Outcome {
+async fn started(engine: &Engine, container: &str, brought: Vec<PathBuf>) -> Outcome {
     match engine.inspect(container).await {
         Ok(Some(found)) => Outcome::Started {
             container: container.to_owned(),
             started_ns: nanoseconds(&found.started_at).unwrap_or(0),
             warnings: Vec::new(),
+            brought,
         },
         Ok(None) => Outcome::Failed(Failure {
             message: "it was removed while it was being started".to_owned(),

@@ -5,6 +5,7 @@ use std::fs::File;
 
 use tokio_util::io::ReaderStream;
 
+use super::users;
 use crate::engine::{Engine, EngineError, PathKind};
 use crate::sync::deputy::{Facts, Look, Output, Process, Remote, RemoteError};
 
@@ -42,18 +43,21 @@ pub(super) struct Container {
 impl Container {
     /// What the engine knows of it.
     pub(super) async fn facts(&self) -> Facts {
-        let mounts = match self.engine.mounts(&self.id).await {
-            Ok(mounts) => mounts,
+        let layout = match self.engine.layout(&self.id).await {
+            Ok(layout) => layout,
             Err(error) => {
                 tracing::debug!(%error, "its mounts are not known");
-                Vec::new()
+                return Facts::default();
             }
         };
-        let tmpfs = mounts.iter().filter(|mount| mount.tmpfs);
+        let owner = users::owner_of(&self.engine, &self.id, &layout).await;
+        let tmpfs = layout.mounts.iter().filter(|mount| mount.tmpfs);
         Facts {
-            owner: super::pushing::owner(&self.engine, &self.id).await,
+            owner,
             tmpfs: tmpfs.map(|mount| mount.target.clone()).collect(),
-            mounts: mounts.into_iter().map(|mount| mount.target).collect(),
+            mounts: (layout.mounts.iter())
+                .map(|mount| mount.target.clone())
+                .collect(),
         }
     }
 }

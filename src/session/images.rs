@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use devrun_core::early::Basis;
 use devrun_core::event::{Failure, Op, Outcome, Progress};
 use devrun_core::plan::Rules;
 use devrun_core::spec::{Image, label};
@@ -12,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::Input;
 use super::containers::failure;
-use super::trees;
+use super::{agreed, trees};
 use crate::engine::{Engine, MAKE_ROOM, says_full};
 use crate::image::{self, BuildError, BuildRequest, ContextError, SecretSource, Step, StepState};
 
@@ -143,11 +144,13 @@ pub(super) async fn build(
         inputs: &inputs,
         op: &op,
     };
+    let began = agreed::just_before_now();
     match made(&engine, &wanted, &op.service, &rules, &news).await {
         Ok((image, true)) => {
             let (id, service) = (image.id.clone(), op.service.clone());
             let remembered = tokio::task::spawn_blocking(move || {
                 trees::remember_image(&rules, &service, &id);
+                agreed::set(&id, Basis::Claimed(began), rules.syncs_hash(&service));
             });
             // Only what is gone on the host would be missed.
             let _ = remembered.await;

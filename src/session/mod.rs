@@ -2,6 +2,7 @@
 
 mod agent_binary;
 mod agents;
+mod agreed;
 mod ahead;
 mod asks;
 mod back;
@@ -10,6 +11,7 @@ mod containers;
 mod deaf;
 mod deputies;
 mod driver;
+mod early;
 mod elsewhere;
 mod hooks;
 mod images;
@@ -28,6 +30,7 @@ mod spare;
 mod status;
 mod stopping;
 mod trees;
+mod users;
 
 use std::time::Duration;
 

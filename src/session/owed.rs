@@ -25,8 +25,15 @@ pub(super) fn note<'p>(
     (service, container): (&str, &str),
     paths: impl Iterator<Item = &'p Path>,
 ) {
+    write(
+        container,
+        paths.filter(|path| rules.may_follow(service, path)),
+    );
+}
+
+fn write<'p>(container: &str, paths: impl Iterator<Item = &'p Path>) {
     let mut text = Vec::new();
-    for path in paths.filter(|path| rules.may_follow(service, path)) {
+    for path in paths {
         text.extend_from_slice(path.as_os_str().as_bytes());
         text.push(0);
     }
@@ -39,6 +46,18 @@ pub(super) fn note<'p>(
     if let Err(error) = opened.and_then(|mut file| file.write_all(&text)) {
         tracing::debug!(%error, "what follows a save is not remembered");
     }
+}
+
+/// Its process is about to begin anew, with what lies there: only these are still to be followed.
+pub(super) fn keep(container: &str, still: impl Fn(&Path) -> bool) {
+    let mut paths = paths(container);
+    let before = paths.len();
+    paths.retain(|path| still(path));
+    if paths.len() == before {
+        return;
+    }
+    over(container);
+    write(container, paths.iter().map(PathBuf::as_path));
 }
 
 /// All of it has been followed.

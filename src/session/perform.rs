@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use devrun_core::effect::{Effect, RouteState};
+use devrun_core::effect::{Effect, PutFile, RouteState};
 use devrun_core::event::{Failure, Op, Outcome, Progress, Synced};
 use devrun_core::routes::proxy_port;
-use devrun_stack::{Command, Probe};
+use devrun_stack::{Command, Mount, MountSource, Probe};
 
+use super::containers::First;
 use super::driver::{Driver, Input};
+use super::early::{Early, Of};
 use super::inside::Hands;
 use super::{containers, hooks, images, large, owed, pushing, trees};
 use crate::probe::{Answer, Probed, until_ready};
@@ -106,14 +108,14 @@ impl Driver {
                 files,
             } => {
                 let volume = self.agent_volume.clone();
-                let owes = self.has_hooks(&op.service);
+                let first = self.first(&op.service, files);
                 self.look_ahead(&op.service);
                 let agent = replaces
                     .as_ref()
                     .and_then(|old| self.agents.get(&old.container).cloned());
                 self.work(
                     op,
-                    containers::create(engine, *spec, replaces, (files, owes), agent, volume),
+                    containers::create(engine, *spec, replaces, first, agent, volume),
                 );
             }
             Effect::Start {
@@ -121,10 +123,10 @@ impl Driver {
                 container,
                 files,
             } => {
-                let owes = self.has_hooks(&op.service);
+                let first = self.first(&op.service, files);
                 self.look_ahead(&op.service);
                 self.work(op, async move {
-                    containers::start(&engine, &container, (&files, owes)).await
+                    containers::start(&engine, &container, Of::Itself, &first).await
                 });
             }
             Effect::Restart {
@@ -159,9 +161,9 @@ impl Driver {
                 paths,
             } => match self.agents.get(&container).cloned().filter(|_| running) {
                 Some(agent) => self.work(op, trees::sync(agent, paths)),
-                None => self.push(op, container, Some(paths)),
+                None => self.push(op, container, paths),
             },
-            Effect::Push { op, container } => self.push(op, container, None),
+            Effect::Push { op, container } => self.push_all(op, container),
             Effect::Probe {
                 op,
                 container,
@@ -225,6 +227,29 @@ impl Driver {
             .is_some_and(|service| !service.post_start.is_empty())
     }
 
+    /// What comes before the start of its process.
+    fn first(&self, service: &str, files: Vec<PutFile>) -> First {
+        First {
+            files,
+            owes_hooks: self.has_hooks(service),
+            early: self.early(service),
+        }
+    }
+
+    fn early(&self, service: &str) -> Option<Early> {
+        let found = self.stack.as_ref()?.service(service)?;
+        let volume = |mount: &Mount| match mount.source {
+            MountSource::Volume(_) => Some(mount.target.clone()),
+            MountSource::Bind(_) => None,
+        };
+        Some(Early {
+            rules: self.rules.clone()?,
+            service: service.to_owned(),
+            is_task: found.task,
+            volumes: found.mounts.iter().filter_map(volume).collect(),
+        })
+    }
+
     fn attach(&mut self, op: Op, container: String) {
         let Some(rules) = self.rules.clone() else {
             return self.work(op, std::future::ready(no_stackfile()));
@@ -237,13 +262,23 @@ impl Driver {
         self.spawn(op, task);
     }
 
-    fn push(&mut self, op: Op, container: String, paths: Option<Vec<std::path::PathBuf>>) {
+    fn push_all(&mut self, op: Op, container: String) {
+        let Some(early) = self.early(&op.service) else {
+            return self.work(op, std::future::ready(no_stackfile()));
+        };
+        let engine = self.engine.clone();
+        self.work(op, async move {
+            Outcome::Synced(early.bring(&engine, &container, Of::Nobody).await)
+        });
+    }
+
+    fn push(&mut self, op: Op, container: String, paths: Vec<std::path::PathBuf>) {
         let Some(rules) = self.rules.clone() else {
             return self.work(op, std::future::ready(no_stackfile()));
         };
         let (engine, service) = (self.engine.clone(), op.service.clone());
         self.work(op, async move {
-            match pushing::push(&engine, &rules, &service, &container, paths.as_deref()).await {
+            match pushing::push(&engine, &rules, &service, &container, Some(&paths)).await {
                 Ok(synced) => Outcome::Synced(Synced {
                     files: synced.files.max(1),
                     ..synced

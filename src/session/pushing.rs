@@ -9,6 +9,7 @@ use tokio_util::io::ReaderStream;
 use super::containers::failure;
 use super::known::{self, Known};
 use super::trees::tree;
+use super::users;
 use crate::engine::Engine;
 use crate::sync::{archive, scan};
 
@@ -21,7 +22,7 @@ pub(super) async fn push(
     container: &str,
     paths: Option<&[PathBuf]>,
 ) -> Result<Synced, Failure> {
-    let owner = owner(engine, container).await;
+    let owner = users::owner(engine, container).await;
     let (known, _) = known::of_container(engine, container).await;
     let mut synced = Synced::default();
     for rule in rules.sync_rules(service) {
@@ -40,7 +41,7 @@ pub(super) async fn push(
         let known = known.clone();
         let packed = scan::blocking(move || {
             let paths = wanted.unwrap_or_else(|| scan::list(&tree, Path::new("")).0);
-            let tar = archive::tar_of(&tree, &paths, owner)?;
+            let tar = archive::tar_of(&tree, &paths, |_| owner)?;
             let absolute = paths
                 .iter()
                 .map(|path| tree.from.join(path))
@@ -71,15 +72,4 @@ pub(super) async fn push(
         synced.changed.extend(absolute);
     }
     Ok(synced)
-}
-
-/// The container's user, where it is known by number; files that it runs should belong to it.
-pub(super) async fn owner(engine: &Engine, container: &str) -> Option<(u64, u64)> {
-    let container = engine.inspect(container).await.ok()??;
-    let image = engine.inspect_image(&container.image_id).await.ok()??;
-    let (user, group) = image
-        .user
-        .split_once(':')
-        .unwrap_or((&image.user, &image.user));
-    Some((user.parse().ok()?, group.parse().ok()?))
 }

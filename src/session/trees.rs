@@ -12,7 +12,7 @@ use super::ahead::{Armed, Taken};
 use super::containers::failure;
 use super::hooks;
 use super::known::{self, Known};
-use super::owed;
+use super::{agreed, owed};
 
 use crate::engine::Engine;
 use crate::sync::connection::SyncError;
@@ -33,7 +33,12 @@ pub(crate) struct Planted {
 }
 
 impl Planted {
-    fn new(rule: &SyncRule, service: &str, container: Option<&str>, known: &Known) -> Self {
+    pub(super) fn new(
+        rule: &SyncRule,
+        service: &str,
+        container: Option<&str>,
+        known: &Known,
+    ) -> Self {
         Planted {
             rule: rule.clone(),
             tree: tree(rule, known),
@@ -43,7 +48,7 @@ impl Planted {
     }
 
     /// What is compared when a container starts.
-    fn compared(&self) -> Tree {
+    pub(super) fn compared(&self) -> Tree {
         let Some(saved) = &self.saved else {
             return self.tree.clone();
         };
@@ -247,11 +252,12 @@ pub(super) async fn attach(
             return (Outcome::Failed(failure), None);
         }
     };
-    let mut trees = Trees::plant(engine, &rules, &service, &container).await;
-    let stocks = match taken {
+    let mut trees = Trees::plant(engine.clone(), &rules, &service, &container).await;
+    let (began, stocks) = match taken {
         Some(taken) => taken.by(&rules).await,
-        None => Vec::new(),
+        None => (agreed::just_before_now(), Vec::new()),
     };
+    let syncs = rules.syncs_hash(&service);
     trees.owing = Some(Owing {
         rules,
         service,
@@ -269,6 +275,10 @@ pub(super) async fn attach(
             problems,
             ..
         }) => {
+            if problems.is_empty() {
+                let equal = changed.is_empty();
+                agreed::compared(&engine, &agent.container, (began, syncs), equal).await;
+            }
             let outcome = Outcome::Attached {
                 transport: agent.transport,
                 compared: Some(unchanged + changed.len() + problems.len()),
@@ -441,6 +451,7 @@ pub(super) async fn sync(agent: Agent, paths: Vec<PathBuf>) -> Outcome {
 
 async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError> {
     let mut brought = Brought::default();
+    let (began, mut live) = (agreed::now(), Vec::new());
     let mut trees = agent.trees.lock().await;
     let Trees {
         planted,
@@ -464,10 +475,16 @@ async fn sync_all(agent: &Agent, paths: &[PathBuf]) -> Result<Brought, SyncError
         }
         let outcome = apply_but_large(&agent.connection, tree, sent, mine).await?;
         let outcome = again_as_root(root, agent, tree, sent, outcome).await?;
-        planted.save(saved.into_iter().chain(outcome.changed.iter().cloned()));
+        planted.save(saved.iter().chain(&outcome.changed).cloned());
         let tree = &planted.tree;
+        live.extend(outcome.live(saved).map(|path| tree.from.join(path)));
         brought.add(&tree.from, outcome);
         planted.mirror(agent, &mut brought).await?;
+    }
+    if owing.is_some() {
+        // Nobody waits for that.
+        let container = agent.container.clone();
+        tokio::task::spawn_blocking(move || agreed::add(&container, live.into_iter(), began));
     }
     Ok(brought)
 }

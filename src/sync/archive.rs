@@ -1,11 +1,11 @@
 //! Changes as a tar, for the engine's archive call: into containers that do not run.
 
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use tar::{Builder, EntryType, Header};
 
@@ -14,22 +14,25 @@ use super::scan::{OnHost, PIECE, Reading, Tree};
 /// How often a file that changes while it is read is read.
 const TRIES: usize = 5;
 
+/// The target itself is no file of the host's.
+const TARGET: u32 = 0o755;
+
 /// A tar of these paths (relative to the source), to be unpacked at `/`, where they lie below the
 /// target. Folders are in it only where they are named, so that owner and mode of the target and
 /// of all above it stay. What is absent on the host is left out. Files belong to whom the tree
-/// says, else to `owner`, else to root. Blocks; the tar lies in a file without a name, read
+/// says, else to `owner`'s answer, else to root. Blocks; the tar lies in a file without a name, read
 /// position at its start.
 pub(crate) fn tar_of(
     tree: &Tree,
     paths: &[PathBuf],
-    owner: Option<(u64, u64)>,
+    owner: impl Fn(&Path) -> Option<(u64, u64)>,
 ) -> io::Result<File> {
     let mut tar = Builder::new(tempfile::tempfile()?);
     let to = Path::new(tree.to.trim_start_matches('/'));
     let own = tree.owner.map(|(uid, gid)| (uid.into(), gid.into()));
     for path in paths {
         let name = to.join(OsStr::from_bytes(&tree.inside(path)));
-        add(&mut tar, tree, path, &name, own.or(owner)).map_err(|error| {
+        add(&mut tar, tree, path, &name, own.or_else(|| owner(path))).map_err(|error| {
             io::Error::new(error.kind(), format!("{}: {error}", path.display()))
         })?;
     }
@@ -46,13 +49,14 @@ fn add(
     owner: Option<(u64, u64)>,
 ) -> io::Result<()> {
     for _ in 0..TRIES {
-        let mut header = header(&tree.from.join(path), owner);
+        let mut header = header(owner);
         match tree.look(path)? {
             OnHost::Absent | OnHost::Special => return Ok(()),
             OnHost::Changing => {}
             OnHost::Folder { mode } => {
                 header.set_entry_type(EntryType::Directory);
-                header.set_mode(mode);
+                let is_target = path.as_os_str().is_empty();
+                header.set_mode(if is_target { TARGET } else { mode });
                 return tar.append_data(&mut header, name, io::empty());
             }
             OnHost::Symlink(target) => {
@@ -80,14 +84,15 @@ fn add(
     Err(io::Error::other("keeps changing while it is read"))
 }
 
-fn header(path: &Path, owner: Option<(u64, u64)>) -> Header {
+fn header(owner: Option<(u64, u64)>) -> Header {
     let (uid, gid) = owner.unwrap_or_default();
-    let modified = fs::symlink_metadata(path).map_or(0, |found| found.mtime());
+    // As a file that was just written: who builds by time must see that it is new.
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let mut header = Header::new_gnu();
     header.set_size(0);
     header.set_uid(uid);
     header.set_gid(gid);
-    header.set_mtime(u64::try_from(modified).unwrap_or_default());
+    header.set_mtime(now.map_or(0, |now| now.as_secs()));
     header
 }
 

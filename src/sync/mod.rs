@@ -4,6 +4,7 @@
 //! container; it fills [`Sent`], by which [`apply`](transfer::apply) knows what is there already
 //! and what is the host's to remove. A `Sent` belongs to one container and dies with it.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ pub(crate) mod archive;
 mod clock;
 pub(crate) mod connection;
 pub(crate) mod deputy;
+pub(crate) mod early;
 pub(crate) mod fetch;
 pub(crate) mod inside;
 pub(crate) mod landing;
@@ -53,6 +55,14 @@ pub(crate) struct SyncOutcome {
 }
 
 impl SyncOutcome {
+    /// What is there now as it is on the host, of all that was asked for.
+    pub(crate) fn live(&self, asked: Vec<PathBuf>) -> impl Iterator<Item = PathBuf> {
+        let problems = self.problems.iter().map(|problem| &problem.path);
+        let not: HashSet<&PathBuf> = problems.chain(&self.large).collect();
+        let all = asked.into_iter().chain(self.changed.iter().cloned());
+        all.filter(move |path| !not.contains(path))
+    }
+
     /// What came of some of it at the second try.
     pub(crate) fn extend(&mut self, second: SyncOutcome) {
         self.files += second.files;

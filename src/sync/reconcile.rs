@@ -210,7 +210,7 @@ async fn compare(
     transfer.bring(differing, Folders::Alone).await
 }
 
-fn is_equal(known: &Known, entry: &Entry) -> bool {
+pub(super) fn is_equal(known: &Known, entry: &Entry) -> bool {
     match (known, entry) {
         (
             Known::File { hash, mode },

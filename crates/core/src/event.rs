@@ -151,6 +151,8 @@ pub enum Outcome {
         started_ns: i128,
         /// Things that the engine was told otherwise than declared (a limit above the machine's).
         warnings: Vec<String>,
+        /// Paths (absolute, on the host) that had to be brought over before its process started.
+        brought: Vec<PathBuf>,
     },
     /// The agent answers (or cannot run here) and the trees are in step.
     Attached {

@@ -26,7 +26,7 @@ fn named_paths_lie_below_the_target_with_owner_and_mode() {
     symlink("../elsewhere", from.join("link")).unwrap();
     let names = ["run.sh", "big", &deep, "empty", "link", "absent"].map(PathBuf::from);
     let tree = Tree::whole(from.to_owned(), "/srv/app".to_owned());
-    let tar = tar_of(&tree, &names, Some((1000, 1001))).unwrap();
+    let tar = tar_of(&tree, &names, |_| Some((1000, 1001))).unwrap();
     let mut found = BTreeMap::new();
     for entry in Archive::new(tar).entries().unwrap() {
         let mut entry = entry.unwrap();

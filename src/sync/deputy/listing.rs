@@ -12,19 +12,19 @@ use tar::{Archive, EntryType};
 
 /// Something in the tar.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Found {
-    pub(super) entry: Entry,
-    pub(super) mode: u32,
-    pub(super) owner: (u64, u64),
-    pub(super) size: u64,
-    pub(super) modified_ns: u64,
+pub(crate) struct Found {
+    pub(crate) entry: Entry,
+    pub(crate) mode: u32,
+    pub(crate) owner: (u64, u64),
+    pub(crate) size: u64,
+    pub(crate) modified_ns: u64,
 }
 
 /// By path, relative to what was packed.
-pub(super) type Listing = BTreeMap<Vec<u8>, Found>;
+pub(crate) type Listing = BTreeMap<Vec<u8>, Found>;
 
 /// Reads a tar to its end. Names begin with what was packed; `prefix` takes its place. Blocks.
-pub(super) fn of(tar: impl Read, prefix: &[u8]) -> io::Result<Listing> {
+pub(crate) fn of(tar: impl Read, prefix: &[u8]) -> io::Result<Listing> {
     let mut listing = Listing::new();
     let mut buffer = vec![0; 64 << 10];
     for entry in Archive::new(tar).entries()? {
@@ -91,7 +91,7 @@ fn below(name: &[u8], prefix: &[u8]) -> Vec<u8> {
 
 /// What lies at a path, which should belong to that owner: what is seen through a link is not
 /// there.
-pub(super) fn at(listing: &Listing, path: &[u8], owner: Option<(u64, u64)>) -> Entry {
+pub(crate) fn at(listing: &Listing, path: &[u8], owner: Option<(u64, u64)>) -> Entry {
     let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/');
     let through_link = ends
         .filter_map(|(end, _)| listing.get(path.get(..end)?))

@@ -14,7 +14,7 @@ use super::connection::{AgentConnection, Hello, SyncError};
 
 mod batch;
 mod direct;
-mod listing;
+pub(crate) mod listing;
 mod read;
 mod script;
 mod serve;
@@ -103,7 +103,7 @@ impl Facts {
         mounts.find(|mount| is_at_or_below(mount, path))
     }
 
-    fn is_on_tmpfs(&self, path: &str) -> bool {
+    pub(crate) fn is_on_tmpfs(&self, path: &str) -> bool {
         let around = self.mounts.iter();
         let around = around.filter(|mount| is_at_or_below(path, mount));
         let nearest = around.max_by_key(|mount| mount.len());

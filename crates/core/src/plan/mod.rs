@@ -16,6 +16,7 @@ mod sync_rule;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -211,6 +212,14 @@ impl Rules {
         follow.into_iter().chain(restart).collect()
     }
 
+    /// Whether a command is to run in a container that such a file was brought into, even where its
+    /// process has not begun yet.
+    #[must_use]
+    pub fn asks_for_command(&self, service: &str, path: &Path) -> bool {
+        let follow = self.after_comparison(service, &[path.to_owned()]);
+        follow.iter().any(|one| matches!(one, Follow::Exec(_)))
+    }
+
     /// Whether a service's image changes with that path. Replicas have one image.
     fn rebuilds(&self, service: &str, path: &PathBuf) -> bool {
         let names = [service.to_owned(), format!("{service}-1")];
@@ -248,27 +257,16 @@ impl Rules {
     /// that its trees have to be compared anew.
     #[must_use]
     pub fn syncs_otherwise(&self, before: &Self, service: &str) -> bool {
-        let of = |rules: &Self| {
-            let own = rules.from.services.iter().find(|one| one.name == service)?;
-            let syncs = (own.sync.clone(), own.mounts.clone(), own.taken.clone());
-            let mut folders: Vec<&Path> = own.sync.iter().map(|sync| &*sync.from).collect();
-            if let Source::Build(build) = &own.source {
-                folders.push(&build.context);
-                folders.extend(build.dockerfile.parent());
-            }
-            let has_a_say = |file: &&PathBuf| {
-                let at = file.parent().unwrap_or(file);
-                folders
-                    .iter()
-                    .any(|one| one.starts_with(at) || at.starts_with(one))
-            };
-            let texts = rules.from.texts.iter().filter(|(file, _)| has_a_say(file));
-            let texts: IgnoreTexts = texts
-                .map(|(file, text)| (file.clone(), text.clone()))
-                .collect();
-            (!own.sync.is_empty()).then_some((syncs, texts))
-        };
-        of(self) != of(before)
+        self.from.syncs_of(service) != before.from.syncs_of(service)
+    }
+
+    /// A number that is another one where [`Self::syncs_otherwise`] would say so, to be kept by
+    /// whoever ends.
+    #[must_use]
+    pub fn syncs_hash(&self, service: &str) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(format!("{:?}", self.from.syncs_of(service)).as_bytes());
+        hasher.finish()
     }
 
     /// Whether that file counts into the hash of the service's image: the Dockerfile, what says
@@ -338,7 +336,29 @@ impl Rules {
     }
 }
 
+/// What of a service says what is synced, and where to.
+type Syncs<'a> = (&'a [Sync], &'a [Mount], &'a [String]);
+
 impl Input {
+    /// All that has a say in what is synced to a service; `None` where nothing is.
+    fn syncs_of(&self, service: &str) -> Option<(Syncs<'_>, Vec<(&PathBuf, &String)>)> {
+        let own = self.services.iter().find(|one| one.name == service)?;
+        let mut folders: Vec<&Path> = own.sync.iter().map(|sync| &*sync.from).collect();
+        if let Source::Build(build) = &own.source {
+            folders.push(&build.context);
+            folders.extend(build.dockerfile.parent());
+        }
+        let has_a_say = |file: &Path| {
+            let at = file.parent().unwrap_or(file);
+            folders
+                .iter()
+                .any(|one| one.starts_with(at) || at.starts_with(one))
+        };
+        let texts = self.texts.iter().filter(|(file, _)| has_a_say(file));
+        let syncs: Syncs<'_> = (&own.sync, &own.mounts, &own.taken);
+        (!own.sync.is_empty()).then(|| (syncs, texts.collect()))
+    }
+
     fn new(stack: &Stack, files: &BTreeSet<PathBuf>, texts: &IgnoreTexts) -> Self {
         let services = stack.services.iter().map(|service| ServiceInput {
             name: service.name.clone(),

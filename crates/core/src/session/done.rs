@@ -162,10 +162,12 @@ impl Session {
                 container,
                 started_ns,
                 warnings,
+                brought,
             } => {
                 for warning in warnings {
                     self.warn_once(name, warning);
                 }
+                self.note_brought(name, &brought);
                 self.on_started(name, doing, container, started_ns);
             }
             Outcome::Attached {

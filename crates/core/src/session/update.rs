@@ -321,17 +321,16 @@ impl Session {
         machine.attach_tries = 0;
         // What an earlier agent was told may not have arrived.
         self.told_proxy = None;
-        if changed.is_empty() {
-            return;
+        self.note_brought(name, changed);
+    }
+
+    /// What differed is in it now. What its process has not read yet is followed by nothing but
+    /// commands, and by these once it is compared.
+    pub(super) fn note_brought(&mut self, name: &str, paths: &[PathBuf]) {
+        let files = paths.len();
+        if files > 0 {
+            self.notice(Some(name), None, NoticeEvent::Synced { files, bytes: 0 });
         }
-        self.notice(
-            Some(name),
-            None,
-            NoticeEvent::Synced {
-                files: changed.len(),
-                bytes: 0,
-            },
-        );
     }
 
     /// What the process that runs has not read yet is followed by what it asks for.

@@ -359,6 +359,7 @@ impl Bench {
             container: id.to_owned(),
             started_ns: self.engine_time().into(),
             warnings: vec![],
+            brought: Vec::new(),
         }
     }
 

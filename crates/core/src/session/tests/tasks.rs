@@ -192,6 +192,7 @@ impl World {
             container: id.to_owned(),
             started_ns: container.started_ns,
             warnings: vec![],
+            brought: Vec::new(),
         }
     }
 
