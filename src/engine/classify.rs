@@ -63,7 +63,7 @@ pub(super) fn from_answer(doing: String, status: u16, message: &str) -> EngineEr
             image: image.into(),
         };
     }
-    if message.contains("No such container") || message.contains("No such exec instance") {
+    if is_gone(message) {
         return EngineError::NoSuchContainer { doing };
     }
     if status == 409 && message.contains("is already in use") {
@@ -123,6 +123,18 @@ pub(super) fn from_answer(doing: String, status: u16, message: &str) -> EngineEr
         doing,
         detail: message.into(),
     }
+}
+
+/// Of one that is being removed the engine says many things; that its root is not there is one.
+fn is_gone(message: &str) -> bool {
+    [
+        "No such container",
+        "No such exec instance",
+        "marked for removal",
+        "Could not find the file / in container",
+    ]
+    .iter()
+    .any(|text| message.contains(text))
 }
 
 fn taken_port(message: &str) -> Option<u16> {
@@ -279,6 +291,17 @@ mod tests {
                     .hint()
                     .is_some_and(|hint| hint.contains("docker system df"))
             );
+        }
+    }
+
+    #[test]
+    fn one_that_is_being_removed_is_as_good_as_gone() {
+        for (status, message) in [
+            (409, "container is marked for removal and cannot be started"),
+            (404, "Could not find the file / in container 6f56697665d5"),
+        ] {
+            let error = answer(status, message);
+            assert!(error.is_absent(), "{error}");
         }
     }
 

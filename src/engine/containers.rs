@@ -7,7 +7,7 @@ use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, KillContainerOptions, ListContainersOptions,
     RemoveContainerOptions, RestartContainerOptions, StopContainerOptions, WaitContainerOptions,
 };
-use devrun_core::spec::{Container, ContainerSpec, label};
+use devrun_core::spec::{Container, ContainerSpec, ContainerState, label};
 use futures_util::StreamExt;
 
 use super::classify::classify;
@@ -203,8 +203,10 @@ impl Engine {
             return done;
         };
         Err(match self.inspect(id).await? {
-            Some(_) => EngineError::LenderMissing { doing },
-            None => EngineError::NoSuchContainer { doing },
+            Some(found) if found.state != ContainerState::Dead => {
+                EngineError::LenderMissing { doing }
+            }
+            _ => EngineError::NoSuchContainer { doing },
         })
     }
 
