@@ -4,6 +4,7 @@ mod anything;
 mod dice;
 mod files;
 mod generated;
+mod ignored;
 mod meaning;
 mod merging;
 mod origins;

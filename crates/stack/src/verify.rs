@@ -2,6 +2,7 @@
 
 mod advice;
 mod files;
+mod ignored;
 mod networks;
 mod sync;
 

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::ignored::is_ignored;
 use crate::context::Context;
 use crate::draft::{DraftProbe, DraftSource, Said};
 use crate::merge::Laid;
@@ -156,7 +157,7 @@ fn hidden_sync(cx: &mut Context<'_>, service: &Laid<'_>, mount: &Said<Mount>) {
         let shown = below.display().to_string();
         if shown.is_empty()
             || cx.host.kind(&outside).is_none()
-            || is_ignored(cx, from, &shown, &sync.value.ignore)
+            || is_ignored(cx, service, &sync.value, below)
         {
             continue;
         }
@@ -199,23 +200,4 @@ fn kept_sync(cx: &mut Context<'_>, service: &Laid<'_>, mount: &Said<Mount>) {
             .advise("it stays there when the container is made anew, and hides what the image has: sync to another place, or take the volume away");
         cx.warn(warning);
     }
-}
-
-/// Whether the rules of the sync or the usual files of the folder leave it alone, as far as a look
-/// tells.
-pub(super) fn is_ignored(
-    cx: &Context<'_>,
-    from: &Path,
-    below: &str,
-    ignore: &[Said<String>],
-) -> bool {
-    let last = below.rsplit('/').next().unwrap_or(below);
-    let names = |pattern: &str| {
-        let bare = pattern.trim().trim_start_matches("**/").trim_matches('/');
-        bare == below || bare == last
-    };
-    let files = [".dockerignore", ".gitignore"];
-    let texts = files.map(|name| cx.host.read(&from.join(name)).unwrap_or_default());
-    ignore.iter().any(|pattern| names(&pattern.value))
-        || texts.iter().any(|text| text.lines().any(names))
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use miette::SourceSpan;
 
-use super::advice::is_ignored;
+use super::ignored::is_ignored;
 use crate::context::Context;
 use crate::draft::{DraftSync, Said};
 use crate::merge::Laid;
@@ -145,13 +145,11 @@ fn kept(
     (mirror, mount): (SourceSpan, SourceSpan),
     below: &Path,
 ) {
-    let Some(from) = sync.value.source(service.draft.source.as_ref()) else {
-        return;
-    };
-    let shown = below.display().to_string();
-    if is_ignored(cx, from, &shown, &sync.value.ignore) {
+    let has_source = sync.value.source(service.draft.source.as_ref()).is_some();
+    if !has_source || is_ignored(cx, service, &sync.value, below) {
         return;
     }
+    let shown = below.display();
     let warning = cx
         .error(
             "stackfile::mirror-volume",
@@ -179,7 +177,7 @@ fn below_another(cx: &mut Context<'_>, service: &Laid<'_>, sync: &Said<DraftSync
         if shown.is_empty()
             || cx.host.kind(&hidden).is_none()
             || sync.value.source(service.draft.source.as_ref()) == Some(&hidden)
-            || is_ignored(cx, from, &shown, &outer.value.ignore)
+            || is_ignored(cx, service, &outer.value, below)
         {
             continue;
         }
