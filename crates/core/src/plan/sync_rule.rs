@@ -271,11 +271,11 @@ impl SyncRule {
         says.map(|says| says.pattern)
     }
 
-    /// What else has that place inside, and whether the same is there.
+    /// What else has that place inside, the deepest of all, and whether the same is there.
     fn other_at(&self, rel: &Path) -> Option<(usize, bool)> {
-        let mut others = self.others.iter();
-        let index = others.position(|other| rel.starts_with(&other.below))?;
-        let other = self.others.get(index)?;
+        let others = self.others.iter().enumerate();
+        let around = others.filter(|(_, other)| rel.starts_with(&other.below));
+        let (index, other) = around.max_by_key(|(_, other)| other.below.iter().count())?;
         let same = match &other.what {
             What::Bind(from) => *from == self.from.join(&other.below),
             _ => false,
@@ -288,7 +288,9 @@ impl SyncRule {
         let taken_in = self.own.says(path, false).is_some_and(|says| !says.ignored);
         let named = taken_in
             || self.include.names_file(&self.from, path)
-            || self.patterns().any(|pattern| pattern.spells_out(path));
+            || self
+                .patterns()
+                .any(|one| one.spells_out(path) && one.matches(path));
         (!named).then_some(setting)
     }
 

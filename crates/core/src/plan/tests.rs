@@ -5,8 +5,10 @@ use devrun_stack::{Action, Build, BuildContext, Command, MountSource, Service};
 
 use super::*;
 
+mod mapping;
 mod matching;
 mod properties;
+mod reference;
 
 fn at(line: usize) -> Location {
     Location {

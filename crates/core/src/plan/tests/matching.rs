@@ -248,7 +248,7 @@ fn what_says_how_the_stack_is_run_stays_outside_unless_it_is_named() {
     );
 }
 
-fn mounted(from: MountSource, target: &str) -> Mount {
+pub(super) fn mounted(from: MountSource, target: &str) -> Mount {
     Mount {
         source: from,
         target: target.into(),
@@ -374,6 +374,24 @@ fn a_source_that_is_mounted_is_not_copied_and_its_rules_hold() {
     };
     assert!(!rule.enters(Path::new("")) && !rule.wants(Path::new("a.py"), false));
     assert!(rules.concerns(Path::new("/p/web/a.py"), false));
+}
+
+#[test]
+fn of_several_places_around_a_path_the_deepest_counts() {
+    let mut web = web();
+    let on_any = on(33, &["**"], &[Action::Restart]);
+    web.sync = vec![sync("/p/web", &[], vec![on_any])];
+    web.mounts = vec![
+        mounted(MountSource::Bind("/p/web/docs".into()), "/app/docs"),
+        mounted(MountSource::Volume("v".into()), "/app/docs/cache"),
+    ];
+    let rules = rules(web);
+    assert_eq!(decide(&rules, &["web/docs/a"]), "restart");
+    assert_eq!(decide(&rules, &["web/docs/cache/a"]), "nothing");
+    assert_eq!(
+        why(&rules, "web/docs/cache/a"),
+        "left alone: the volume v is at /app/docs/cache (Stackfile.kdl:31)"
+    );
 }
 
 #[test]
