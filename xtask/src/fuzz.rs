@@ -10,7 +10,7 @@ use std::process::Command;
 use crate::run;
 use crate::up::cargo;
 
-const TARGETS: [&str; 3] = ["stackfile", "wire", "dockerignore"];
+const TARGETS: [&str; 4] = ["stackfile", "wire", "dockerignore", "ignores"];
 
 /// What makes the compiler count branches and tell the fuzzer what is compared.
 const COUNTED: &str = "--cfg fuzzing -Cpasses=sancov-module \
@@ -177,6 +177,16 @@ fn seeds(target: &str) -> Vec<String> {
             "src/target/x.rs\n**/*.rs\n!src\ntarget/\n".to_owned(),
             format!("a/b\n{}", read("examples/unified/frontend/.dockerignore")),
             format!("a/b\n{}", read("examples/unified/backend/.dockerignore")),
+        ],
+        // A path, then patterns of `include`, `ignore` and `on`, `.gitignore`, `.dockerignore`.
+        "ignores" => vec![
+            "dist/app.js\u{1}dist/app.js\n*.py\u{1}!keep/\u{1}**/*.js\u{1}dist/\n*.log\u{1}docs"
+                .to_owned(),
+            "a/b/c.py\u{1}\u{1}/a/**/c.*\u{1}\u{1}**/b/\n!a?c\n".to_owned(),
+            format!(
+                "src/x.pyc\u{1}\u{1}__pycache__/\u{1}conf/*.ini\u{1}{}\u{1}*\n!src",
+                read("examples/unified/backend/.gitignore")
+            ),
         ],
         _ => Vec::new(),
     }

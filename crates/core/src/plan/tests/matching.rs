@@ -382,15 +382,15 @@ fn of_several_places_around_a_path_the_deepest_counts() {
     let on_any = on(33, &["**"], &[Action::Restart]);
     web.sync = vec![sync("/p/web", &[], vec![on_any])];
     web.mounts = vec![
-        mounted(MountSource::Bind("/p/web/docs".into()), "/app/docs"),
-        mounted(MountSource::Volume("v".into()), "/app/docs/cache"),
+        mounted(MountSource::Bind("/p/web/data".into()), "/app/data"),
+        mounted(MountSource::Volume("v".into()), "/app/data/cache"),
     ];
     let rules = rules(web);
-    assert_eq!(decide(&rules, &["web/docs/a"]), "restart");
-    assert_eq!(decide(&rules, &["web/docs/cache/a"]), "nothing");
+    assert_eq!(decide(&rules, &["web/data/a"]), "restart");
+    assert_eq!(decide(&rules, &["web/data/cache/a"]), "nothing");
     assert_eq!(
-        why(&rules, "web/docs/cache/a"),
-        "left alone: the volume v is at /app/docs/cache (Stackfile.kdl:31)"
+        why(&rules, "web/data/cache/a"),
+        "left alone: the volume v is at /app/data/cache (Stackfile.kdl:31)"
     );
 }
 
