@@ -15,6 +15,8 @@ mod day;
 mod failures;
 #[path = "transports/images.rs"]
 mod images;
+#[path = "transports/rules.rs"]
+mod rules;
 #[path = "transports/stage.rs"]
 mod stage;
 #[path = "transports/tree.rs"]

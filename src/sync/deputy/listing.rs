@@ -10,6 +10,9 @@ use devrun_wire::Hasher;
 use devrun_wire::frames::{Entry, OTHER_OWNER};
 use tar::{Archive, EntryType};
 
+/// What each entry takes besides its content.
+const HEAD: u64 = 512;
+
 /// Something in the tar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -25,13 +28,34 @@ pub(crate) type Listing = BTreeMap<Vec<u8>, Found>;
 
 /// Reads a tar to its end. Names begin with what was packed; `prefix` takes its place. Blocks.
 pub(crate) fn of(tar: impl Read, prefix: &[u8]) -> io::Result<Listing> {
+    let all = of_wanted(tar, prefix, |_| true, u64::MAX)?;
+    Ok(all.unwrap_or_default())
+}
+
+/// The same of what is wanted; `None` where more than so many bytes of something else are in it,
+/// or what is wanted cannot be told without that. Blocks.
+pub(super) fn of_wanted(
+    tar: impl Read,
+    prefix: &[u8],
+    wanted: impl Fn(&[u8]) -> bool,
+    mut surplus: u64,
+) -> io::Result<Option<Listing>> {
     let mut listing = Listing::new();
     let mut buffer = vec![0; 64 << 10];
     for entry in Archive::new(tar).entries()? {
         let mut entry = entry?;
         let path = below(&entry.path_bytes(), prefix);
+        // That of the header is not all of it where a file is larger than 8 GB.
+        let size = entry.size();
         let header = entry.header();
-        let (mode, size) = (header.mode()? & 0o777, header.size()?);
+        let mode = header.mode()? & 0o777;
+        if !wanted(&path) {
+            match surplus.checked_sub(size.saturating_add(HEAD)) {
+                Some(left) => surplus = left,
+                None => return Ok(None),
+            }
+            continue;
+        }
         let owner = (header.uid()?, header.gid()?);
         let modified_ns = header.mtime()?.saturating_mul(1_000_000_000);
         let what = match header.entry_type() {
@@ -40,6 +64,7 @@ pub(crate) fn of(tar: impl Read, prefix: &[u8]) -> io::Result<Listing> {
             // Its content stands where it was named first.
             EntryType::Link => match listing.get(&below(&target(&entry), prefix)) {
                 Some(first) => first.entry.clone(),
+                None if surplus < u64::MAX => return Ok(None),
                 None => Entry::Other,
             },
             EntryType::Regular | EntryType::Continuous => {
@@ -67,7 +92,7 @@ pub(crate) fn of(tar: impl Read, prefix: &[u8]) -> io::Result<Listing> {
         };
         listing.insert(path, found);
     }
-    Ok(listing)
+    Ok(Some(listing))
 }
 
 fn target<R: Read>(entry: &tar::Entry<'_, R>) -> Vec<u8> {

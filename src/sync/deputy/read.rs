@@ -16,8 +16,13 @@ use crate::sync::scan::blocking;
 
 /// How long what was seen answers further questions of the same comparison.
 const FRESH: Duration = Duration::from_secs(5);
-/// So many things right below the target are fetched one by one; more, and all of it is.
+/// So many things right below the target are fetched one by one; for more the whole target is, as
+/// long as not much else is in it.
 const ONE_BY_ONE: usize = 4;
+/// So many are rather fetched one by one than with a large tree beside them.
+const ONE_BY_ONE_AT_MOST: usize = 64;
+/// A tree beside what is wanted that is larger than this is large.
+const SURPLUS: u64 = 32 << 20;
 /// So many items are one answer.
 const ITEMS: usize = 10_000;
 /// The largest piece of a file.
@@ -210,22 +215,28 @@ impl Seen {
             .filter(|name| !fetched.contains(**name))
             .map(|name| name.to_vec())
             .collect();
-        let on_tmpfs = facts.is_on_tmpfs(&self.root);
-        let all = on_tmpfs
-            || missing.len() > ONE_BY_ONE
-            || missing.iter().any(|name| {
-                // The engine takes paths as text only.
-                name.is_empty() || std::str::from_utf8(name).is_err()
-            });
-        if !all {
-            for name in missing {
-                let tar = remote.download(&absolute(&self.root, &name)).await?;
-                self.listing.extend(listed(tar, name.clone()).await?);
-                fetched.insert(name);
-            }
+        if missing.is_empty() {
             return Ok(());
         }
-        if missing.is_empty() {
+        let on_tmpfs = facts.is_on_tmpfs(&self.root);
+        // The engine takes paths as text only.
+        let is_text = |name: &Vec<u8>| !name.is_empty() && std::str::from_utf8(name).is_ok();
+        let can_choose = !on_tmpfs && missing.iter().all(is_text);
+        if can_choose && missing.len() <= ONE_BY_ONE_AT_MOST {
+            let together = match missing.len() > ONE_BY_ONE {
+                true => among_others(remote, &self.root, &missing).await?,
+                false => None,
+            };
+            match together {
+                Some(listing) => self.listing.extend(listing),
+                None => {
+                    for name in &missing {
+                        let tar = remote.download(&absolute(&self.root, name)).await?;
+                        self.listing.extend(listed(tar, name.clone()).await?);
+                    }
+                }
+            }
+            fetched.extend(missing);
             return Ok(());
         }
         let tar = match (on_tmpfs, shell) {
@@ -284,6 +295,23 @@ fn item(folder: u32, name: &[u8], found: &Found, mount: bool) -> Item {
         size: found.size,
         modified_ns: found.modified_ns,
     }
+}
+
+/// These things right below the target, from a tar of all of it; `None` where too much else is in
+/// it. What was packed by then is not waited for.
+async fn among_others(
+    remote: &impl Remote,
+    root: &str,
+    names: &[Vec<u8>],
+) -> Result<Option<Listing>, RemoteError> {
+    let Some(tar) = remote.download(&absolute(root, b".")).await? else {
+        return Ok(Some(Listing::new()));
+    };
+    let bridge = SyncIoBridge::new(tar);
+    let names: BTreeSet<Vec<u8>> = names.iter().cloned().collect();
+    let wanted = move |path: &[u8]| path.is_empty() || names.contains(first(path));
+    let read = blocking(move || listing::of_wanted(bridge, b"", wanted, SURPLUS)).await;
+    read.map_err(broken)
 }
 
 async fn listed(tar: Option<Output>, prefix: Vec<u8>) -> Result<Listing, RemoteError> {

@@ -1,7 +1,7 @@
 //! What the lines for a container's shell do, in the shells of this machine, and what a tar tells.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -259,6 +259,38 @@ fn a_tar_tells_what_lies_where_and_to_whom_it_belongs() {
     assert_eq!(at("lib/link", None), Entry::Symlink(b"../etc".to_vec()));
     assert_eq!(at("lib/link/passwd", None), Entry::Other);
     assert_eq!(at("lib/none", None), Entry::Absent);
+}
+
+#[test]
+fn a_large_tree_beside_what_is_wanted_is_not_read_to_its_end() {
+    let packed = |files: &[(&str, u64)]| {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (name, size) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_mode(0o644);
+            header.set_uid(0);
+            header.set_gid(0);
+            header.set_mtime(0);
+            header.set_size(*size);
+            let content = io::repeat(b'x').take(*size);
+            tar.append_data(&mut header, name, content).unwrap();
+        }
+        tar.into_inner().unwrap()
+    };
+    let wanted = |path: &[u8]| path.starts_with(b"src") || path == b"a.py";
+    let of = |tar: &[u8]| listing::of_wanted(tar, b"", wanted, 4_000).unwrap();
+    let small = packed(&[
+        ("app/a.py", 3),
+        ("app/lib/x", 2_000),
+        ("app/src/b.py", 9_000),
+    ]);
+    let found = of(&small).unwrap();
+    let paths: Vec<&[u8]> = found.keys().map(Vec::as_slice).collect();
+    assert_eq!(paths, [&b"a.py"[..], b"src/b.py"]);
+    // What follows is broken, and is not looked at.
+    let mut large = packed(&[("app/a.py", 3), ("app/lib/x", 3_000), ("app/lib/y", 3_000)]);
+    large.truncate(6_000);
+    assert_eq!(of(&large), None);
 }
 
 #[test]
