@@ -171,7 +171,7 @@ fn plant(root: &Path, files: &[String], ignores: &[(String, Vec<String>)]) {
 fn git_and_devrun_ignore_the_same() {
     let git = Git::new();
     let config = ProptestConfig {
-        cases: 150,
+        cases: 300,
         failure_persistence: None,
         ..ProptestConfig::default()
     };
