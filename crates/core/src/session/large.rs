@@ -151,10 +151,19 @@ impl Session {
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        let update = machine.large.update.take();
-        if machine.update.is_none() {
-            machine.update = update;
-        }
+        // A later save may be under way: what becomes of these is not its own.
+        let own = machine.large.update.take();
+        let another = |own: &Update| {
+            let under_way = machine.update.as_ref();
+            needs.is_empty() && under_way.is_some_and(|update| update.cause != own.cause)
+        };
+        let other = match own {
+            Some(own) if another(&own) => machine.update.replace(own),
+            own => {
+                machine.update = machine.update.take().or(own);
+                None
+            }
+        };
         let began = self.update_began(name);
         let took = began.map(|began| self.now.saturating_sub(began));
         let (files, bytes) = (synced.files, synced.bytes);
@@ -169,13 +178,24 @@ impl Session {
         if synced.files > 0 {
             self.acted(name, "synced");
         }
+        let nothing = synced.files == 0 && synced.problems.is_empty();
+        if other.is_some() {
+            if nothing {
+                self.acted(name, "unchanged");
+            }
+            self.end_update(name, None);
+        }
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
+        if other.is_some() {
+            machine.update = other;
+            return;
+        }
         machine.add_follow(needs);
         // A save that is being brought over ends the update itself.
         if machine.planned.is_empty() {
-            self.sync_over(name, synced.files == 0 && synced.problems.is_empty());
+            self.sync_over(name, nothing);
         }
     }
 

@@ -92,6 +92,14 @@ impl Session {
         if failed.is_none() && (!machine.follow.is_empty() || !machine.pending.is_empty()) {
             return;
         }
+        self.end_update(name, failed);
+    }
+
+    /// The same, whatever else is still to come.
+    pub(super) fn end_update(&mut self, name: &str, failed: Option<Vec<String>>) {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
         let Some(update) = machine.update.take() else {
             return;
         };

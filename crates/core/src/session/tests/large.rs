@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::bench::Bench;
-use crate::event::{Event, Outcome, Synced};
+use crate::event::{Event, Outcome, Problem, Synced};
 
 const NOTHING: [&str; 0] = [];
 
@@ -51,6 +51,39 @@ fn a_large_file_holds_nobody_up_but_what_follows() {
     assert_eq!(bench.state("backend"), "ready");
     assert_eq!(bench.service("backend").pending, 0);
     assert!(bench.session.view().settled);
+}
+
+#[test]
+fn one_that_fails_leaves_a_later_save_complete() {
+    let mut bench = Bench::ready();
+    bench.save(&["backend/dump.sql"]);
+    bench.ends("sync backend-1", left(&[], &["backend/dump.sql"]));
+    bench.after(1_000);
+    assert_eq!(bench.save(&["backend/app.py"]), ["sync backend-1 app.py"]);
+    bench.ok("sync backend-1");
+    bench.heard();
+    let refused = Problem {
+        path: PathBuf::from("/p/backend/dump.sql"),
+        message: "No space left on device".to_owned(),
+    };
+    bench.ends(
+        "sync-large backend-1",
+        Outcome::Synced(Synced {
+            problems: vec![refused],
+            ..Synced::default()
+        }),
+    );
+    bench.finish();
+    let told: Vec<String> = bench.heard();
+    let told: Vec<&String> = told.iter().filter(|line| line.contains("→")).collect();
+    assert!(
+        told[0].starts_with("backend dump.sql →") && told[0].ends_with(": incomplete"),
+        "{told:?}"
+    );
+    assert!(
+        told[1].starts_with("backend app.py →") && told[1].ends_with(": ok"),
+        "{told:?}"
+    );
 }
 
 #[test]
