@@ -102,7 +102,12 @@ impl Agent {
     /// Starts one, or a deputy where none can run. A container that is gone has neither.
     pub(super) async fn begin(engine: &Engine, container: &str) -> Result<Agent, AgentError> {
         if !archive_wanted() {
-            match Agent::start(engine, container).await {
+            let mut started = Agent::start(engine, container).await;
+            if matches!(started, Err(AgentError::NotGreeted { .. })) {
+                // It may have been killed while it started, which says nothing of the image.
+                started = Agent::start(engine, container).await;
+            }
+            match started {
                 Err(AgentError::Engine(error)) if is_over(&error) => return Err(error.into()),
                 Err(error) => tracing::debug!(%error, "no agent"),
                 started => return started,
