@@ -53,6 +53,8 @@ const CASES: &[(&str, &str, bool)] = &[
     ("[Bb]in/", "Bin/", true),
     ("[!a]x", "bx", true),
     ("[^a]x", "ax", false),
+    ("[!-]", "ab/a", true),
+    ("x[!y]z", "x/z", false),
     ("[a-c]x", "bx", true),
     ("[a-]x", "-x", true),
     ("[]a]x", "]x", true),
