@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::engine::ArgValueCandidates;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::shell::services;
 
@@ -343,15 +346,17 @@ impl Arguments {
     /// devrun's own diagnostics: from `-vv` on, or as `DEVRUN_LOG` says.
     pub(crate) fn start_tracing(&self) {
         let level = match self.global.verbose {
-            0 | 1 => "off",
-            2 => "devrun=debug",
-            _ => "devrun=trace",
+            0 | 1 => LevelFilter::OFF,
+            2 => LevelFilter::DEBUG,
+            _ => LevelFilter::TRACE,
         };
-        let filter = tracing_subscriber::EnvFilter::try_from_env("DEVRUN_LOG")
-            .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
+        let asked = std::env::var("DEVRUN_LOG").ok();
+        let asked = asked.filter(|asked| !asked.is_empty());
+        let asked = asked.and_then(|asked| asked.parse().ok());
+        let filter = asked.unwrap_or_else(|| Targets::new().with_target("devrun", level));
+        tracing_subscriber::registry()
+            .with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr))
+            .with(filter)
             .init();
     }
 
