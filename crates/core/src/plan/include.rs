@@ -71,7 +71,7 @@ impl One {
         Self {
             whole: single(text),
             last: (!last.starts_with(['*', '?', '['])).then(|| single(last)),
-            anchored: anchored.then(|| Pattern::new(base, bare)),
+            anchored: anchored.then(|| Pattern::new(base, &roomy(bare))),
             name: (literal && !anchored).then(|| anywhere.to_owned()),
         }
     }
@@ -97,4 +97,17 @@ impl One {
                 .as_ref()
                 .is_some_and(|pattern| pattern.spells_out(path))
     }
+}
+
+/// A glob that matches no less: where Git reads a part in another way than globs do, any name.
+fn roomy(pattern: &str) -> String {
+    let parts = pattern.split('/').map(|part| {
+        let only_stars = part.len() > 1 && part.bytes().all(|byte| byte == b'*');
+        match part.contains(['[', ']', '{', '}', '\\']) {
+            true => "*",
+            false if only_stars => "**",
+            false => part,
+        }
+    });
+    parts.collect::<Vec<_>>().join("/")
 }

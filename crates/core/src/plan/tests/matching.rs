@@ -166,6 +166,24 @@ fn include_lets_in_what_matches_and_nothing_else() {
 }
 
 #[test]
+fn what_git_reads_in_another_way_than_globs_do_is_found_all_the_same() {
+    for (include, path) in [
+        ("***/x.py", "deep/down/x.py"),
+        ("{a,b}/x.py", "{a,b}/x.py"),
+        ("[[:alpha:]]/x.py", "a/x.py"),
+        ("\\[a]/x.py", "[a]/x.py"),
+    ] {
+        let rules = rule(|one| one.include = words(&[include]));
+        let [rule] = rules.sync_rules("web") else {
+            panic!("one rule")
+        };
+        assert!(rule.wants(Path::new(path), false), "{include}");
+        let mut folders = Path::new(path).ancestors().skip(1);
+        assert!(folders.all(|folder| rule.enters(folder)), "{include}");
+    }
+}
+
+#[test]
 fn only_folders_that_may_hold_something_are_entered() {
     let rules = rule(|one| one.include = words(&["/src/app/*.py", "lib/"]));
     let [rule] = rules.sync_rules("web") else {

@@ -111,7 +111,12 @@ impl Members {
         self.bracket |= from == ']' || to == ']';
         match (from, to) {
             ('-', '-') => self.dash = true,
-            (']', ']') => {}
+            (']' | '/', ']' | '/') if from == to => {}
+            // No class has the separator in it, neither by a range.
+            (from, to) if from <= '/' && to >= '/' => {
+                self.add(from, '.');
+                self.add('0', to);
+            }
             (']', to) => self.add('^', to),
             (from, ']') => self.add(from, '\\'),
             (from, to) if from == to => self.text.push(from),
@@ -121,8 +126,8 @@ impl Members {
     }
 
     fn told(&self, negated: bool) -> String {
-        // No class has the separator in it, whatever it leaves out; and no name has a zero, behind
-        // which nothing is a mark.
+        // No class has the separator in it, whatever it leaves out either; and no name has a zero,
+        // behind which nothing is a mark.
         let (mark, nobody) = if negated { ("!", "/") } else { ("", "\0") };
         let first = if self.bracket { "]" } else { "" };
         let last = if self.dash { "-" } else { "" };
@@ -165,6 +170,8 @@ mod tests {
             ("[\\]a]x", Some("**/[]\0a]x")),
             ("[^a]", Some("**/[!/a]")),
             ("[[:digit:]_]", Some("**/[\u{0}0-9_]")),
+            ("[a/]", Some("[\u{0}a]")),
+            ("[*-5]", Some("**/[\u{0}*-.0-5]")),
             ("[+--]", Some("**/[\0+--]")),
             ("[!a-]", Some("**/[!/a-]")),
             ("***/a", Some("**/a")),
