@@ -101,6 +101,7 @@ def keep_full():
     """What is given free is taken again."""
     while True:
         fill()
+        # Nothing tells that something was given free.
         time.sleep(0.002)
 
 

@@ -9,22 +9,24 @@ use super::matching::mounted;
 use super::reference::{Answer, Rule, World};
 use super::*;
 
+/// Names that files have, and patterns spell out.
+const NAMES: [&str; 8] = [
+    "src", "dist", "docs", "lib", "conf", "a.py", "app.js", ".env",
+];
+
 fn any_of(words: &[&str]) -> impl Strategy<Value = String> + use<> {
     let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
     prop::sample::select(words)
 }
 
+/// One of the names, or one of these.
+fn name_or(others: &[&str]) -> impl Strategy<Value = String> + use<> {
+    any_of(&[&NAMES, others].concat())
+}
+
 fn any_pattern() -> impl Strategy<Value = String> {
     let part = || {
-        any_of(&[
-            "src",
-            "dist",
-            "docs",
-            "lib",
-            "conf",
-            "a.py",
-            "app.js",
-            ".env",
+        name_or(&[
             "*",
             "*.py",
             "*.js",
@@ -63,15 +65,7 @@ fn lines() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn any_file() -> impl Strategy<Value = PathBuf> {
-    let name = any_of(&[
-        "src",
-        "dist",
-        "docs",
-        "lib",
-        "conf",
-        "a.py",
-        "app.js",
-        ".env",
+    let name = name_or(&[
         ".env.local",
         "b.md",
         "Dockerfile",
