@@ -8,7 +8,7 @@ mod line;
 #[cfg(test)]
 mod tests;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
@@ -16,7 +16,6 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 /// The patterns of one folder, in order.
 #[derive(Debug, Clone)]
 pub struct GitIgnore {
-    folder: PathBuf,
     matcher: Gitignore,
     /// As they stand, and as the matcher has them.
     patterns: Vec<Pattern>,
@@ -67,7 +66,6 @@ impl GitIgnore {
             }));
         }
         Self {
-            folder: folder.to_owned(),
             matcher: builder.build().unwrap_or_else(|_| Gitignore::empty()),
             patterns,
         }
@@ -82,7 +80,7 @@ impl GitIgnore {
     /// What it says of a path (absolute) itself, whatever becomes of the folders above.
     #[must_use]
     pub fn says(&self, path: &Path, is_dir: bool) -> Option<Says<'_>> {
-        let below = path.strip_prefix(&self.folder).ok()?;
+        let below = path.strip_prefix(self.matcher.path()).ok()?;
         if below.as_os_str().is_empty() {
             return None;
         }
