@@ -99,15 +99,22 @@ impl One {
     }
 }
 
-/// A glob that matches no less: where Git reads a part in another way than globs do, any name.
+/// A glob that matches no less: where Git reads a part in another way than globs do, any name. A
+/// class can have slashes in it, so what begins with one can be of any depth.
 fn roomy(pattern: &str) -> String {
-    let parts = pattern.split('/').map(|part| {
+    let mut parts = Vec::new();
+    for part in pattern.split('/') {
         let only_stars = part.len() > 1 && part.bytes().all(|byte| byte == b'*');
-        match part.contains(['[', ']', '{', '}', '\\']) {
-            true => "*",
-            false if only_stars => "**",
-            false => part,
+        if only_stars || part.contains('[') {
+            parts.push("**");
+        } else if part.contains([']', '{', '}', '\\']) {
+            parts.push("*");
+        } else {
+            parts.push(part);
         }
-    });
-    parts.collect::<Vec<_>>().join("/")
+        if part.contains('[') {
+            break;
+        }
+    }
+    parts.join("/")
 }

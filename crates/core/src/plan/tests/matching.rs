@@ -172,6 +172,7 @@ fn what_git_reads_in_another_way_than_globs_do_is_found_all_the_same() {
         ("{a,b}/x.py", "{a,b}/x.py"),
         ("[[:alpha:]]/x.py", "a/x.py"),
         ("\\[a]/x.py", "[a]/x.py"),
+        ("[/ab]/c/d/x.py", "a/c/d/x.py"),
     ] {
         let rules = rule(|one| one.include = words(&[include]));
         let [rule] = rules.sync_rules("web") else {

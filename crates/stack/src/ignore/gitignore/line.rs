@@ -51,6 +51,10 @@ pub(super) fn told(line: &str) -> Option<String> {
             _ => told.push(letter),
         }
     }
+    // A separator in a class alone still ties the pattern to its folder.
+    if bare.contains('/') && !told.trim_end_matches('/').contains('/') {
+        told.insert(mark.len(), '/');
+    }
     // At the end the crate takes it for a space.
     if let Some(rest) = told.strip_suffix('\t') {
         told = format!("{rest}[\t]");

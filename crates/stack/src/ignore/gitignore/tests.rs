@@ -63,6 +63,11 @@ const CASES: &[(&str, &str, bool)] = &[
     ("[[:digit:]]x", "ax", false),
     ("[[:digits:]]x", "7x", false),
     ("a/[!b]c", "a//c", false),
+    // A slash in a class matches nothing, but is a slash.
+    ("[a/]", "a", true),
+    ("[a/]", "b/a", false),
+    ("[a/]/", "b/a/", false),
+    ("![a/]", "b/a", false),
     // What is no wildcard here, and what is no pattern at all.
     ("{a,b}", "{a,b}", true),
     ("{a,b}", "a", false),
