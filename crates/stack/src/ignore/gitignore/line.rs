@@ -55,9 +55,17 @@ pub(super) fn told(line: &str) -> Option<String> {
     if bare.contains('/') && !told.trim_end_matches('/').contains('/') {
         told.insert(mark.len(), '/');
     }
-    // At the end the crate takes it for a space.
-    if let Some(rest) = told.strip_suffix('\t') {
-        told = format!("{rest}[\t]");
+    // The crate cuts white space of any kind off the end.
+    if let Some(last) = told.chars().next_back()
+        && last.is_whitespace()
+        && last != ' '
+    {
+        told.pop();
+        let escapes = told.len() - told.trim_end_matches('\\').len();
+        if escapes % 2 == 1 {
+            told.pop();
+        }
+        told.extend(['{', last, '}']);
     }
     Some(told)
 }
@@ -179,7 +187,7 @@ mod tests {
             ("[+--]", Some("**/[\0+--]")),
             ("[!a-]", Some("**/[!/a-]")),
             ("***/a", Some("**/a")),
-            ("a\t", Some("**/a[\t]")),
+            ("a\t", Some("**/a{\t}")),
             ("\\#x", Some("**/\\#x")),
             ("[a", None),
             ("a\\", None),

@@ -88,6 +88,10 @@ const CASES: &[(&str, &str, bool)] = &[
     (" a", "a", false),
     ("a b", "a b", true),
     ("a\r", "a", true),
+    ("a\u{c}", "a\u{c}", true),
+    ("a\u{c}", "a", false),
+    ("a\\\u{c}", "a\u{c}", true),
+    ("a\u{3000}", "a\u{3000}", true),
     ("\u{feff}a", "a", true),
 ];
 
