@@ -81,14 +81,14 @@ pub(super) struct Wanted {
     pub(super) pull: bool,
 }
 
-/// What the image of these inputs is called, and the hash of the inputs.
+/// What the image of these inputs is called.
 pub(super) async fn tag_of(
     engine: &Engine,
     build: &Build,
     name: &str,
     service: &str,
     rules: &Arc<Rules>,
-) -> Result<(String, String), Failure> {
+) -> Result<String, Failure> {
     let version = engine.version().await.map_err(failure)?;
     let own = || format!("{}/{}", version.os, version.arch);
     let platform = build.platform.clone().unwrap_or_else(own);
@@ -98,7 +98,7 @@ pub(super) async fn tag_of(
         Ok(hash) => hash.map_err(|error| said(error.to_string()))?,
         Err(error) => return Err(said(format!("its files could not be read: {error}"))),
     };
-    Ok((image::image_tag(name, &hash), hash))
+    Ok(image::image_tag(name, &hash))
 }
 
 /// The hash of all that an image is made of, other contexts included. Blocks.
@@ -184,7 +184,7 @@ async fn made(
     news: &News<'_>,
 ) -> Result<(Image, bool), Failure> {
     let build = &wanted.build;
-    let (tag, hash) = tag_of(engine, build, &wanted.name, service, rules).await?;
+    let tag = tag_of(engine, build, &wanted.name, service, rules).await?;
     if !wanted.force
         && let Some(image) = engine.inspect_image(&tag).await.map_err(failure)?
     {
@@ -235,7 +235,7 @@ async fn made(
         target: build.target.clone(),
         args: build.args.clone(),
         tag: tag.clone(),
-        labels: labels(wanted, hash),
+        labels: labels(wanted),
         secrets: secrets
             .map(|(name, content)| (name, SecretSource::Bytes(content.0)))
             .collect(),
@@ -277,7 +277,7 @@ async fn folder_image(
         target: None,
         args: BTreeMap::new(),
         tag: tag.clone(),
-        labels: labels(wanted, hash),
+        labels: labels(wanted),
         secrets: BTreeMap::new(),
         ssh: BTreeMap::new(),
         stages: BTreeMap::new(),
@@ -294,11 +294,10 @@ async fn folder_image(
     Ok(tag)
 }
 
-fn labels(wanted: &Wanted, hash: String) -> BTreeMap<String, String> {
-    BTreeMap::from([
-        (label::STACK.to_owned(), wanted.stack.clone()),
-        (label::INPUTS.to_owned(), hash),
-    ])
+/// Nothing of its inputs stands on an image: of other inputs that come to the same files it is the
+/// same one, and what runs from it need not be replaced.
+fn labels(wanted: &Wanted) -> BTreeMap<String, String> {
+    BTreeMap::from([(label::STACK.to_owned(), wanted.stack.clone())])
 }
 
 async fn there(engine: &Engine, tag: &str) -> Result<Image, Failure> {

@@ -33,8 +33,6 @@ pub mod label {
     /// The service whose `devrun run` it serves, on containers that end with one command. They have
     /// no [`SERVICE`]: nobody is to take them for the service itself.
     pub const ONE_OFF: &str = "devrun.one-off";
-    /// Hash of what an image was built from, on images.
-    pub const INPUTS: &str = "devrun.inputs";
     /// `1` where PID 1 is not waited for (it catches no signal); see `stop`.
     pub const AGENT: &str = "devrun.agent";
 }

@@ -117,6 +117,12 @@ impl Session {
         let waited = std::mem::take(&mut machine.after_rebuild);
         machine.add_follow(waited);
         if machine.ready {
+            let last = machine.update.as_ref().map(|update| update.actions.last());
+            match last.flatten().map(String::as_str) {
+                Some("rebuilt") => self.acted(name, "same image"),
+                None if machine.follow.is_empty() => self.acted(name, "unchanged"),
+                _ => {}
+            }
             self.update_over(name, None);
         }
     }
