@@ -1,5 +1,7 @@
-//! A way to the engine that can be cut: the real one is not ours to stop.
+//! A way to the engine that can be cut, and that knows what was asked: the real one is not ours to
+//! stop.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +14,7 @@ pub struct Relay {
     /// Both ends of everything that goes through it.
     open: Arc<Mutex<Vec<UnixStream>>>,
     cut: Arc<AtomicBool>,
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Relay {
@@ -20,6 +23,7 @@ impl Relay {
             socket,
             open: Arc::default(),
             cut: Arc::default(),
+            asked: Arc::default(),
         };
         relay.listen();
         relay
@@ -35,6 +39,7 @@ impl Relay {
         self.cut.store(false, Ordering::SeqCst);
         let listener = UnixListener::bind(&self.socket).unwrap();
         let (open, cut) = (self.open.clone(), self.cut.clone());
+        let asked = self.asked.clone();
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 if cut.load(Ordering::SeqCst) {
@@ -44,10 +49,16 @@ impl Relay {
                 open.lock()
                     .unwrap()
                     .extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
-                pass(&near, &far);
-                pass(&far, &near);
+                pass(&near, &far, Some(asked.clone()));
+                pass(&far, &near, None);
             }
         });
+    }
+
+    /// Every request so far, as `POST /v1.41/containers/create?name=x`. What goes through a stream
+    /// that is open, as an agent's, is none.
+    pub fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
     }
 
     /// As when the engine stops: nobody answers, and what was open is closed.
@@ -62,10 +73,26 @@ impl Relay {
     }
 }
 
-fn pass(from: &UnixStream, to: &UnixStream) {
+fn pass(from: &UnixStream, to: &UnixStream, asked: Option<Arc<Mutex<Vec<String>>>>) {
     let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
     std::thread::spawn(move || {
-        let _ = std::io::copy(&mut from, &mut to);
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut buffer) {
+            if let Some(asked) = &asked {
+                asked.lock().unwrap().extend(requests(&buffer[..count]));
+            }
+            if to.write_all(&buffer[..count]).is_err() {
+                break;
+            }
+        }
         let _ = to.shutdown(std::net::Shutdown::Write);
     });
+}
+
+/// The first line of each request in it. A client writes a request's head at once.
+fn requests(bytes: &[u8]) -> Vec<String> {
+    let lines = bytes.split(|byte| *byte == b'\n');
+    let lines = lines.filter_map(|line| std::str::from_utf8(line).ok());
+    let requests = lines.filter_map(|line| line.strip_suffix(" HTTP/1.1\r"));
+    requests.map(str::to_owned).collect()
 }

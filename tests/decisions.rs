@@ -1,0 +1,39 @@
+//! What devrun decides for a change, seen on the engine: ids of containers and images, and since
+//! when processes run, of every service of a small stack. What is not listed has not moved.
+//!
+//! | decision | proven by |
+//! |---|---|
+//! | nothing: equal content, at no request to the engine | `nothing::equal_content_*` |
+//! | nothing: no rule and no build covers it; `why` says so | `nothing::what_no_rule_and_no_build_covers_*` |
+//! | nothing: ignored | `live::saves::what_is_ignored_is_left_alone_*` |
+//! | sync, + command, + signal, + restart, recreate | `ladder::*` |
+//! | a restart kills at once what catches nothing | `ladder::a_process_that_catches_nothing_*` |
+//! | the stronger of two rules, and not the weaker as well | `ladder::of_a_strong_and_a_weak_rule_*`, `live::rules::the_strongest_action_wins` |
+//! | a command of the user that fails keeps the container | `live::rules::a_command_that_fails_*` |
+//! | rebuild, and no other service's build | `builds::what_the_build_reads_*` |
+//! | rebuild that makes the same image | `builds::an_image_that_turns_out_the_same_*` |
+//! | the image of an earlier content is found again | `builds::there_and_back_*` |
+//! | a build that fails keeps the container | `builds::a_build_that_fails_*`, `live::builds::a_build_that_fails_*` |
+//! | a new container is never older than a file that was live | `builds::a_new_container_has_*` |
+//! | saves while it builds | `live::builds::a_save_while_it_builds_is_not_lost` |
+//! | dependents that follow | `live::rules::who_follows_restarts_*` |
+//! | the Stackfile | `live::rules::the_stackfile_itself_is_live`, `failures::stackfile` |
+//! | a loop | `live::circle` |
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    unreachable_pub,
+    reason = "a test ends by panicking, its helpers too; they are modules beside each other"
+)]
+
+mod kit;
+
+#[path = "decisions/builds.rs"]
+mod builds;
+#[path = "decisions/ladder.rs"]
+mod ladder;
+#[path = "decisions/nothing.rs"]
+mod nothing;
+#[path = "decisions/stage.rs"]
+mod stage;

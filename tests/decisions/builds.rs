@@ -1,0 +1,84 @@
+//! What the build reads and no sync covers: a new image, where it is one, and what runs from it.
+
+use crate::stage::{Picture, content, done, save, up};
+
+const NOTHING: [&str; 0] = [];
+const NEW: [&str; 3] = ["web replaced", "web has another image", "1 images made"];
+
+#[test]
+fn what_the_build_reads_and_no_sync_covers_rebuilds_that_service_alone() {
+    let (stack, mut session) = up("rebuild");
+    assert_eq!(save(&stack, &mut session, "web/setup.txt", "2\n"), NEW);
+    assert_eq!(content(&stack, "web", "/setup.txt"), "2\n");
+    let built =
+        |event: &&serde_json::Value| event["event"] == "build-started" && event["service"] != "web";
+    let others = session.seen.iter().filter(built).count();
+    assert_eq!(others, 1, "the first start's: {}", session.dump());
+}
+
+#[test]
+fn an_image_that_turns_out_the_same_restarts_nothing() {
+    let (stack, mut session) = up("same");
+    // The build's context has one file more, of which the image has nothing.
+    let before = Picture::of(&stack);
+    stack.write("web/unread.txt", "1\n");
+    let over = done(&mut session, "web");
+    assert_eq!(over["action"], "rebuilt, same image", "{over}");
+    let moved = before.moved_to(&Picture::of(&stack));
+    assert_eq!(moved, NOTHING, "{}", session.dump());
+    // Nor does the next session find anything to do.
+    session.signal(9);
+    session.end();
+    let mut session = stack.up(&[]);
+    session.ready();
+    let moved = before.moved_to(&Picture::of(&stack));
+    assert_eq!(moved, NOTHING, "{}", session.dump());
+}
+
+#[test]
+fn there_and_back_finds_the_image_of_before() {
+    let (stack, mut session) = up("back");
+    let first = Picture::of(&stack);
+    assert_eq!(save(&stack, &mut session, "web/setup.txt", "2\n"), NEW);
+    let moved = save(&stack, &mut session, "web/setup.txt", "1\n");
+    assert_eq!(moved, ["web replaced", "web has another image"]);
+    assert_eq!(
+        first.moved_to(&Picture::of(&stack)),
+        ["web replaced", "1 images made"]
+    );
+}
+
+#[test]
+fn a_build_that_fails_moves_nothing() {
+    let (stack, mut session) = up("fails");
+    let before = Picture::of(&stack);
+    stack.write("web/setup.txt", "bad\n");
+    let failed = session.event("web", "update-done", 90);
+    assert_eq!(failed["outcome"], "failed", "{failed}");
+    assert_eq!(before.moved_to(&Picture::of(&stack)), NOTHING);
+    assert_eq!(save(&stack, &mut session, "web/setup.txt", "2\n"), NEW);
+}
+
+#[test]
+fn a_new_container_has_what_was_live_before_it_also_from_an_older_image() {
+    let (stack, mut session) = up("live");
+    for (path, text) in [("page.html", "2\n"), ("later.html", "new\n")] {
+        let moved = save(&stack, &mut session, &format!("web/app/{path}"), text);
+        assert_eq!(moved, NOTHING);
+    }
+    std::fs::remove_file(stack.path("web/app/old.html")).unwrap();
+    done(&mut session, "web");
+    // Of the same image, which is older than all of that.
+    let moved = save(&stack, &mut session, "web/app/all.fresh", "2\n");
+    assert_eq!(moved, ["web replaced"]);
+    let tree = "cd /app; head -n 9 page.html later.html; ls";
+    let list = || crate::kit::docker(&["exec", &stack.container("web"), "sh", "-c", tree]).out;
+    let expected = "==> page.html <==\n2\n\n==> later.html <==\nnew\n\
+        all.fresh\nlater.html\nmain.py\npage.html\ntool.sh\nweb.conf\n";
+    assert_eq!(list(), expected);
+    // Of one that was made before these were saved, there and back.
+    save(&stack, &mut session, "web/setup.txt", "2\n");
+    assert_eq!(list(), expected);
+    save(&stack, &mut session, "web/setup.txt", "1\n");
+    assert_eq!(list(), expected);
+}
