@@ -1,7 +1,7 @@
 //! Files that the build reads, builds that fail, and images that are older than the source.
 
-use crate::kit::Scratch;
-use crate::stage::{content, identity, marked, stack, starts, up};
+use crate::kit::{Scratch, docker, shell};
+use crate::stage::{about, content, identity, marked, stack, starts, up};
 
 const STACKFILE: &str = r#"stack live
 service web {
@@ -153,4 +153,46 @@ fn a_save_while_it_builds_is_not_lost() {
         event["event"] == "settled" && content(&stack, "/setup.txt").as_deref() == Some("three\n")
     });
     assert_eq!(content(&stack, "/app/main.py").as_deref(), Some("v = 1\n"));
+}
+
+#[test]
+fn of_a_hundred_saves_in_a_second_the_last_one_is_built_and_nothing_after_it() {
+    let stack = built("newest");
+    let mut session = up(&stack);
+    let before = image(&stack);
+    let writer = "for n in $(seq 100); do echo save $n > setup.txt; sleep 0.01; done";
+    assert_eq!(shell(writer, &stack.path("")).code, 0);
+    session.wait("the last save", 60, |event| {
+        let live = || content(&stack, "/setup.txt").as_deref() == Some("save 100\n");
+        event["event"] == "settled" && live()
+    });
+    assert_ne!(image(&stack), before);
+    let now = (identity(&stack), image(&stack));
+    let heard = marked(&stack, &mut session, "marker.txt");
+    assert!(about(&heard, "build-started").is_empty(), "{heard:#?}");
+    assert_eq!((identity(&stack), image(&stack)), now);
+
+    // Each is told of to its end.
+    let done = |outcome: &str| {
+        let events = session
+            .seen
+            .iter()
+            .filter(|event| event["event"] == "build-done");
+        events.filter(|event| event["outcome"] == outcome).count()
+    };
+    let started = session
+        .seen
+        .iter()
+        .filter(|event| event["event"] == "build-started");
+    assert_eq!(
+        started.count(),
+        done("ok") + done("superseded"),
+        "{}",
+        session.dump()
+    );
+}
+
+/// The image that the container was made of.
+fn image(stack: &Scratch) -> String {
+    docker(&["inspect", "-f", "{{.Image}}", &stack.container("web")]).out
 }

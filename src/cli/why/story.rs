@@ -115,6 +115,7 @@ impl Happened<'_> {
             NoticeEvent::UpdatePlanned { action, reason } => format!("{action}: {reason}"),
             NoticeEvent::BuildDone { outcome, image } => match outcome.as_str() {
                 "failed" => format!("{BAD}build failed{BAD:#}"),
+                "superseded" => "build given up for a newer save".to_owned(),
                 _ => format!("built {image}{took}"),
             },
             NoticeEvent::Warning { message } => format!("warning: {message}"),

@@ -5,7 +5,6 @@ use super::machine::{Doing, ImageState, Seen, Wanted};
 use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
 use crate::event::{Failure, Op, Outcome};
-use crate::notice::NoticeEvent;
 use crate::plan::Follow;
 use crate::spec::{Image, label};
 
@@ -64,6 +63,9 @@ impl Session {
     }
 
     fn on_image(&mut self, name: &str, outcome: Outcome) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.given_up_since = None;
+        }
         match outcome {
             Outcome::Image { image, made } => self.on_image_there(name, image, made),
             Outcome::Failed(failure) => self.on_image_failed(name, failure),
@@ -75,25 +77,16 @@ impl Session {
         let built = self
             .service(name)
             .is_some_and(|service| matches!(service.source, devrun_stack::Source::Build(_)));
-        if built {
-            let cause = self.cause_of(name);
-            let outcome = if made { "ok" } else { "unchanged" };
-            self.notice(
-                Some(name),
-                cause,
-                NoticeEvent::BuildDone {
-                    outcome: outcome.to_owned(),
-                    image: image.name.clone(),
-                },
-            );
-        }
-        if made {
-            self.acted(name, "rebuilt");
-        }
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
         machine.image = ImageState::Have(image);
+        if built {
+            self.build_done(name, if made { "ok" } else { "unchanged" });
+        }
+        if made {
+            self.acted(name, "rebuilt");
+        }
         self.image_is_the_same(name);
     }
 
@@ -137,22 +130,22 @@ impl Session {
             }
             return;
         }
-        let cause = self.cause_of(name);
-        self.notice(
-            Some(name),
-            cause,
-            NoticeEvent::BuildDone {
-                outcome: "failed".to_owned(),
-                image: String::new(),
-            },
-        );
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        machine.image = ImageState::Failed;
+        let newer = machine.build_next.is_some();
+        self.build_done(name, "failed");
+        if newer {
+            // It was of files that are not there any more.
+            return;
+        }
         self.acted(name, "build failed");
         let mut details = vec![failure.message.clone()];
         details.extend(failure.details.iter().cloned());
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        machine.image = ImageState::Failed;
         // What runs goes on; only a service without a container has nothing to show.
         if machine.running() {
             self.update_over(name, Some(details));

@@ -1,10 +1,17 @@
 //! What was known of the files and is not any more: trees are compared again, images looked for.
 
+use std::time::Duration;
+
 use devrun_stack::Source;
 
 use super::Session;
 use super::machine::{Doing, ImageState};
 use crate::effect::Effect;
+use crate::spec::label;
+
+/// A build is given up for a newer save. Where that goes on for so long, one is let finish, and its
+/// image used: whoever saves more often than a build takes would otherwise never see any of it.
+const STARVING: Duration = Duration::from_secs(60);
 
 impl Session {
     /// Events were lost: every running service is compared with the host again.
@@ -53,6 +60,8 @@ impl Session {
 
     /// Its image is not known to be the right one any more, not even one that is being made.
     pub(super) fn look_for_image(&mut self, name: &str, reason: &str) {
+        let service = self.service(name);
+        let built = service.is_some_and(|it| matches!(it.source, Source::Build(_)));
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
@@ -61,13 +70,19 @@ impl Session {
             reason: reason.to_owned(),
             force,
         };
+        machine.build_next = None;
         if let ImageState::Busy(op) = std::mem::replace(&mut machine.image, image) {
+            let told = built && machine.image_made;
             self.emit(Effect::Cancel { op });
+            if told {
+                self.build_done(name, "superseded");
+            }
         }
     }
 
     /// The image is stale; what runs goes on until another one is there.
     pub(super) fn rebuild(&mut self, name: &str) {
+        let now = self.now;
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
@@ -76,7 +91,40 @@ impl Session {
             .as_ref()
             .map_or_else(|| "asked for".to_owned(), |update| update.paths.clone());
         machine.failed = None;
+        if matches!(machine.image, ImageState::Busy(_)) {
+            let since = *machine.given_up_since.get_or_insert(now);
+            if now.saturating_sub(since) >= STARVING {
+                machine.build_next = Some(reason);
+                return;
+            }
+        }
         self.look_for_image(name, &reason);
         self.step_image(name);
+    }
+
+    /// The image that was let finish is in use, or of no use: now the newest is built.
+    pub(super) fn step_build_next(&mut self, name: &str) {
+        let Some((service, machine)) = self.pair(name) else {
+            return;
+        };
+        let Some(reason) = machine.build_next.clone() else {
+            return;
+        };
+        let in_use = match &machine.image {
+            ImageState::Busy(_) | ImageState::Unknown { .. } => false,
+            ImageState::Failed => true,
+            ImageState::Have(image) => {
+                let spec = self.spec(&service, image);
+                let spec = spec.and_then(|spec| spec.labels.get(label::SPEC).cloned());
+                let runs = machine.container.as_ref().map(|seen| &seen.spec);
+                (runs.is_some() && runs == spec.as_ref())
+                    || machine.failed.is_some()
+                    || !self.dependencies_up(&service)
+            }
+        };
+        if in_use {
+            self.look_for_image(name, &reason);
+            self.step_image(name);
+        }
     }
 }

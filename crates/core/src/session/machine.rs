@@ -150,6 +150,10 @@ pub(crate) struct Machine {
     pub(crate) image_asked: Option<String>,
     /// Its image is being built or pulled.
     pub(crate) image_made: bool,
+    /// Since when its builds are given up for newer saves, one after the other.
+    pub(crate) given_up_since: Option<Duration>,
+    /// Why another image is to be made once the one that is being made is in use.
+    pub(crate) build_next: Option<String>,
     pub(crate) container: Option<Seen>,
     pub(crate) busy: Option<Busy>,
     /// Hash, and hash of each part, of what the container that is being made is made of.
@@ -322,6 +326,8 @@ impl Machine {
             },
             image_asked: None,
             image_made: false,
+            given_up_since: None,
+            build_next: None,
             container: None,
             busy: None,
             making: None,
@@ -531,6 +537,7 @@ impl Machine {
             && self.suspect.is_none()
             && self.large.count() == 0
             && !matches!(self.image, ImageState::Busy(_) | ImageState::Unknown { .. })
+            && self.build_next.is_none()
             && !self.comparison_waits()
             && (self.awaits_trigger() || (self.pending.is_empty() && self.follow.is_empty()))
     }

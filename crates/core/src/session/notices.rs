@@ -89,7 +89,10 @@ impl Session {
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        if failed.is_none() && (!machine.follow.is_empty() || !machine.pending.is_empty()) {
+        let more = !machine.follow.is_empty()
+            || !machine.pending.is_empty()
+            || machine.build_next.is_some();
+        if failed.is_none() && more {
             return;
         }
         self.end_update(name, failed);
@@ -122,6 +125,23 @@ impl Session {
                     false => shortened(update.saved.iter()),
                 },
                 details: failed.unwrap_or_default(),
+            },
+        );
+    }
+
+    /// How the build of a service ended.
+    pub(super) fn build_done(&mut self, name: &str, outcome: &str) {
+        let cause = self.cause_of(name);
+        let image = self.machines.get(name).and_then(|it| match &it.image {
+            ImageState::Have(image) => Some(image.name.clone()),
+            _ => None,
+        });
+        self.notice(
+            Some(name),
+            cause,
+            NoticeEvent::BuildDone {
+                outcome: outcome.to_owned(),
+                image: image.unwrap_or_default(),
             },
         );
     }

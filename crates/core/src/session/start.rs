@@ -42,6 +42,7 @@ impl Session {
 
     /// The next step of a service that is to run.
     pub(super) fn step_up(&mut self, name: &str) {
+        self.step_build_next(name);
         self.step_image(name);
         let Some(machine) = self.machines.get(name) else {
             return;

@@ -10,6 +10,7 @@ mod first_start;
 mod hold;
 mod hooks;
 mod large;
+mod newest;
 mod proxy;
 mod random;
 mod saving;

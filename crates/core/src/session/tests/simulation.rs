@@ -12,7 +12,7 @@ use super::brief::brief;
 use super::stacks::loaded;
 use super::world::{FILES, Todo, World, host_path, is_code};
 use crate::effect::{Effect, Exit};
-use crate::event::{Event, Request, Stackfile, WatchEvent};
+use crate::event::{Event, Op, Request, Stackfile, WatchEvent};
 use crate::invariants::Invariants;
 use crate::session::{Options, Session, State};
 use crate::spec::Health;
@@ -88,6 +88,8 @@ struct Simulation {
     edition: u64,
     worker: bool,
     trouble_until: Duration,
+    /// The builds that were begun and not given up, and when.
+    builds: Vec<(Op, Duration)>,
 }
 
 impl Simulation {
@@ -110,6 +112,7 @@ impl Simulation {
             edition: 0,
             worker: true,
             trouble_until: TROUBLE,
+            builds: Vec::new(),
         }
     }
 
@@ -137,6 +140,11 @@ impl Simulation {
             self.fail(&broken);
         }
         for effect in effects {
+            match &effect {
+                Effect::Build { op, .. } => self.builds.push((op.clone(), now)),
+                Effect::Cancel { op } => self.builds.retain(|(build, _)| build != op),
+                _ => {}
+            }
             match effect {
                 Effect::Exit(exit) => self.exit = Some(exit),
                 effect => self.world.perform(effect),
@@ -187,6 +195,16 @@ impl Simulation {
                 self.fail(&format!("{what}: no rest within {PATIENCE:?}"));
             }
         }
+    }
+
+    /// Whatever happens up to that moment, happens.
+    fn pass(&mut self, moment: Duration) {
+        let next = |it: &Simulation| {
+            let times = [it.session.next_deadline(), it.world.next_time()];
+            times.into_iter().flatten().min()
+        };
+        while next(self).is_some_and(|next| next <= moment) && self.step() {}
+        self.world.now = self.world.now.max(moment);
     }
 
     fn begin(&mut self) {
@@ -515,6 +533,39 @@ fn a_signal_at_any_moment_ends_in_reverse_order() {
         assert!(simulation.exit.is_some(), "seed {seed}");
         if connected {
             simulation.check_down();
+        }
+    }
+}
+
+#[test]
+fn a_hundred_saves_a_second_end_in_the_last_with_one_build_after_it() {
+    // Each run is long.
+    let few = seeds().into_iter().step_by(20);
+    for seed in few {
+        let mut simulation = Simulation::new(seed);
+        simulation.trouble_until = Duration::ZERO;
+        simulation.begin();
+        simulation.settle_down("starting");
+        for _ in 0..1000 {
+            let moment = simulation.world.now + Duration::from_millis(10);
+            simulation.pass(moment);
+            for file in [
+                "backend/requirements.txt",
+                "backend/app.py",
+                "frontend/Dockerfile",
+            ] {
+                simulation.save_next(file, false);
+            }
+        }
+        let last = simulation.world.now;
+        simulation.settle_down("after the last save");
+        simulation.trigger();
+        simulation.settle_down("bringing over what waited");
+        simulation.check_live();
+        for service in ["backend", "frontend"] {
+            let after = simulation.builds.iter();
+            let after = after.filter(|(op, began)| op.service == service && *began >= last);
+            assert!(after.count() <= 1, "{service}, seed {seed}");
         }
     }
 }

@@ -1,0 +1,113 @@
+//! The newest save wins: what it makes worthless is given up, but not for ever.
+
+use super::bench::{Bench, image_there};
+use super::stacks::APP;
+use crate::event::{Event, Progress};
+
+/// A save that asks for a new image, and all that follows it until something is built.
+fn save(bench: &mut Bench) -> Vec<String> {
+    bench.save(&["backend/requirements.txt"]);
+    bench.ok("sync backend-1");
+    bench.wake()
+}
+
+#[test]
+fn a_build_that_is_given_up_is_told_so() {
+    let mut bench = Bench::ready();
+    save(&mut bench);
+    let op = bench.op("build backend");
+    let progress = Progress::Making;
+    bench.feed(Event::Progress { op, progress });
+    bench.heard();
+    bench.after(100);
+    assert_eq!(save(&mut bench), ["cancel build backend", "build backend"]);
+    let heard = bench.heard();
+    assert!(
+        heard.contains(&"backend build superseded".to_owned()),
+        "{heard:#?}"
+    );
+}
+
+#[test]
+fn who_saves_more_often_than_a_build_takes_sees_one_each_minute_all_the_same() {
+    let mut bench = Bench::ready();
+    save(&mut bench);
+    let mut given_up = 0;
+    loop {
+        bench.after(10_000);
+        match save(&mut bench).as_slice() {
+            [] => break,
+            lines => assert_eq!(lines, ["cancel build backend", "build backend"]),
+        }
+        given_up += 1;
+    }
+    assert_eq!(given_up, 6, "a minute");
+    bench.after(10_000);
+    assert!(save(&mut bench).is_empty(), "it is let finish");
+
+    // Its image is used, and only then the newest is built, whose saves are one.
+    let old = image_there("app-backend:2", true);
+    assert_eq!(
+        bench.ends("build backend", old)[0],
+        "create backend replacing backend-1"
+    );
+    assert!(!bench.session.view().settled);
+    let lines = bench.ok("create backend");
+    assert_eq!(lines[0], "build backend");
+    let newest = image_there("app-backend:3", true);
+    bench.ok("attach backend-2");
+    bench.ok("probe backend-2");
+    assert_eq!(
+        bench.ends("build backend", newest)[0],
+        "create backend replacing backend-2"
+    );
+    bench.finish();
+    assert!(bench.session.view().settled);
+    for lines in [
+        &["build backend"][..],
+        &["cancel build backend", "build backend"],
+    ] {
+        bench.save(&["backend/requirements.txt"]);
+        bench.ok("sync backend-3");
+        assert_eq!(bench.wake(), lines, "from now on as before");
+        bench.after(100);
+    }
+}
+
+#[test]
+fn a_build_that_was_let_finish_and_fails_is_not_the_last_word() {
+    let mut bench = Bench::ready();
+    for _ in 0..=7 {
+        save(&mut bench);
+        bench.after(10_000);
+    }
+    assert!(save(&mut bench).is_empty());
+    bench.heard();
+    assert_eq!(
+        bench.fails("build backend", "exit code 1"),
+        ["build backend"]
+    );
+    bench.finish();
+    assert_eq!(bench.state("backend"), "ready");
+    let heard = bench.heard();
+    let last = heard.iter().rfind(|line| line.contains('→')).unwrap();
+    assert!(last.ends_with(": ok"), "{heard:#?}");
+}
+
+#[test]
+fn the_first_build_of_all_is_not_starved_either() {
+    let mut bench = Bench::new(APP);
+    bench.ok("prepare");
+    for _ in 0..6 {
+        assert_eq!(
+            bench.save(&["backend/requirements.txt"]),
+            ["cancel build backend", "build backend"]
+        );
+        bench.after(10_000);
+    }
+    assert!(bench.save(&["backend/requirements.txt"]).is_empty());
+    let lines = bench.finish();
+    let builds = lines.iter().filter(|line| *line == "build backend");
+    assert_eq!(builds.count(), 1, "{lines:?}");
+    assert!(bench.session.view().settled);
+}
