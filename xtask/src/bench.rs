@@ -2,13 +2,18 @@
 
 mod browser;
 mod figures;
+mod ground;
+mod http;
 mod idle;
+mod leftovers;
 mod limit;
 mod machine;
 mod page;
 mod peer;
 mod start;
 mod sync;
+mod tool;
+mod update;
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -21,7 +26,7 @@ use crate::{Failure, ready, run};
 /// A bench did not come to its end, or a figure is short.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("there is no bench {0:?}; there are: start, idle, sync")]
+    #[error("there is no bench {0:?}; there are: start, idle, sync, update")]
     Unknown(String),
     #[error("bench {bench}: there is no {what} {given:?}; there are: {known}")]
     Argument {
@@ -51,6 +56,9 @@ struct Options {
     devrun: Option<PathBuf>,
 }
 
+/// How long anything may take; what takes longer does not come.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// Rounds of a whole run, and of a quick one.
 const ROUNDS: usize = 5;
 const QUICK_ROUNDS: usize = 2;
@@ -66,9 +74,11 @@ pub(crate) fn bench(arguments: &[&str]) -> Result<(), Failure> {
         Some(program) => program.clone(),
         None => release()?,
     };
+    leftovers::remove();
     let machine = machine::Machine::now(&devrun);
     let figures = match *name {
         "idle" => idle::run(&devrun, options.quick)?,
+        "update" => update::run(&devrun, &peer::compose()?, rounds)?,
         "sync" => sync::run(&devrun, &peer::compose()?, rounds, &options.only)?,
         _ => start::run(&devrun, &peer::compose()?, rounds)?,
     };
@@ -87,6 +97,7 @@ fn options(name: &str, arguments: &[&str]) -> Result<Options, Error> {
         "start" => "start",
         "idle" => "idle",
         "sync" => "sync",
+        "update" => "update",
         _ => return Err(Error::Unknown(name.to_owned())),
     };
     let wrong = |what, given: &str, known: String| Error::Argument {
@@ -199,7 +210,7 @@ mod tests {
         let said = |name: &str, arguments: &[&str]| options(name, arguments).unwrap_err();
         assert_eq!(
             said("syn", &[]).to_string(),
-            "there is no bench \"syn\"; there are: start, idle, sync"
+            "there is no bench \"syn\"; there are: start, idle, sync, update"
         );
         assert_eq!(
             said("idle", &["--only", "save"]).to_string(),

@@ -5,22 +5,21 @@ mod files;
 mod image;
 mod inside;
 mod large;
-mod leftovers;
 mod pair;
 mod react;
 mod save;
 mod spans;
 mod switch;
-mod tool;
 mod tree;
 
 use std::path::Path;
 
 use super::figures::{Figures, Times, milliseconds};
+use super::ground::{Ground, Programs};
 use super::{Error, side};
 use crate::run::{self, say};
 use crate::{Failure, debian};
-use pair::{Both, Ground, Pair, Plan, Programs};
+use pair::{Both, Pair, Plan};
 
 /// What can be asked for with `--only`.
 pub(super) const ROWS: [&str; 8] = [
@@ -54,7 +53,6 @@ pub(super) fn run(
         devrun: devrun.to_owned(),
         compose: compose.to_owned(),
     };
-    leftovers::remove();
     let mut rows = Rows {
         only,
         figures: Figures::default(),

@@ -1,14 +1,14 @@
 //! A view of Django is saved: how long until the answer is the new one, after a restart.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::super::figures::{Figures, Times, milliseconds};
+use super::super::ground::{Ground, Programs, write};
+use super::super::http::answers;
 use super::super::{Error, docker, pause, side as failure};
-use super::inside::{PATIENCE, milliseconds_since};
-use super::pair::{Ground, Pair, Plan, Programs, Side, write};
+use super::inside::milliseconds_since;
+use super::pair::{Pair, Plan, Side};
 use super::{image, told};
 use crate::run::{self, say};
 
@@ -35,8 +35,6 @@ const LIMIT_PORT: u16 = 18990;
 const SAVES: usize = 2;
 /// Until what follows a save has ended, for the one and the other.
 const GAP: Duration = Duration::from_secs(2);
-/// Between two questions.
-const PACE: Duration = Duration::from_millis(5);
 
 pub(super) fn run(programs: &Programs, rounds: usize, figures: &mut Figures) -> Result<(), Error> {
     image::derived(programs, "backend", "django", IMAGE)?;
@@ -85,10 +83,10 @@ pub(super) fn run(programs: &Programs, rounds: usize, figures: &mut Figures) -> 
 fn save(side: &Side, tag: &str) -> Result<f64, Error> {
     let path = side.tree.join("site/views.py");
     let port = PORTS[usize::from(!side.is_devrun())];
-    answers(port, None)?;
+    answers(port, "/", None)?;
     write(&path, &format!("VALUE = {tag:?}\n"))?;
     let saved = Instant::now();
-    answers(port, Some(tag))?;
+    answers(port, "/", Some(tag))?;
     let took = milliseconds_since(saved);
     pause(GAP);
     Ok(took)
@@ -105,7 +103,7 @@ impl ByHand {
         let mut arguments = vec!["run", "--detach", "--init", "--name", LIMIT, "--publish"];
         arguments.extend([port.as_str(), IMAGE]);
         docker(&arguments)?;
-        answers(LIMIT_PORT, None)?;
+        answers(LIMIT_PORT, "/", None)?;
         Ok(started)
     }
 
@@ -113,7 +111,7 @@ impl ByHand {
     fn restart(&self) -> Result<f64, Error> {
         let begin = Instant::now();
         docker(&["restart", LIMIT])?;
-        answers(LIMIT_PORT, None)?;
+        answers(LIMIT_PORT, "/", None)?;
         Ok(milliseconds_since(begin))
     }
 }
@@ -123,33 +121,4 @@ impl Drop for ByHand {
         // What is not there need not be removed.
         let _ = docker(&["rm", "-f", LIMIT]);
     }
-}
-
-/// Until that port answers, and with these words where there are any.
-fn answers(port: u16, wanted: Option<&str>) -> Result<(), Error> {
-    let begin = Instant::now();
-    loop {
-        let answer = ask(port).ok();
-        if answer.is_some_and(|answer| wanted.is_none_or(|wanted| answer.ends_with(wanted))) {
-            return Ok(());
-        }
-        if begin.elapsed() > PATIENCE {
-            let what = format!("port {port} does not answer {wanted:?}");
-            return Err(failure("Django", &what));
-        }
-        pause(PACE);
-    }
-}
-
-/// A whole answer with its head; an error where there is none.
-fn ask(port: u16) -> std::io::Result<String> {
-    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
-    stream.write_all(b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    if answer.starts_with("HTTP/1.") {
-        return Ok(answer);
-    }
-    Err(std::io::ErrorKind::UnexpectedEof.into())
 }

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::super::figures::Figures;
+use super::super::ground::file;
 use super::super::{Error, pause};
 use super::inside::Expected;
-use super::pair::{Pair, Side, file};
+use super::pair::{Pair, Side};
 use super::{seconds, tree};
 
 const COUNT: usize = 5_000;

@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::super::ground::Programs;
 use super::super::{Error, side};
-use super::pair::Programs;
 use crate::run;
 
 const STACK: &str = "devrun-bench-sync";

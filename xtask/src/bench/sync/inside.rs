@@ -5,10 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::super::{Error, docker, pause, side};
+use super::super::{Error, PATIENCE, docker, pause, side};
 
-/// How long anything may take to arrive; what takes longer does not arrive.
-pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks at one file.
 const FINE: Duration = Duration::from_micros(200);
 /// Between two looks at many.

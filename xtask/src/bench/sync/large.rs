@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::super::figures::Figures;
+use super::super::ground::{Ground, Programs, file};
 use super::super::idle::{TICKS_PER_SECOND, resident_megabytes, ticks};
 use super::super::{Error, pause};
 use super::inside::milliseconds_since;
-use super::pair::{Both, Ground, Plan, Programs, Side, file, tools};
+use super::pair::{Both, Plan, Side, tools};
 use super::{save, seconds, tree};
 use crate::run::{self, say};
 

@@ -5,9 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::super::ground::{Ground, Programs, Stack, file, write};
+use super::super::tool::{Tool, Watching};
 use super::super::{Error, docker, side};
 use super::inside::Inside;
-use super::tool::{Tool, Watching};
 use crate::run;
 
 /// Names of all that is made here begin with it.
@@ -29,37 +30,6 @@ pub(super) struct Plan<'a> {
     pub(super) ports: Option<[u16; 3]>,
 }
 
-/// A folder for stacks and trees of one row; removed when dropped.
-#[derive(Debug)]
-pub(super) struct Ground(PathBuf);
-
-impl Ground {
-    /// An empty one, whatever an interrupted run left in it.
-    pub(super) fn new(name: &str) -> Result<Self, Error> {
-        let folder = std::env::temp_dir().join(format!("{PREFIX}-{name}"));
-        let _ = fs::remove_dir_all(&folder);
-        fs::create_dir_all(&folder).map_err(|error| file(&folder, error))?;
-        Ok(Self(folder))
-    }
-
-    pub(super) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Ground {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// Programs of both sides.
-#[derive(Debug, Clone)]
-pub(super) struct Programs {
-    pub(super) devrun: PathBuf,
-    pub(super) compose: PathBuf,
-}
-
 /// One of the two programs, the tree that it watches, and its container. Its stack is removed when
 /// it is dropped.
 #[derive(Debug)]
@@ -70,26 +40,6 @@ pub(super) struct Side {
     pub(super) watching: Watching,
     /// Removes the stack after the program that watches has ended.
     _stack: Stack,
-}
-
-/// A stack on the engine; removed when dropped.
-#[derive(Debug)]
-pub(super) struct Stack(Tool);
-
-impl Stack {
-    /// What an interrupted run left of it goes first.
-    pub(super) fn new(tool: &Tool) -> Self {
-        let _ = tool.remove();
-        Self(tool.clone())
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        if let Err(error) = self.0.remove() {
-            run::say(&format!("  left behind: {error}"));
-        }
-    }
 }
 
 impl Side {
@@ -272,17 +222,6 @@ fn compose_file(plan: Plan<'_>) -> String {
         );
     }
     text
-}
-
-pub(super) fn write(path: &Path, content: &str) -> Result<(), Error> {
-    fs::write(path, content).map_err(|error| file(path, error))
-}
-
-pub(super) fn file(path: &Path, source: std::io::Error) -> Error {
-    Error::File {
-        path: path.to_owned(),
-        source,
-    }
 }
 
 #[cfg(test)]

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::super::browser::Browser;
 use super::super::figures::Figures;
-use super::super::{Error, pause, side as failure};
-use super::inside::PATIENCE;
-use super::pair::{Ground, Pair, Plan, Programs, Side, write};
+use super::super::ground::{Ground, Programs, write};
+use super::super::{Error, PATIENCE, pause, side as failure};
+use super::pair::{Pair, Plan, Side};
 use super::{image, told};
 use crate::run;
 
@@ -79,7 +79,7 @@ pub(super) fn run(programs: &Programs, rounds: usize, figures: &mut Figures) -> 
 /// The page of a side, loaded and observed.
 fn page(folder: &Path, port: u16) -> Result<Browser, Error> {
     let folder = folder.join("browser");
-    fs::create_dir_all(&folder).map_err(|error| super::pair::file(&folder, error))?;
+    fs::create_dir_all(&folder).map_err(|error| super::super::ground::file(&folder, error))?;
     let browser = Browser::open(&folder)?;
     let begin = Instant::now();
     let url = format!("http://localhost:{port}/");

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::super::figures::{Figures, Times, milliseconds};
+use super::super::ground::file;
 use super::super::{Error, pause};
-use super::pair::{Both, Pair, Plan, Side, file};
+use super::pair::{Both, Pair, Plan, Side};
 use super::tree;
 use crate::run::say;
 

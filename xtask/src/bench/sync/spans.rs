@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use super::super::figures::{Figures, Times, milliseconds};
+use super::super::ground::{Ground, Programs};
 use super::super::{Error, pause, side as failure};
 use super::inside::milliseconds_since;
-use super::pair::{Ground, Plan, Programs, Side, tools};
+use super::pair::{Plan, Side, tools};
 use super::{save, tree};
 use crate::run::say;
 

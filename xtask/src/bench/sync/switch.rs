@@ -3,8 +3,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::super::figures::Figures;
-use super::super::{Error, docker, pause, side as failure};
-use super::inside::PATIENCE;
+use super::super::{Error, PATIENCE, docker, pause, side as failure};
 use super::pair::{Pair, Side};
 use super::seconds;
 use super::tree::{self, Branch};

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::super::ground::file;
 use super::super::{Error, side};
 use super::inside::Expected;
-use super::pair::file;
 use crate::run;
 
 /// Folders and files of `data`.

@@ -4,9 +4,11 @@
 use std::fs;
 use std::process::Command;
 
-use super::super::docker;
-use super::pair::PREFIX;
+use super::docker;
 use crate::run::say;
+
+/// Names of all that benches make begin with it.
+const PREFIX: &str = "devrun-bench-";
 
 /// Removes all of it; what cannot be removed says so where it is in the way.
 pub(super) fn remove() {
@@ -68,7 +70,7 @@ mod tests {
         assert!(is_ours(
             b"docker-compose\0-p\0devrun-bench-sync-tree-peer\0-f\0compose.yml\0watch\0"
         ));
-        assert!(!is_ours(b"devrun\0-p\0devrun-bench-idle\0up\0"));
+        assert!(!is_ours(b"devrun\0-p\0bench-of-mine\0up\0"));
         assert!(!is_ours(b"vim\0devrun-bench-sync-tree\0"));
         assert!(!is_ours(b""));
     }

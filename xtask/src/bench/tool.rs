@@ -1,13 +1,12 @@
 //! devrun and Compose at work: programs that watch until they are ended.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::super::{Error, pause, side};
-use super::inside::PATIENCE;
+use super::{Error, PATIENCE, pause, side};
 
 /// Lines of a program that is in trouble.
 const TAIL: usize = 10;
@@ -131,6 +130,13 @@ pub(super) enum Tool {
 }
 
 impl Tool {
+    /// Holds the stack's own file.
+    pub(super) fn folder(&self) -> &Path {
+        match self {
+            Self::Devrun { folder, .. } | Self::Compose { folder, .. } => folder,
+        }
+    }
+
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Devrun { .. } => "devrun",
