@@ -1,7 +1,9 @@
 //! Makes what a target holds of the host equal to the host, and touches nothing else.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use devrun_wire::frames::{Entry, Request, Response};
@@ -185,6 +187,7 @@ async fn compare(
         return Ok(());
     };
     let mut differing = Vec::new();
+    let mut in_the_way = Vec::new();
     // What nobody looked at is not equal.
     let host = host.into_iter().chain(std::iter::repeat(Known::Unsure));
     for ((path, known), entry) in paths.iter().zip(host).zip(entries) {
@@ -203,11 +206,38 @@ async fn compare(
                 transfer.outcome.unreadable.push(path.clone());
                 continue;
             }
+            if known == Known::Folder && leads_out(transfer.tree, path, &entry) {
+                in_the_way.push(path.clone());
+            }
             differing.push(path.clone());
         }
     }
     before(&differing);
+    for link in in_the_way {
+        transfer.remove(link, false).await?;
+    }
     transfer.bring(differing, Folders::Alone).await
+}
+
+/// Whether it is a link out of the target. The agent goes through none, so that nothing could ever
+/// be brought below it; one that leads to a place of the target is as good as a folder.
+fn leads_out(tree: &Tree, path: &Path, entry: &Entry) -> bool {
+    let Entry::Symlink(link) = entry else {
+        return false;
+    };
+    let target = Path::new(&tree.to);
+    let beside = target.join(path);
+    let mut at = beside.parent().unwrap_or(target).to_path_buf();
+    for part in Path::new(OsStr::from_bytes(link)).components() {
+        match part {
+            Component::ParentDir => {
+                at.pop();
+            }
+            Component::CurDir => {}
+            part => at.push(part),
+        }
+    }
+    !at.starts_with(target)
 }
 
 pub(super) fn is_equal(known: &Known, entry: &Entry) -> bool {

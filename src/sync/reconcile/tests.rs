@@ -236,3 +236,21 @@ async fn a_folder_that_stayed_for_what_was_ignored_goes_with_it() {
     make_equal(&agent, &mut sent, &paths(["d/left/f"])).await;
     assert_eq!(read_back(Path::new(&agent.tree.to)).len(), 0);
 }
+
+#[tokio::test]
+async fn a_link_out_of_the_target_makes_room_for_a_folder_and_what_it_leads_to_stays() {
+    let agent = TestAgent::start().await;
+    let outside = agent.folder().join("outside");
+    fs::create_dir(&outside).unwrap();
+    fs::write(outside.join("a"), "not ours").unwrap();
+    fs::create_dir_all(agent.tree.from.join("sub/deep")).unwrap();
+    fs::write(agent.tree.from.join("sub/deep/b"), "ours").unwrap();
+    let to = PathBuf::from(&agent.tree.to);
+    fs::create_dir_all(to.join("sub")).unwrap();
+    symlink("../../outside", to.join("sub/deep")).unwrap();
+    let outcome = make_equal(&agent, &mut Sent::default(), &[]).await;
+    assert_eq!(outcome.problems, []);
+    assert_eq!(read_back(&to), read_back(&agent.tree.from));
+    assert_eq!(fs::read_to_string(outside.join("a")).unwrap(), "not ours");
+    assert!(!outside.join("b").exists());
+}
