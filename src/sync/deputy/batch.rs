@@ -19,7 +19,7 @@ const ENOUGH: u64 = 64 << 20;
 pub(super) enum What {
     /// A file of so many bytes, which is in the tar.
     File { size: u64 },
-    /// A symlink, which is in the tar.
+    /// A symlink, which is in the tar, or made by the shell.
     Link,
     /// A folder with this mode.
     Folder { mode: u32 },
@@ -34,6 +34,9 @@ pub(super) struct Op {
     pub(super) path: Vec<u8>,
     pub(super) what: What,
     pub(super) owner: (u64, u64),
+    /// Where a symlink leads that the shell makes: the engine takes none that leads out of the
+    /// target, and nothing that comes with one.
+    pub(super) leads: Vec<u8>,
     /// Where in the tar it lies.
     place: Range<u64>,
 }
@@ -99,10 +102,18 @@ impl Batch {
 
     pub(super) fn link(&mut self, (number, path): (u32, Vec<u8>), target: &[u8]) -> io::Result<()> {
         let (name, start) = (self.name(number, &path), self.position()?);
-        let mut header = self.header(EntryType::Symlink, 0o777, 0);
-        let target = Path::new(OsStr::from_bytes(target));
-        self.tar.append_link(&mut header, name, target)?;
-        self.add(number, path, What::Link, start)
+        if self.stage.is_none() {
+            let mut header = self.header(EntryType::Symlink, 0o777, 0);
+            let target = Path::new(OsStr::from_bytes(target));
+            self.tar.append_link(&mut header, name, target)?;
+        }
+        self.add(number, path, What::Link, start)?;
+        if self.stage.is_some()
+            && let Some(op) = self.ops.last_mut()
+        {
+            op.leads = target.to_vec();
+        }
+        Ok(())
     }
 
     pub(super) fn folder(&mut self, number: u32, path: Vec<u8>, mode: u32) -> io::Result<()> {
@@ -177,6 +188,7 @@ impl Batch {
             path,
             what,
             owner: self.owner,
+            leads: Vec::new(),
             place,
         });
         Ok(())

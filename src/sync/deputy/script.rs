@@ -43,6 +43,12 @@ clear() {
   elif [ -d "$1" ]; then try rm -rf -- "$1"
   fi
 }
+lay() {
+  f=$R/$S/$1
+  [ -d "$R/$S" ] || try mkdir -m 700 -- "$R/$S"
+  [ -L "$f" ] || try ln -s -- "$2" "$f"
+  [ -z "$O" ] || chown -h "$O" "$f" 2>/dev/null
+}
 put() {
   f=$R/$S/$1
   if [ "$2" = - ]; then [ -L "$f" ]
@@ -129,7 +135,12 @@ pub(super) fn of(batch: &Batch, ops: &[&Op], run: &Run<'_>) -> Vec<u8> {
         let head = match op.what {
             What::File { size } if run.upload.is_some() => format!("put {} {size} ", op.number),
             What::File { .. } => format!("put {} + ", op.number),
-            What::Link => format!("put {} - ", op.number),
+            What::Link => {
+                out.extend_from_slice(format!("lay {} ", op.number).as_bytes());
+                out.extend(quoted(&op.leads));
+                out.push(b'\n');
+                format!("put {} - ", op.number)
+            }
             What::Folder { mode } => format!("folder {} {:o} ", op.number, mode & 0o777),
             What::Gone => format!("gone {} ", op.number),
         };

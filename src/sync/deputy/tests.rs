@@ -110,8 +110,10 @@ fn files_links_and_folders_come_with_any_name_and_go_again() {
         }
         batch.link((20, b"link".to_vec()), b"deep/er").unwrap();
         batch.folder(21, b"empty/folder".to_vec(), 0o700).unwrap();
+        let leads = b"../../-out $(touch y)'";
+        batch.link((22, b"deep/out".to_vec()), leads).unwrap();
         let said = place.perform(shell, &mut batch);
-        assert_eq!(said.ops.len(), 10);
+        assert_eq!(said.ops.len(), 11);
         assert!(said.ops.iter().all(|(_, end)| end.is_ok()), "{said:?}");
         let at = |name: &[u8]| place.target().join(std::ffi::OsStr::from_bytes(name));
         for name in odd {
@@ -124,6 +126,8 @@ fn files_links_and_folders_come_with_any_name_and_go_again() {
             assert_eq!(mode & 0o777, 0o640);
         }
         assert_eq!(fs::read_link(at(b"link")).unwrap(), Path::new("deep/er"));
+        let out = fs::read_link(at(b"deep/out")).unwrap();
+        assert_eq!(out.as_os_str().as_bytes(), leads, "{shell:?}");
         let mode = fs::metadata(at(b"empty/folder"))
             .unwrap()
             .permissions()
@@ -134,7 +138,13 @@ fn files_links_and_folders_come_with_any_name_and_go_again() {
         for (number, name) in (0..).zip(odd) {
             batch.gone(number, name.to_vec()).unwrap();
         }
-        for (number, name) in (10..).zip([&b"link"[..], b"empty/folder", b"empty", b"absent/x"]) {
+        for (number, name) in (10..).zip([
+            &b"link"[..],
+            b"deep/out",
+            b"empty/folder",
+            b"empty",
+            b"absent/x",
+        ]) {
             batch.gone(number, name.to_vec()).unwrap();
         }
         fs::write(at(b"deep/er/own"), "own").unwrap();
