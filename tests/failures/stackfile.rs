@@ -198,21 +198,62 @@ proxy entry {{
     assert_eq!(code, 0, "{errors}");
 }
 
+const CACHE: &str = "service cache { image \"redis:7\"; healthcheck \"redis-cli ping\" }\n";
+
 #[test]
-fn a_service_that_is_no_longer_declared_is_named_and_left_to_down() {
-    let cache = "service cache { image \"redis:7\"; healthcheck \"redis-cli ping\" }\n";
-    let text = format!("stack app\n{cache}{}", cache.replace("cache", "spare"));
-    let stack = Scratch::new("orphan", &[("Stackfile.kdl", &text)]);
+fn a_service_less_is_stopped_dependents_first_and_keeps_its_data() {
+    let spare = "service spare { image \"redis:7\"; volume data to=\"/kept\"; healthcheck \"redis-cli ping\" }\n";
+    let user = "service user { image \"redis:7\"; depends-on spare }\n";
+    let both = format!("stack app\nvolume data\n{CACHE}");
+    let stack = Scratch::new(
+        "less",
+        &[("Stackfile.kdl", &format!("{both}{spare}{user}"))],
+    );
     let mut session = stack.up(&[]);
     session.ready();
+    let cache = identity(&stack.container("cache"));
+    stack.ok(&["exec", "spare", "sh", "-c", "echo mine > /kept/file"]);
+
+    stack.write("Stackfile.kdl", &both);
+    for service in ["user", "spare"] {
+        let planned = session.event(service, "update-planned", 30);
+        assert_eq!(planned["action"], "remove", "{planned}");
+        let done = session.event(service, "update-done", 30);
+        assert_eq!(done["action"], "removed", "{done}");
+    }
+    session.ready();
+    let label = format!("label=devrun.stack={}", stack.name);
+    let names = docker(&["ps", "-a", "--format", "{{.Names}}", "--filter", &label]).out;
+    assert_eq!(names.trim(), stack.container("cache"));
+    assert_eq!(identity(&stack.container("cache")), cache);
+
+    // Declared again, it has its data.
+    stack.write("Stackfile.kdl", &format!("{both}{spare}"));
+    session.state("spare", "ready", 60);
+    assert_eq!(
+        stack.ok(&["exec", "spare", "cat", "/kept/file"]).out,
+        "mine\n"
+    );
+    let (code, errors) = session.interrupt();
+    assert_eq!(code, 0, "{errors}");
+}
+
+#[test]
+fn what_was_not_declared_when_the_session_began_is_named_and_left_to_down() {
+    let text = format!("stack app\n{CACHE}{}", CACHE.replace("cache", "spare"));
+    let stack = Scratch::new("orphan", &[("Stackfile.kdl", &text)]);
+    stack.ok(&["up", "-d"]);
+    stack.ok(&["stop"]);
+    stack.write("Stackfile.kdl", &format!("stack app\n{CACHE}"));
     let before = identity(&stack.container("spare"));
-    stack.write("Stackfile.kdl", &format!("stack app\n{cache}"));
+    let mut session = stack.up(&[]);
     let warning = session.wait("the warning", 30, |event| event["event"] == "warning");
     let message = warning["message"].as_str().unwrap();
     assert!(
         message.contains(&stack.container("spare")) && message.contains("devrun down"),
         "{message}"
     );
+    session.ready();
     assert_eq!(identity(&stack.container("spare")), before);
     let (code, errors) = session.interrupt();
     assert_eq!(code, 0, "{errors}");

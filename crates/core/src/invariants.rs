@@ -224,6 +224,11 @@ impl Invariants {
                     Outcome::Attached { .. } => known.attached = known.running,
                     Outcome::Ready => known.well = known.running,
                     Outcome::Stopped { .. } => known.ends(known.exit_code),
+                    Outcome::Removed => {
+                        if let Some(id) = container_of(effect) {
+                            self.containers.remove(id);
+                        }
+                    }
                     _ => {}
                 }
             }
@@ -255,6 +260,7 @@ impl Invariants {
             }
             Effect::Start { op, .. } => self.check_needs(&op.service)?,
             Effect::Stop { op, .. } => self.check_needed(&op.service)?,
+            Effect::Remove { op, .. } => self.check_undeclared(&op.service)?,
             Effect::ProxyApply { generation, .. } => {
                 rises(&mut self.last_generation, *generation)?;
             }
@@ -310,6 +316,13 @@ impl Invariants {
         dependent.map_or(Ok(()), |other| {
             Err(format!("{name} stops before {}", other.name))
         })
+    }
+
+    fn check_undeclared(&self, name: &str) -> Result<(), String> {
+        match self.stack.as_ref().and_then(|stack| stack.service(name)) {
+            Some(_) => Err(format!("{name} is declared, and is removed")),
+            None => Ok(()),
+        }
     }
 
     fn check_reason(&self, spec: &ContainerSpec, old: Option<&Old>) -> Result<(), String> {

@@ -208,11 +208,7 @@ impl Session {
             Outcome::ProxyApplied { generation } => self.on_proxy_applied(name, generation),
             Outcome::Explained { lines } => self.on_explained(name, lines),
             Outcome::Stopped { deaf } => self.on_stopped(name, deaf),
-            Outcome::Removed => {
-                if let Some(machine) = self.machines.get_mut(name) {
-                    machine.container = None;
-                }
-            }
+            Outcome::Removed => self.on_removed(name),
             Outcome::Prepared { .. } | Outcome::Image { .. } | Outcome::Failed(_) => {}
         }
     }
@@ -335,10 +331,18 @@ impl Session {
             }
             Doing::ProxyApply => self.on_proxy_refused(name, failure),
             Doing::Stop => {
-                self.warn(Some(name), failure.message.clone());
+                let surplus = machine.surplus;
+                let left = if surplus {
+                    "; `devrun down` removes it"
+                } else {
+                    ""
+                };
+                self.warn(Some(name), format!("{}{left}", failure.message));
                 let ending = self.ending.is_some();
                 if let Some(machine) = self.machines.get_mut(name) {
-                    if ending {
+                    if surplus {
+                        machine.failed = Some(failure);
+                    } else if ending {
                         // It must not keep the program from ending.
                         machine.container = None;
                     } else {

@@ -102,7 +102,7 @@ impl Session {
             let machine = machine.or_insert_with(|| Machine::new(name));
             machine.container = Some(Seen::of(container));
             let declared = declared_as(container);
-            machine.surplus = stack
+            machine.surplus |= stack
                 .as_ref()
                 .is_some_and(|stack| is_surplus(stack, name, declared));
             if !machine.surplus {

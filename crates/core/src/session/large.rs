@@ -135,6 +135,7 @@ impl Session {
         let Some(machine) = self.machines.get_mut(name) else {
             return false;
         };
+        machine.large.given_up.retain(|given_up| given_up != op);
         let Some((_, paths)) = machine.large.under_way.take_if(|(own, _)| own == op) else {
             return false;
         };
@@ -203,8 +204,13 @@ impl Session {
     fn on_large_failed(&mut self, name: &str, failure: &Failure) {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.large.give_up();
-            if !failure.container_gone && machine.busy.is_none() {
-                machine.attached = None;
+            if machine.busy.is_some() {
+                return;
+            }
+            machine.attached = None;
+            if failure.container_gone {
+                machine.container = None;
+                machine.forget_process();
             }
         }
     }

@@ -9,6 +9,7 @@ use devrun_stack::{Command, Restart};
 use super::again_soon::Passed;
 use super::circle::Circle;
 use super::large::Large;
+use super::leaving::Leaving;
 use super::settling::Settling;
 use super::unsynced::Unsynced;
 use crate::event::{Failure, Op, Transport};
@@ -232,8 +233,10 @@ pub(crate) struct Machine {
     pub(crate) written: Option<Duration>,
     /// Make it anew even if it is equal.
     pub(crate) recreate: bool,
-    /// It is one replica more than the Stackfile asks for now, and is to go.
+    /// The Stackfile does not ask for it any more, and it is to go.
     pub(crate) surplus: bool,
+    /// What it was declared as until then.
+    pub(crate) leaving: Option<Box<Leaving>>,
     /// Somebody asked for a restart, which waits for those that it depends on.
     pub(crate) again: bool,
     /// Terminals on its process. While there are any, its saves wait.
@@ -368,6 +371,7 @@ impl Machine {
             written: None,
             recreate: false,
             surplus: false,
+            leaving: None,
             again: false,
             terminals: 0,
             manual: false,

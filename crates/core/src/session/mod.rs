@@ -10,6 +10,7 @@ mod follow;
 mod freshness;
 mod hold;
 mod large;
+mod leaving;
 mod machine;
 mod notices;
 mod proxy;
@@ -201,17 +202,17 @@ impl Session {
     }
 
     fn step(&mut self, name: &str) {
-        let Some(machine) = self.machines.get(name) else {
-            return;
-        };
         if !self.connected {
             return;
         }
+        self.cancel_large(name);
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
         if self.ending == Some(true) || machine.wanted != machine::Wanted::Run {
             self.step_down(name);
         } else if self.ending.is_none() && self.prepared == Prepared::Yes {
             self.step_up(name);
-            self.cancel_large(name);
             self.step_large(name);
         }
     }

@@ -231,7 +231,10 @@ impl Session {
             },
             _ => match self.held_by(service) {
                 Some(other) => {
-                    let word = other.shown.state.word();
+                    let word = match other.surplus {
+                        true => "being removed",
+                        false => other.shown.state.word(),
+                    };
                     facts(
                         State::Waiting,
                         &format!("for {}, which is {word}", other.name),
@@ -323,7 +326,8 @@ impl Session {
                 .iter()
                 .all(|machine| done(machine) || self.hopeless(machine, 0));
         let armed = self.armed || !self.options.watch;
-        let settled = armed && self.connected && (ready || stuck);
+        let leaves = self.machines.values().any(Machine::is_leaving);
+        let settled = armed && self.connected && !leaves && (ready || stuck);
         if settled && !self.settled {
             self.ready_once |= ready;
             let watching = self.watching;

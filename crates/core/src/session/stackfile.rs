@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use devrun_stack::{Service, Stack, Trigger};
 
-use super::machine::{ImageState, Machine};
+use super::leaving::Leaving;
+use super::machine::{ImageState, Machine, Wanted};
 use super::replicas::is_surplus;
 use super::{Prepared, Session};
 use crate::effect::Effect;
@@ -95,6 +96,7 @@ impl Session {
             let machine = Machine {
                 manual,
                 surplus: false,
+                leaving: None,
                 ..machine
             };
             self.machines.insert(service.name.clone(), machine);
@@ -105,7 +107,7 @@ impl Session {
         let Some(before) = before else {
             return;
         };
-        self.leave_alone(before, stack);
+        self.let_go(before, stack);
         if before != stack {
             self.settled = false;
         }
@@ -129,8 +131,8 @@ impl Session {
         machine
     }
 
-    /// What is no longer declared goes on as it is, until `down`.
-    fn leave_alone(&mut self, before: &Stack, stack: &Stack) {
+    /// What is no longer declared goes, if this session has started it; else it is left to `down`.
+    fn let_go(&mut self, before: &Stack, stack: &Stack) {
         let mut left = Vec::new();
         for service in &before.services {
             let name = &service.name;
@@ -140,7 +142,10 @@ impl Session {
             let Some(machine) = self.machines.get_mut(name) else {
                 continue;
             };
+            let ours = machine.wanted != Wanted::Off;
             let fresh = Machine::new(name);
+            machine.large.give_up();
+            let large = machine.large.take_given_up();
             let busy = machine.busy.take();
             let image = std::mem::replace(&mut machine.image, fresh.image.clone());
             *machine = Machine {
@@ -153,7 +158,8 @@ impl Session {
                 terminals: machine.terminals,
                 ..fresh
             };
-            machine.surplus = is_surplus(stack, name, service.declared_as());
+            machine.surplus = ours || is_surplus(stack, name, service.declared_as());
+            machine.leaving = Some(Box::new(Leaving::new(before, service)));
             if machine.container.is_some() && !machine.surplus {
                 left.push(service.container_name.clone());
             }
@@ -163,7 +169,11 @@ impl Session {
                 Some(busy) => self.emit(Effect::Cancel { op: busy.op }),
                 None => {}
             }
-            if let ImageState::Busy(op) = image {
+            let image = match image {
+                ImageState::Busy(op) => Some(op),
+                _ => None,
+            };
+            for op in large.into_iter().chain(image) {
                 self.emit(Effect::Cancel { op });
             }
         }

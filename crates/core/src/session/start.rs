@@ -382,9 +382,10 @@ impl Session {
         self.held_by(service).is_none()
     }
 
-    /// The first dependency that is not there yet.
+    /// The first dependency that is not there yet, or whoever has to make room first.
     pub(super) fn held_by<'a>(&'a self, service: &Service) -> Option<&'a Machine> {
-        service.depends_on.iter().find_map(|dependency| {
+        let mut needed = service.depends_on.iter();
+        let held = needed.find_map(|dependency| {
             let machine = self.machines.get(&dependency.service)?;
             if !dependency.required && (machine.wanted != Wanted::Run || machine.is_hopeless()) {
                 return None;
@@ -399,7 +400,8 @@ impl Session {
                 Condition::Completed => machine.completed,
             };
             (!up).then_some(machine)
-        })
+        });
+        held.or_else(|| self.in_its_place(service))
     }
 
     pub(super) fn pair(&self, name: &str) -> Option<(Service, &Machine)> {

@@ -1,7 +1,7 @@
 //! Down again, in reverse order.
 
 use super::Session;
-use super::machine::{Doing, ImageState, Wanted};
+use super::machine::{Doing, ImageState, Machine, Wanted};
 use super::start::GRACE;
 use crate::effect::{Effect, Exit};
 
@@ -107,6 +107,7 @@ impl Session {
             .all(|machine| {
                 !machine.running() && !machine.engine_restarts && machine.busy.is_none()
             });
+        let down = down && !self.machines.values().any(Machine::is_leaving);
         if !stop || !self.connected || down {
             let exit = if self.ready_once {
                 Exit::Done

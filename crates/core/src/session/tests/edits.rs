@@ -60,10 +60,121 @@ fn a_service_more_is_started() {
 }
 
 #[test]
-fn a_service_less_is_left_alone_and_known_when_it_comes_back() {
+fn a_service_less_is_stopped_and_its_container_removed() {
     let mut bench = Bench::new(&format!("{APP}{WORKER}"));
     bench.finish();
     bench.heard();
+    assert_eq!(bench.load(APP), ["remove worker-1"]);
+    assert!(!bench.session.view().settled, "it is on its way");
+    assert_eq!(bench.session.view().services.len(), 3);
+    assert_eq!(bench.ok("remove worker-1"), NOTHING);
+    assert!(bench.session.view().settled);
+    assert_eq!(
+        bench.heard(),
+        [
+            "worker plan remove: no longer in the Stackfile",
+            "worker Stackfile.kdl → removed: ok",
+            "settled, ready: true"
+        ]
+    );
+
+    assert_eq!(bench.load(&format!("{APP}{WORKER}")), ["pull worker"]);
+    assert_eq!(bench.ok("pull worker"), ["create worker"]);
+    bench.finish();
+    assert!(bench.session.view().settled);
+}
+
+#[test]
+fn a_service_that_comes_back_while_it_goes_is_made_anew() {
+    let mut bench = Bench::new(&format!("{APP}{WORKER}"));
+    bench.finish();
+    bench.load(APP);
+    assert_eq!(bench.load(&format!("{APP}{WORKER}")), ["pull worker"]);
+    assert_eq!(bench.ok("pull worker"), NOTHING, "it is still going");
+    assert_eq!(bench.ok("remove worker-1"), ["create worker"]);
+    bench.finish();
+    assert_eq!(bench.state("worker"), "ready");
+}
+
+const CACHE: &str = "\nservice cache { image \"cache:1\"; port 6379; }
+service worker { image \"worker:1\"; depends-on cache; }";
+
+#[test]
+fn of_services_less_those_that_depend_on_another_go_first() {
+    let mut bench = Bench::new(&format!("{APP}{CACHE}"));
+    bench.finish();
+    assert_eq!(bench.load(APP), ["remove worker-1"]);
+    assert_eq!(bench.ok("remove worker-1"), ["remove cache-1"]);
+    bench.ok("remove cache-1");
+    assert!(bench.session.view().settled);
+}
+
+#[test]
+fn what_is_made_anew_without_a_service_lets_go_of_it_first() {
+    let mut bench = Bench::new(&format!("{APP}{CACHE}"));
+    bench.finish();
+    let alone = "\nservice worker { image \"worker:1\"; environment { CACHE none } }";
+    assert_eq!(
+        bench.load(&format!("{APP}{alone}")),
+        ["create worker replacing worker-1"],
+        "whose process still works with the cache"
+    );
+    let lines = bench.finish();
+    assert!(lines.contains(&"remove cache-1".to_owned()), "{lines:?}");
+    assert!(bench.session.view().settled);
+}
+
+#[test]
+fn who_takes_the_place_of_a_service_less_waits_until_it_is_gone() {
+    let mut bench = Bench::new(&format!("{APP}{CACHE}"));
+    bench.finish();
+    let renamed = CACHE
+        .replace("cache {", "store {")
+        .replace("on cache", "on store");
+    bench.load(&format!("{APP}{renamed}"));
+    bench.ok("pull store");
+    assert_eq!(
+        bench.state("store"),
+        "waiting: for cache, which is being removed",
+        "both publish the same port"
+    );
+    let lines = bench.finish();
+    let place = |line: &str| lines.iter().position(|it| it == line);
+    assert!(place("remove cache-1") < place("create store"), "{lines:?}");
+    assert!(bench.session.view().settled);
+}
+
+#[test]
+fn what_cannot_be_removed_is_said_and_left_to_down() {
+    let mut bench = Bench::new(&format!("{APP}{WORKER}"));
+    bench.finish();
+    bench.load(APP);
+    bench.heard();
+    assert_eq!(bench.fails("remove worker-1", "it does not end"), NOTHING);
+    let heard = bench.heard();
+    assert!(
+        heard.contains(&"worker warning: it does not end; `devrun down` removes it".to_owned()),
+        "{heard:#?}"
+    );
+    assert!(bench.session.view().settled);
+    bench.feed(Event::Signal);
+    assert_eq!(bench.finish().last().unwrap(), "exit 0");
+}
+
+#[test]
+fn what_this_session_never_started_is_left_alone_when_it_is_declared_no_more() {
+    let first = Bench::new(&format!("{APP}{WORKER}"));
+    let mut first = first;
+    first.finish();
+    let services = super::bench::owned(&["entry"]);
+    let mut bench = Bench::with(Options {
+        services,
+        ..Options::default()
+    });
+    bench.containers.clone_from(&first.containers);
+    bench.load(&format!("{APP}{WORKER}"));
+    bench.connect();
+    bench.finish();
     assert_eq!(bench.load(APP), NOTHING);
     let heard = bench.heard();
     assert!(
@@ -72,22 +183,23 @@ fn a_service_less_is_left_alone_and_known_when_it_comes_back() {
             .any(|line| line.contains("left alone: app-worker; `devrun down` removes")),
         "{heard:#?}"
     );
-    assert!(bench.session.view().settled);
-    assert_eq!(bench.session.view().services.len(), 3);
-
-    assert_eq!(bench.load(&format!("{APP}{WORKER}")), ["pull worker"]);
-    assert_eq!(
-        bench.ok("pull worker"),
-        ["attach worker-1"],
-        "it is the same one"
-    );
-    bench.load(APP);
     bench.feed(Event::Signal);
     let lines = bench.finish();
     assert!(
         !lines.iter().any(|line| line.contains("worker")),
         "{lines:?}"
     );
+    assert_eq!(lines.last().unwrap(), "exit 0");
+}
+
+#[test]
+fn an_end_while_a_service_goes_waits_for_that() {
+    let mut bench = Bench::new(&format!("{APP}{CACHE}"));
+    bench.finish();
+    bench.load(APP);
+    bench.feed(Event::Signal);
+    let lines = bench.finish();
+    assert!(lines.contains(&"remove cache-1".to_owned()), "{lines:?}");
     assert_eq!(lines.last().unwrap(), "exit 0");
 }
 

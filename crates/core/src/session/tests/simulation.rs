@@ -10,7 +10,7 @@ use devrun_stack::Trigger;
 use super::bench::ROOT;
 use super::brief::brief;
 use super::stacks::loaded;
-use super::world::{FILES, Todo, World, host_path, is_code};
+use super::world::{Body, FILES, Todo, World, host_path, is_code};
 use crate::effect::{Effect, Exit};
 use crate::event::{Event, Op, Request, Stackfile, WatchEvent};
 use crate::invariants::Invariants;
@@ -70,23 +70,32 @@ proxy entry {
 }
 "#;
 
+const CACHE: &str = r#"
+service cache { image "cache:1"; port 6379 }
+"#;
+
 const WORKER: &str = r#"
 service worker {
     image "worker:1"
+    depends-on cache
     depends-on backend condition=started
 }
 "#;
+
+/// What comes and goes: how many of [`CACHE`] and [`WORKER`] are declared.
+const MOST: usize = 2;
 
 struct Simulation {
     seed: u64,
     world: World,
     session: Session,
     invariants: Invariants,
-    trace: VecDeque<String>,
+    trace: VecDeque<(Duration, Event, Vec<String>)>,
     exit: Option<Exit>,
     /// How often the Stackfile was edited.
     edition: u64,
-    worker: bool,
+    /// How many of the services that come and go are declared.
+    more: usize,
     trouble_until: Duration,
     /// The builds that were begun and not given up, and when.
     builds: Vec<(Op, Duration)>,
@@ -94,7 +103,7 @@ struct Simulation {
 
 impl Simulation {
     fn new(seed: u64) -> Simulation {
-        let Event::Stackfile(Stackfile::Loaded { stack, rules, .. }) = base(true) else {
+        let Event::Stackfile(Stackfile::Loaded { stack, rules, .. }) = base(MOST) else {
             panic!("a Stackfile that was read is something else");
         };
         let options = Options {
@@ -110,7 +119,7 @@ impl Simulation {
             trace: VecDeque::new(),
             exit: None,
             edition: 0,
-            worker: true,
+            more: MOST,
             trouble_until: TROUBLE,
             builds: Vec::new(),
         }
@@ -120,18 +129,7 @@ impl Simulation {
         let now = self.world.now;
         let effects = self.session.handle(event.clone(), now);
         let lines: Vec<String> = effects.iter().filter_map(brief).collect();
-        let shown = match &event {
-            Event::Stackfile(_) => "Stackfile".to_owned(),
-            Event::Engine(crate::observed::Observed::Connected { containers }) => {
-                let shown = containers
-                    .iter()
-                    .map(|one| format!(" {}={:?}", one.id, one.state));
-                format!("Connected{}", shown.collect::<String>())
-            }
-            other => format!("{other:?}"),
-        };
-        self.trace
-            .push_back(format!("{now:?} {shown}\n        → {lines:?}"));
+        self.trace.push_back((now, event.clone(), lines));
         if self.trace.len() > TRACE {
             self.trace.pop_front();
         }
@@ -156,7 +154,19 @@ impl Simulation {
     }
 
     fn fail(&self, why: &str) -> ! {
-        let trace: Vec<&str> = self.trace.iter().map(String::as_str).collect();
+        let trace = self.trace.iter().map(|(at, event, lines)| {
+            let shown = match event {
+                Event::Stackfile(_) => "Stackfile".to_owned(),
+                Event::Engine(crate::observed::Observed::Connected { containers }) => {
+                    let shown = containers.iter();
+                    let shown = shown.map(|one| format!(" {}={:?}", one.id, one.state));
+                    format!("Connected{}", shown.collect::<String>())
+                }
+                other => format!("{other:?}"),
+            };
+            format!("{at:?} {shown}\n        → {lines:?}")
+        });
+        let trace: Vec<String> = trace.collect();
         panic!(
             "{}\n{why}\nDEVRUN_SEED={} runs this again",
             trace.join("\n"),
@@ -216,7 +226,7 @@ impl Simulation {
 
     /// The Stackfile as it is now is read.
     fn load(&mut self) {
-        let mut event = base(self.worker).clone();
+        let mut event = base(self.more).clone();
         if let Event::Stackfile(Stackfile::Loaded { stack, .. }) = &mut event {
             let edition = self.edition.to_string();
             let manual = self.seed.is_multiple_of(4);
@@ -278,6 +288,10 @@ impl Simulation {
             }
             66..68 => self.up(number < 67),
             68 => self.trigger(),
+            70 => {
+                self.more = usize::try_from(self.world.random.between(0, 3)).unwrap();
+                self.load();
+            }
             69 => self.terminal(),
             _ => self.on_a_container(number),
         }
@@ -328,7 +342,7 @@ impl Simulation {
             return;
         };
         match number {
-            70..78 => self.world.end(&id, 137, false),
+            71..78 => self.world.end(&id, 137, false),
             78..84 => self.world.remove(&id),
             84..90 => {
                 self.world.end(&id, 143, true);
@@ -355,7 +369,7 @@ impl Simulation {
                 services: vec![service],
             })),
             2 => {
-                self.worker = !self.worker;
+                self.more = usize::try_from(self.world.random.between(0, 3)).unwrap();
                 self.load();
             }
             _ => {
@@ -372,6 +386,10 @@ impl Simulation {
         let view = self.session.view();
         if !view.settled {
             self.fail(&format!("not settled: {view:#?}"));
+        }
+        let declared = |one: &&Body| view.services.iter().any(|it| it.name == one.spec.service);
+        if let Some(left) = self.world.containers.iter().find(|one| !declared(one)) {
+            self.fail(&format!("{} is there, and not declared", left.id));
         }
         for service in &view.services {
             let name = &service.name;
@@ -452,11 +470,13 @@ impl Simulation {
     }
 }
 
-/// The Stackfile, with and without the worker; read once, since that takes its time.
-fn base(worker: bool) -> &'static Event {
-    static BASE: LazyLock<[Event; 2]> =
-        LazyLock::new(|| ["", WORKER].map(|text| loaded(&APP.replace("@worker", text))));
-    &BASE[usize::from(worker)]
+/// The Stackfile with so many of what comes and goes; read once, since that takes its time.
+fn base(more: usize) -> &'static Event {
+    static BASE: LazyLock<[Event; MOST + 1]> = LazyLock::new(|| {
+        let texts = [String::new(), CACHE.to_owned(), format!("{CACHE}{WORKER}")];
+        texts.map(|text| loaded(&APP.replace("@worker", &text)))
+    });
+    &BASE[more]
 }
 
 fn seeds() -> Vec<u64> {
@@ -499,7 +519,7 @@ fn after_any_trouble_saving_and_asking_again_brings_all_up() {
         simulation.world.faults = 0;
         let moment = simulation.world.now + Duration::from_secs(5);
         while simulation.world.now < moment && simulation.step() {}
-        simulation.worker = true;
+        simulation.more = MOST;
         simulation.load();
         for file in FILES {
             simulation.save_next(file, false);
@@ -540,7 +560,7 @@ fn a_signal_at_any_moment_ends_in_reverse_order() {
 #[test]
 fn a_hundred_saves_a_second_end_in_the_last_with_one_build_after_it() {
     // Each run is long.
-    let few = seeds().into_iter().step_by(20);
+    let few = seeds().into_iter().step_by(40);
     for seed in few {
         let mut simulation = Simulation::new(seed);
         simulation.trouble_until = Duration::ZERO;

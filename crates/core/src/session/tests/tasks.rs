@@ -31,7 +31,7 @@ impl World {
             Effect::Build { .. } => (50, 3000),
             Effect::Pull { .. } => (5, 1000),
             Effect::Create { .. } | Effect::Restart { .. } | Effect::Start { .. } => (30, 250),
-            Effect::Stop { .. } => (30, 400),
+            Effect::Stop { .. } | Effect::Remove { .. } => (30, 400),
             Effect::Exec { .. } | Effect::SyncLarge { .. } => (20, 2000),
             Effect::Probe { .. } => (2, 50),
             _ => (1, 20),
@@ -58,6 +58,7 @@ impl World {
                 | Effect::Start { .. }
                 | Effect::Restart { .. }
                 | Effect::Stop { .. }
+                | Effect::Remove { .. }
                 | Effect::Sync { .. }
                 | Effect::SyncLarge { .. }
                 | Effect::Exec { .. }
@@ -128,6 +129,10 @@ impl World {
                 op, name, force, ..
             } => self.build(&op.service, name, *force, &task.host),
             Effect::Create { spec, .. } => self.create(spec),
+            Effect::Remove { container, .. } => {
+                self.remove(container);
+                Outcome::Removed
+            }
             Effect::Explain { .. } => Outcome::Explained {
                 lines: vec!["last words".into()],
             },
