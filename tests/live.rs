@@ -45,5 +45,7 @@ mod rules;
 mod saves;
 #[path = "live/stage.rs"]
 mod stage;
+#[path = "live/tasks.rs"]
+mod tasks;
 #[path = "live/verify.rs"]
 mod verify;

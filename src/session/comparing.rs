@@ -227,5 +227,6 @@ pub(crate) async fn follow_alone(
             Ok("restarted")
         }
         Follow::Recreate | Follow::Rebuild => Ok("`devrun up` makes it anew"),
+        Follow::Run(_) => Ok("`devrun restart` and the task's name runs it"),
     }
 }

@@ -20,7 +20,7 @@ use crate::sync::deputy::RemoteError;
 use crate::sync::early::{
     Agreed, Came, Doubtful, differing, doubtful, inside, packed, place, sample, with_folders,
 };
-use crate::sync::scan::{Tree, blocking};
+use crate::sync::scan::{Tree, blocking, is_absent};
 
 /// What is to be in a container before its process starts.
 #[derive(Debug, Clone)]
@@ -56,6 +56,39 @@ enum NotNow {
 }
 
 impl Early {
+    /// Brings into a task that does not run what the host has otherwise, and says also what it was
+    /// brought before and has not run with; `saved` (absolute) may be gone on the host.
+    pub(super) async fn refresh(
+        &self,
+        engine: &Engine,
+        container: &str,
+        saved: &[PathBuf],
+    ) -> Synced {
+        let (known, name) = known::of_container(engine, container).await;
+        for rule in self.rules.sync_rules(&self.service) {
+            if !rule.initial
+                && let Some(name) = &name
+            {
+                let covers = |path: &&PathBuf| {
+                    path.strip_prefix(&rule.from)
+                        .is_ok_and(|below| rule.wants(below, false))
+                };
+                let here = saved.iter().filter(covers);
+                Known::of_saves(name, &rule.to).add(here.cloned());
+            }
+        }
+        let is_gone = |path: &&PathBuf| known.has(path) && is_absent(path);
+        let gone: Vec<&Path> = saved.iter().filter(is_gone).map(PathBuf::as_path).collect();
+        // It is removed once the process runs: nothing else can.
+        owed::write(container, gone.into_iter());
+        let mut synced = self.bring(engine, container, Of::Itself).await;
+        let mut owing = owed::paths(container);
+        owing.retain(|path| !synced.changed.contains(path));
+        synced.files += owing.len();
+        synced.changed.extend(owing);
+        synced
+    }
+
     /// Brings over what differs. Nothing that goes wrong here keeps the container from starting.
     pub(super) async fn bring(&self, engine: &Engine, container: &str, of: Of<'_>) -> Synced {
         let rules = self.rules.sync_rules(&self.service);
@@ -91,7 +124,7 @@ impl Early {
         };
         // What is owed to the process before is not owed to the one that starts now.
         owed::keep(container, |path| {
-            self.rules.asks_for_command(&self.service, path)
+            self.is_task || self.rules.asks_for_command(&self.service, path)
         });
         for rule in rules {
             if let Err(error) = one.tree(rule).await {
@@ -256,8 +289,14 @@ impl Bringing<'_> {
         let rules = &self.early.rules;
         let service = self.early.service.as_str();
         let commanding = changed.iter().map(PathBuf::as_path);
-        let commanding = commanding.filter(|path| rules.asks_for_command(service, path));
-        owed::note(rules, (service, &self.remote.id), commanding);
+        match self.early.is_task {
+            // Not before it has run with them.
+            true => owed::write(&self.remote.id, commanding),
+            false => {
+                let commanding = commanding.filter(|path| rules.asks_for_command(service, path));
+                owed::note(rules, (service, &self.remote.id), commanding);
+            }
+        }
         let tar = ReaderStream::new(tokio::fs::File::from_std(tar));
         let engine = &self.remote.engine;
         engine.upload_tar(&self.remote.id, below, tar).await?;

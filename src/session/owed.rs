@@ -31,7 +31,7 @@ pub(super) fn note<'p>(
     );
 }
 
-fn write<'p>(container: &str, paths: impl Iterator<Item = &'p Path>) {
+pub(super) fn write<'p>(container: &str, paths: impl Iterator<Item = &'p Path>) {
     let mut text = Vec::new();
     for path in paths {
         text.extend_from_slice(path.as_os_str().as_bytes());

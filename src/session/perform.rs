@@ -268,7 +268,10 @@ impl Driver {
         };
         let engine = self.engine.clone();
         self.work(op, async move {
-            Outcome::Synced(early.bring(&engine, &container, Of::Nobody).await)
+            Outcome::Synced(match early.is_task {
+                true => early.refresh(&engine, &container, &[]).await,
+                false => early.bring(&engine, &container, Of::Nobody).await,
+            })
         });
     }
 
@@ -277,6 +280,11 @@ impl Driver {
             return self.work(op, std::future::ready(no_stackfile()));
         };
         let (engine, service) = (self.engine.clone(), op.service.clone());
+        if let Some(early) = self.early(&service).filter(|early| early.is_task) {
+            return self.work(op, async move {
+                Outcome::Synced(early.refresh(&engine, &container, &paths).await)
+            });
+        }
         self.work(op, async move {
             match pushing::push(&engine, &rules, &service, &container, Some(&paths)).await {
                 Ok(synced) => Outcome::Synced(Synced {

@@ -540,6 +540,8 @@ pub enum Action {
     Recreate,
     /// A new image and a new container.
     Rebuild,
+    /// A task, by its name.
+    Run(String),
 }
 
 /// A check of `ci`.

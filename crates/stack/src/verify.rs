@@ -4,6 +4,7 @@ mod advice;
 mod files;
 mod ignored;
 mod networks;
+mod runs;
 mod sync;
 
 use miette::SourceSpan;
@@ -23,6 +24,7 @@ pub(crate) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
         task(cx, service);
         dependencies(cx, document, laid, service);
         rebuilds(cx, service);
+        runs::service(cx, document, laid, service);
         sync::service(cx, service);
     }
     built_on(cx, document, laid);

@@ -103,7 +103,7 @@ const COMMON: &[&str] = &[
 const SERVICE: &[&str] = &["task", "route", "replicas"];
 const PROXY: &[&str] = &["config", "health"];
 const SYNC: &[&str] = &["include", "ignore", "back", "on"];
-const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild"];
+const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild", "run"];
 const BUILD: &[&str] = &[
     "args",
     "secret",
@@ -115,7 +115,7 @@ const NETWORK: &[&str] = &["alias"];
 const CHECK: &[&str] = &["http", "exec"];
 
 /// Kept for what comes; using one says so.
-const PLANNED: &[&str] = &["overlay", "process", "action", "attach", "run"];
+const PLANNED: &[&str] = &["overlay", "process", "action", "attach"];
 
 const PLACES: [Place; 8] = [
     Place::Top,
@@ -307,6 +307,7 @@ fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
         (Place::On, "sync") => "what `sync` covers is synced anyway; `on` says what else happens",
         (Place::On, "sync+restart") => "restart",
         (Place::On, "sync+exec" | "command") => "exec \"command\"",
+        (Place::On, "task") => "run TASK",
         (Place::Build, "context") => "build \"CONTEXT\"",
         (Place::Build, "dockerfile") => "build \"CONTEXT\" dockerfile=\"Dockerfile.dev\"",
         (Place::Build, "target") => "build \"CONTEXT\" target=dev",

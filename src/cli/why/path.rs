@@ -145,6 +145,7 @@ fn does(rules: &Rules, service: &Service, path: &Path, decision: &Decision) -> V
         Follow::Restart => "restart".to_owned(),
         Follow::Recreate => "recreate".to_owned(),
         Follow::Rebuild => "rebuild".to_owned(),
+        Follow::Run(task) => format!("run {task}"),
     }));
     does
 }

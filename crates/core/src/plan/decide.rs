@@ -57,6 +57,7 @@ impl Tally {
                     Action::Restart => Follow::Restart,
                     Action::Recreate => Follow::Recreate,
                     Action::Rebuild => Follow::Rebuild,
+                    Action::Run(task) => Follow::Run(task),
                 };
                 (follow, Cause::new(path, "on rule", &trigger.at))
             });
@@ -87,17 +88,22 @@ impl Tally {
             .min();
         let recreate = cause_of(&|follow| *follow == Follow::Recreate);
         let restart = cause_of(&|follow| *follow == Follow::Restart);
-        let (follow, cause) = if rebuild.is_some() {
-            (vec![Follow::Rebuild], rebuild)
+        let is_task = |follow: &Follow| matches!(follow, Follow::Run(_));
+        let goes_first = |follow: &Follow| matches!(follow, Follow::Exec(_) | Follow::Run(_));
+        // A task is another service: nothing that happens to this one makes its run pointless.
+        let (before, strongest, cause) = if rebuild.is_some() {
+            let before = once_each(&actions, is_task);
+            (before, Some(Follow::Rebuild), rebuild)
         } else if recreate.is_some() {
-            (vec![Follow::Recreate], recreate)
+            let before = once_each(&actions, is_task);
+            (before, Some(Follow::Recreate), recreate)
         } else if restart.is_some() {
-            let mut follow = once_each(&actions, |follow| matches!(follow, Follow::Exec(_)));
-            follow.push(Follow::Restart);
-            (follow, restart)
+            let before = once_each(&actions, goes_first);
+            (before, Some(Follow::Restart), restart)
         } else {
-            (once_each(&actions, |_| true), cause_of(&|_| true))
+            (once_each(&actions, |_| true), None, cause_of(&|_| true))
         };
+        let follow = before.into_iter().chain(strongest).collect();
         let (reason, at) = match cause.or(synced_by) {
             Some(Cause {
                 path,

@@ -102,6 +102,8 @@ pub enum Follow {
     Recreate,
     /// A new image and a new container.
     Rebuild,
+    /// Another run of a task, by its name; what comes after it waits for its end.
+    Run(String),
 }
 
 impl PartialEq for Rules {
@@ -212,12 +214,13 @@ impl Rules {
         follow.into_iter().chain(restart).collect()
     }
 
-    /// Whether a command is to run in a container that such a file was brought into, even where its
-    /// process has not begun yet.
+    /// Whether a command or a task is to run where such a file was brought into a container, even one
+    /// whose process has not begun yet.
     #[must_use]
     pub fn asks_for_command(&self, service: &str, path: &Path) -> bool {
         let follow = self.after_comparison(service, &[path.to_owned()]);
-        follow.iter().any(|one| matches!(one, Follow::Exec(_)))
+        let runs = |one: &Follow| matches!(one, Follow::Exec(_) | Follow::Run(_));
+        follow.iter().any(runs)
     }
 
     /// Whether a service's image changes with that path. Replicas have one image.

@@ -148,6 +148,7 @@ fn shown(decision: &Decision) -> String {
         Follow::Restart => "restart".into(),
         Follow::Recreate => "recreate".into(),
         Follow::Rebuild => "rebuild".into(),
+        Follow::Run(task) => format!("run {task}"),
     }));
     match parts.is_empty() {
         true => "nothing".into(),

@@ -109,7 +109,7 @@ impl Session {
         }
         let waited = std::mem::take(&mut machine.after_rebuild);
         machine.add_follow(waited);
-        if machine.ready {
+        if machine.ready || (machine.completed && !machine.run_due) {
             let last = machine.update.as_ref().map(|update| update.actions.last());
             match last.flatten().map(String::as_str) {
                 Some("rebuilt") => self.acted(name, "same image"),
@@ -151,6 +151,7 @@ impl Session {
             self.update_over(name, Some(details));
         } else {
             machine.failed = Some(failure);
+            machine.completed = false;
             self.update_over(name, Some(Vec::new()));
         }
     }
@@ -288,7 +289,7 @@ impl Session {
     }
 
     /// One of the things that follow a save is over; the last one ends the update.
-    fn step_over(&mut self, name: &str, action: &str) {
+    pub(super) fn step_over(&mut self, name: &str, action: &str) {
         self.acted(name, action);
         let ready = self
             .machines

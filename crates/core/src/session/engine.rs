@@ -272,7 +272,7 @@ impl Session {
             // The command failed because the container was about to end.
             machine.add_follow(undone);
         }
-        if service.task && code == 0 {
+        if service.task && (code == 0 || machine.run_due) {
             self.complete(name);
             return;
         }

@@ -38,10 +38,12 @@ impl Session {
     pub(super) fn needs(&self, name: &str, paths: &[PathBuf]) -> Vec<Follow> {
         let (stale, others) = self.those_that_ask_for(&Follow::Rebuild, name, paths);
         let rebuild = (!stale.is_empty()).then_some(Follow::Rebuild);
-        rebuild
-            .into_iter()
-            .chain(self.follows(name, &others))
-            .collect()
+        // A task of the same rule is to run whatever becomes of the image.
+        let mut all = self.follows(name, &stale);
+        all.retain(|follow| matches!(follow, Follow::Run(_)));
+        all.extend(rebuild);
+        all.extend(self.follows(name, &others));
+        all
     }
 
     /// What follows from the host's files that had to be brought into a container that is there.
@@ -76,15 +78,18 @@ impl Session {
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
+        if machine.task {
+            return self.wake_task(name, &needs);
+        }
         machine.saved = None;
         let rebuild = needs.contains(&Follow::Rebuild);
         let recreate = needs.contains(&Follow::Recreate);
-        let commands = needs.iter().any(|need| matches!(need, Follow::Exec(_)));
-        if rebuild || commands {
+        let runs = |need: &Follow| matches!(need, Follow::Exec(_) | Follow::Run(_));
+        if rebuild || needs.iter().any(runs) {
             machine.add_follow(needs);
         }
         if rebuild {
-            machine.follow.clear();
+            machine.drop_rebuild();
             self.rebuild(name);
         } else if recreate {
             machine.recreate = true;
@@ -114,7 +119,7 @@ impl Session {
             && machine.container.is_none()
             && machine.follow.contains(&Follow::Rebuild)
         {
-            machine.follow.clear();
+            machine.drop_rebuild();
             self.rebuild(name);
         }
     }
@@ -134,6 +139,7 @@ impl Session {
     pub(super) fn step_owed(&mut self, name: &str) {
         let over = self.machines.get(name).is_some_and(|machine| {
             machine.owes
+                && !machine.task
                 && machine.attached.is_some()
                 && machine.busy.is_none()
                 && machine.follow.is_empty()
@@ -161,6 +167,19 @@ impl Session {
         if due(machine).is_some_and(|due| due > now) {
             return machine.ready;
         }
+        if let Some(Follow::Run(task)) = machine.follow.front().cloned() {
+            return self.step_run(name, &task);
+        }
+        let (waits, ready) = match self.machines.get(name) {
+            Some(machine) => (self.follow_waits(machine).is_some(), machine.ready),
+            None => return false,
+        };
+        if waits {
+            return ready;
+        }
+        let Some(machine) = self.machines.get_mut(name) else {
+            return false;
+        };
         let Some(follow) = machine.follow.pop_front() else {
             return false;
         };
@@ -197,6 +216,7 @@ impl Session {
                 self.rebuild(name);
                 return false;
             }
+            Follow::Run(_) => return false,
         }
         true
     }

@@ -31,6 +31,7 @@ impl Session {
     pub(super) fn compare_again(&mut self, name: &str) {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.attached = None;
+            machine.looked_at = false;
             if machine.doing() == Some(Doing::Attach) {
                 self.drop_busy(name);
             }

@@ -245,8 +245,18 @@ pub(crate) struct Machine {
     pub(crate) manual: bool,
     /// Somebody has said so, and not all of it is live yet.
     pub(crate) triggered: bool,
+    /// It is one-shot.
+    pub(crate) task: bool,
     /// One-shot, and it ended with 0.
     pub(crate) completed: bool,
+    /// One-shot: what it reads is another one than its last run had, or somebody asked for a run.
+    pub(crate) run_due: bool,
+    /// One-shot: in this session it was looked at whether its container has what the host has.
+    pub(crate) looked_at: bool,
+    /// When its process was begun last in this session.
+    pub(crate) run_began: Option<Duration>,
+    /// The task that it waits for, before it goes on with what follows.
+    pub(crate) waits_for: Option<String>,
     /// When the present start of its container began, after all that it waited for.
     pub(crate) start_began: Option<Duration>,
     /// How long the last start took until it was ready.
@@ -376,7 +386,12 @@ impl Machine {
             terminals: 0,
             manual: false,
             triggered: false,
+            task: false,
             completed: false,
+            run_due: false,
+            looked_at: false,
+            run_began: None,
+            waits_for: None,
             start_began: None,
             start_took: None,
             shown: Shown::default(),
@@ -438,18 +453,29 @@ impl Machine {
                 self.follow.push_back(follow);
             }
         }
+        let is_task = |follow: &Follow| matches!(follow, Follow::Run(_));
         if self.follow.contains(&Follow::Rebuild) {
-            let rest = std::mem::replace(&mut self.follow, VecDeque::from([Follow::Rebuild]));
+            let all = std::mem::take(&mut self.follow).into_iter();
+            let (tasks, rest): (Vec<_>, Vec<_>) = all.partition(is_task);
+            self.follow = tasks.into();
+            self.follow.push_back(Follow::Rebuild);
             let rest = rest.into_iter().filter(|it| *it != Follow::Rebuild);
             let new: Vec<Follow> = rest.filter(|it| !self.after_rebuild.contains(it)).collect();
             self.after_rebuild.extend(new);
         } else if self.follow.contains(&Follow::Recreate) {
-            self.follow = VecDeque::from([Follow::Recreate]);
+            self.follow.retain(is_task);
+            self.follow.push_back(Follow::Recreate);
         } else if self.follow.contains(&Follow::Restart) {
             self.follow
-                .retain(|follow| matches!(follow, Follow::Exec(_)));
+                .retain(|follow| matches!(follow, Follow::Exec(_) | Follow::Run(_)));
             self.follow.push_back(Follow::Restart);
         }
+    }
+
+    /// Nothing is to follow but what is about others.
+    pub(crate) fn drop_rebuild(&mut self) {
+        self.follow
+            .retain(|follow| matches!(follow, Follow::Run(_)));
     }
 
     /// Takes back what is under way on the container, with what it was meant to do.

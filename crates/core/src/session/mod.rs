@@ -20,6 +20,7 @@ mod shown;
 mod stackfile;
 mod start;
 mod stop;
+mod task;
 #[cfg(test)]
 pub(crate) mod tests;
 mod unsynced;
@@ -101,6 +102,8 @@ pub struct Session {
     now: Duration,
     out: Vec<Effect>,
     exited: bool,
+    /// Something that others may wait for came about while they were looked at.
+    look_again: bool,
 }
 
 impl Session {
@@ -132,6 +135,7 @@ impl Session {
             now: Duration::ZERO,
             out: Vec::new(),
             exited: false,
+            look_again: false,
         }
     }
 
@@ -174,6 +178,7 @@ impl Session {
             .filter(|machine| machine.wanted == machine::Wanted::Run)
             .filter_map(|machine| match &machine.suspect {
                 Some((until, _)) if machine.busy.is_none() => Some(*until),
+                _ if self.follow_waits(machine).is_some() => None,
                 _ if machine.can_follow() => follow::due(machine).or(unsynced::due(machine)),
                 _ => None,
             })
@@ -188,9 +193,9 @@ impl Session {
         }
         if !self.refused {
             self.prepare();
-            for name in self.order.clone() {
-                self.step(&name);
-                self.step_owed(&name);
+            self.step_all();
+            while std::mem::take(&mut self.look_again) {
+                self.step_all();
             }
             self.remove_surplus();
         }
@@ -199,6 +204,13 @@ impl Session {
         self.tell_proxy();
         self.settle();
         self.end_if_down();
+    }
+
+    fn step_all(&mut self) {
+        for name in self.order.clone() {
+            self.step(&name);
+            self.step_owed(&name);
+        }
     }
 
     fn step(&mut self, name: &str) {

@@ -148,7 +148,8 @@ impl Session {
         if self.ending == Some(true) && !machine.running() {
             return facts(State::Stopped, Some("the session ends".to_owned()));
         }
-        if machine.completed {
+        let building = matches!(machine.image, ImageState::Busy(_)) && machine.image_made;
+        if machine.completed && !building {
             return facts(State::Done, None);
         }
         if !self.connected {
@@ -184,6 +185,7 @@ impl Session {
             _ => {
                 let replacement = self.replacement_waits(service, machine);
                 let reason = super::hold::why_saves_wait(machine, replacement);
+                let reason = reason.or_else(|| self.why_follow_waits(machine));
                 (State::Ready, reason.or_else(|| self.why_unsynced(machine)))
             }
         };
@@ -322,9 +324,9 @@ impl Session {
         };
         let ready = wanted.iter().all(|machine| done(machine));
         let stuck = self.connected
-            && wanted
-                .iter()
-                .all(|machine| done(machine) || self.hopeless(machine, 0));
+            && wanted.iter().all(|machine| {
+                done(machine) || self.hopeless(machine, 0) || self.follow_waits_in_vain(machine)
+            });
         let armed = self.armed || !self.options.watch;
         let leaves = self.machines.values().any(Machine::is_leaving);
         let settled = armed && self.connected && !leaves && (ready || stuck);
@@ -337,7 +339,7 @@ impl Session {
     }
 
     /// It failed, or waits for one that did.
-    fn hopeless(&self, machine: &Machine, depth: usize) -> bool {
+    pub(super) fn hopeless(&self, machine: &Machine, depth: usize) -> bool {
         if machine.is_hopeless() {
             return true;
         }

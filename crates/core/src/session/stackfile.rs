@@ -95,6 +95,7 @@ impl Session {
             let manual = service.trigger == Trigger::Manual && self.options.watch;
             let machine = Machine {
                 manual,
+                task: service.task,
                 surplus: false,
                 leaving: None,
                 ..machine

@@ -62,11 +62,7 @@ impl Session {
         if machine.again && self.step_again(name) {
             return;
         }
-        if self
-            .machines
-            .get(name)
-            .is_none_or(|machine| machine.completed)
-        {
+        if self.is_done(name) {
             return;
         }
         if self.step_suspect(name) {
@@ -177,7 +173,9 @@ impl Session {
             }
             Some(seen) if !seen.running => {
                 if service.task && seen.exit_code == Some(0) {
-                    self.complete(name);
+                    if !self.looks_first(name) {
+                        self.complete(name);
+                    }
                 } else if !machine.engine_restarts && self.dependencies_up(&service) {
                     self.start(name);
                 }
@@ -274,7 +272,8 @@ impl Session {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.making = making;
             // The new one is compared with the host, which tells anew what follows.
-            machine.follow.retain(|follow| *follow == Follow::Rebuild);
+            let stays = |one: &Follow| matches!(one, Follow::Rebuild | Follow::Run(_));
+            machine.follow.retain(stays);
             machine.after_rebuild.clear();
         }
         let op = self.begin(name, Doing::Create);
@@ -335,6 +334,9 @@ impl Session {
             machine.recreate = false;
             machine.again = false;
             machine.completed = false;
+            machine.run_due = false;
+            machine.looked_at = true;
+            machine.run_began = Some(now);
             machine.forget_process();
         }
     }
@@ -353,15 +355,6 @@ impl Session {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.was_ready = true;
         }
-    }
-
-    pub(super) fn complete(&mut self, name: &str) {
-        let now = self.now;
-        if let Some(machine) = self.machines.get_mut(name) {
-            machine.completed = true;
-            machine.start_took = machine.start_began.take().map(|began| now - began);
-        }
-        self.update_over(name, None);
     }
 
     /// The spec of a service's container as it should be now.
@@ -395,6 +388,9 @@ impl Session {
                 Condition::Started => {
                     let replaced = machine.doing().is_some_and(Doing::replaces_process);
                     (machine.running() && !replaced) || machine.completed
+                }
+                Condition::Healthy | Condition::Completed if machine.task => {
+                    machine.completed && !machine.is_due_again()
                 }
                 Condition::Healthy => machine.is_up(),
                 Condition::Completed => machine.completed,

@@ -13,6 +13,7 @@ mod large;
 mod newest;
 mod proxy;
 mod random;
+mod rerun;
 mod saving;
 mod settling;
 mod shared;

@@ -39,6 +39,7 @@ impl Session {
                         machine.settling.saved(rule, pause, path, now);
                     }
                     concerned.insert(path.clone());
+                    machine.saved_while_it_runs();
                     let first = machine.saved.map_or(now, |(first, _)| first);
                     machine.saved = Some((first, now));
                     if !needs.follow.is_empty() && machine.goes_round(path, now) {
@@ -178,6 +179,8 @@ impl Session {
             // Nothing runs that could be disturbed: what follows need not wait.
             None => {
                 machine.saved = None;
+                let runs = |need: &&Follow| matches!(need, Follow::Run(_));
+                machine.add_follow(needs.iter().filter(runs).cloned().collect());
                 if needs.contains(&Follow::Rebuild) {
                     self.rebuild(name);
                 } else {
@@ -216,11 +219,14 @@ impl Session {
         };
         if !machine.running() {
             machine.written = Some(self.now);
+            machine.run_due |= machine.task && synced.files > 0;
             return match synced.files {
-                0 if needs.is_empty() => {}
+                0 if needs.is_empty() && !machine.task => {}
+                0 if needs.is_empty() => self.sync_over(name, complete),
                 _ => self.wake(name, needs),
             };
         }
+        machine.run_due |= machine.task && synced.files > 0;
         for problem in &synced.problems {
             machine.passed.forget(&problem.path);
         }
@@ -280,6 +286,9 @@ impl Session {
     /// commands that it asks for would be asked for by nobody else: the next comparison finds
     /// nothing that differs.
     pub(super) fn on_pushed(&mut self, name: &str, synced: &Synced) {
+        if self.on_looked_at(name, synced) {
+            return;
+        }
         let needs = self.needs_of_attached(name, &synced.changed);
         let commands = needs.iter().any(|need| matches!(need, Follow::Exec(_)));
         if let Some(machine) = self.machines.get_mut(name) {
@@ -335,8 +344,10 @@ impl Session {
 
     /// What the process that runs has not read yet is followed by what it asks for.
     pub(super) fn follow_attached(&mut self, name: &str, paths: &[PathBuf]) {
-        let needs = self.needs_of_attached(name, paths);
+        let mut needs = self.needs_of_attached(name, paths);
         if let Some(machine) = self.machines.get_mut(name) {
+            // What a task makes of its own files would restart it for ever.
+            needs.retain(|need| !machine.task || matches!(need, Follow::Exec(_)));
             machine.add_follow(needs);
         }
     }
@@ -456,6 +467,7 @@ fn action_words(decision: &Decision) -> String {
             Follow::Restart => "restart",
             Follow::Recreate => "recreate",
             Follow::Rebuild => "rebuild",
+            Follow::Run(_) => "run",
         });
     }
     if words.is_empty() {

@@ -310,6 +310,7 @@ fn action(page: &Page<'_>, action: &Action) -> String {
         Action::Restart => "restart".to_owned(),
         Action::Recreate => "recreate".to_owned(),
         Action::Rebuild => "rebuild".to_owned(),
+        Action::Run(task) => format!("run {task}"),
     }
 }
 

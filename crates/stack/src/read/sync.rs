@@ -49,6 +49,12 @@ const SIGNAL: Shape = Shape {
     block: Block::Never,
     example: "signal \"HUP\"",
 };
+const RUN: Shape = Shape {
+    words: (1, 1),
+    properties: &[],
+    block: Block::Never,
+    example: "run migrate",
+};
 const PLAIN: Shape = Shape {
     words: (0, 0),
     properties: &[],
@@ -320,7 +326,7 @@ fn on(cx: &mut Context<'_>, node: &KdlNode, layer: usize) -> Option<Said<On>> {
                 "does nothing",
                 "`on` does not say what happens",
             )
-            .advise("restart, exec \"command\", signal \"HUP\", recreate or rebuild");
+            .advise("restart, exec \"command\", signal \"HUP\", recreate, rebuild or run TASK");
         cx.report(problem);
     }
     let patterns = line.words.iter().map(|text| pattern(cx, text)).collect();
@@ -350,6 +356,12 @@ fn action(cx: &mut Context<'_>, node: &KdlNode) -> Option<Action> {
         "signal" => {
             let line = cx.line(node, &SIGNAL)?;
             signal(cx, &line).map(Action::Signal)
+        }
+        "run" => {
+            let line = cx.line(node, &RUN)?;
+            let task = &line.words[0];
+            let name = cx.string(task);
+            (!task.broken).then_some(Action::Run(name))
         }
         _ => {
             cx.unknown_word(node, Place::On);

@@ -384,6 +384,9 @@ impl Making {
         let Who::Service { index, task } = who else {
             return;
         };
+        if !task && dice.once_in(4) {
+            nodes.push("on \"schema/*.sql\" { run done; restart }".to_owned());
+        }
         if index > 0 && dice.once_in(2) {
             let rest = dice.one_of(&[
                 "",

@@ -232,6 +232,8 @@ service a { image \"x\"; depends-on b condition=completed }
 service b { image \"x\"; task \"yes\" }
 service c { image \"x\" }
 service d { image \"x\"; depends-on c condition=completed }
+service e { image \"x\"; on \"*\" { run b }; sync \"s\" to=\"/s\" { on \"*\" { run c } }; on \"x\" { run bb } }
+task u { image \"x\"; on \"*\" { run t } }
 "
     ));
 }
