@@ -28,6 +28,8 @@ pub(crate) struct PackedAgent<'a> {
 
 /// How long another session may take to fill the volume before it is taken for dead.
 const FILLING: Duration = Duration::from_secs(20);
+/// The same where the volume is full already, so that it only has to let go.
+const LETTING_GO: Duration = Duration::from_secs(2);
 
 impl Engine {
     /// The volume with this agent in it, made and filled if need be. `image` is any image that is
@@ -45,7 +47,7 @@ impl Engine {
         let volume = format!("devrun-agent-{hash}");
         let labels = BTreeMap::from([(label::AGENT.to_owned(), hash)]);
         self.ensure_volume(&volume, &labels).await?;
-        let container = self.filler(&volume, &labels, image).await?;
+        let container = self.filler(&volume, &labels, (image, agent)).await?;
         let filled = self.fill(&container, agent).await;
         // A left-over is in nobody's way: the next session takes it over.
         let removed = self.discard(&container).await;
@@ -59,12 +61,17 @@ impl Engine {
         &self,
         volume: &str,
         labels: &BTreeMap<String, String>,
-        image: &str,
+        (image, agent): (&str, PackedAgent<'_>),
     ) -> Result<String, EngineError> {
         let mut end = Instant::now() + FILLING;
+        let mut full = false;
         loop {
             match self.create_filler(volume, labels, image).await {
                 Err(EngineError::NameTaken { .. }) if Instant::now() < end => {
+                    if !full && matches!(self.is_full(volume, agent).await, Ok(true)) {
+                        full = true;
+                        end = Instant::now() + LETTING_GO;
+                    }
                     pause(Duration::from_millis(50)).await;
                 }
                 Err(EngineError::NameTaken { .. }) => {
@@ -112,25 +119,37 @@ impl Engine {
         Ok(within("preparing the agent", PATIENT, call).await?.id)
     }
 
+    /// Whether the whole agent is there. A session that was killed while it filled the volume left
+    /// a shorter file, or none.
+    async fn is_full(&self, container: &str, agent: PackedAgent<'_>) -> Result<bool, EngineError> {
+        let stat = self.stat(container, &path()).await?;
+        Ok(stat.is_some_and(|stat| stat == whole(agent)))
+    }
+
     async fn fill(&self, container: &str, agent: PackedAgent<'_>) -> Result<(), EngineError> {
-        let whole = PathStat {
-            size: agent.size,
-            mode: MODE,
-            kind: PathKind::Other,
-        };
-        let path = format!("{AGENT_FOLDER}/{AGENT}");
-        // A session that was killed while it filled the volume left a shorter file, or none.
-        if self.stat(container, &path).await?.as_ref() == Some(&whole) {
+        if self.is_full(container, agent).await? {
             return Ok(());
         }
         let tar = agent.tar.to_vec();
         self.upload_tar_bytes(container, AGENT_FOLDER, tar).await?;
-        match self.stat(container, &path).await? {
-            Some(stat) if stat == whole => Ok(()),
+        match self.stat(container, &path()).await? {
+            Some(stat) if stat == whole(agent) => Ok(()),
             other => Err(EngineError::Other {
                 doing: "preparing the agent".into(),
                 detail: format!("the engine stored it as {other:?}"),
             }),
         }
+    }
+}
+
+fn path() -> String {
+    format!("{AGENT_FOLDER}/{AGENT}")
+}
+
+fn whole(agent: PackedAgent<'_>) -> PathStat {
+    PathStat {
+        size: agent.size,
+        mode: MODE,
+        kind: PathKind::Other,
     }
 }

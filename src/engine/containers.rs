@@ -27,10 +27,13 @@ pub(crate) struct Created {
 const SIDE_BY_SIDE: usize = 8;
 
 impl Engine {
-    /// All containers of the stack, stopped ones too, ordered by name.
+    /// All containers of the stack, stopped ones too, ordered by name. One that somebody else made
+    /// of an image of the stack has the image's label, but is of no checkout.
     pub(crate) async fn snapshot(&self, stack: &str) -> Result<Vec<Container>, EngineError> {
-        self.containers_labelled(&format!("{}={stack}", label::STACK))
-            .await
+        let of_stack = format!("{}={stack}", label::STACK);
+        let mut containers = self.containers_labelled(&of_stack).await?;
+        containers.retain(|container| !container.label(label::ROOT).is_empty());
+        Ok(containers)
     }
 
     /// All containers with that label (`NAME` or `NAME=VALUE`), stopped ones too, ordered by name.

@@ -90,6 +90,37 @@ fn a_container_that_devrun_did_not_make_is_named_and_left_alone() {
 }
 
 #[test]
+fn a_container_that_somebody_made_of_an_image_of_the_stack_is_none_of_it() {
+    let text =
+        "stack app\nservice web { build \".\"; init #true; command \"sleep\" \"infinity\" }\n";
+    let files = [
+        ("Stackfile.kdl", text),
+        ("Dockerfile", "FROM redis:7\nRUN true\n"),
+    ];
+    let stack = Scratch::new("ofimage", &files);
+    stack.ok(&["up", "-d"]);
+    let image = stack.service("web")["image"].as_str().unwrap().to_owned();
+    stack.ok(&["stop"]);
+    let theirs = format!("{}-by-hand", stack.name);
+    assert_eq!(
+        docker(&["run", "-d", "--name", &theirs, &image, "sleep", "1000"]).code,
+        0
+    );
+    let ran = stack.run(&["up", "-d"]);
+    let down = stack.run(&["down"]);
+    let left = docker(&["inspect", "-f", "{{.State.Status}}", &theirs]).out;
+    docker(&["rm", "-f", &theirs]);
+    assert_eq!(
+        (ran.code, down.code),
+        (0, 0),
+        "{}{}",
+        said(&ran),
+        said(&down)
+    );
+    assert_eq!(left, "running\n");
+}
+
+#[test]
 fn the_same_stack_in_another_folder_is_named_and_can_run_beside() {
     let port = free_port();
     let text = format!(

@@ -108,6 +108,7 @@ impl Stage {
         let labels = [
             (label::STACK, self.stack.as_str()),
             (label::SERVICE, service),
+            (label::ROOT, "a-checkout"),
         ];
         labels
             .into_iter()
