@@ -19,6 +19,7 @@
 //! | dependents that follow | `live::rules::who_follows_restarts_*` |
 //! | the Stackfile | `live::rules::the_stackfile_itself_is_live`, `failures::stackfile` |
 //! | a loop | `live::circle` |
+//! | killed, or cut off from the engine, at any moment | `crashes::*` |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -31,6 +32,8 @@ mod kit;
 
 #[path = "decisions/builds.rs"]
 mod builds;
+#[path = "decisions/crashes.rs"]
+mod crashes;
 #[path = "decisions/ladder.rs"]
 mod ladder;
 #[path = "decisions/nothing.rs"]

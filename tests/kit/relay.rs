@@ -7,14 +7,33 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// A socket that leads to the engine's.
-#[derive(Debug)]
+/// A socket that leads to the engine's. Clones are the same one.
+#[derive(Debug, Clone)]
 pub struct Relay {
     socket: PathBuf,
     /// Both ends of everything that goes through it.
     open: Arc<Mutex<Vec<UnixStream>>>,
     cut: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<String>>>,
+    trap: Arc<Mutex<Option<Trap>>>,
+}
+
+/// What happens at a request that is still to come.
+struct Trap {
+    /// So many come before it.
+    passes: usize,
+    /// The engine hears of it first.
+    after: bool,
+    then: Box<dyn FnOnce() + Send>,
+}
+
+impl std::fmt::Debug for Trap {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Trap")
+            .field("passes", &self.passes)
+            .field("after", &self.after)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Relay {
@@ -24,6 +43,7 @@ impl Relay {
             open: Arc::default(),
             cut: Arc::default(),
             asked: Arc::default(),
+            trap: Arc::default(),
         };
         relay.listen();
         relay
@@ -39,7 +59,10 @@ impl Relay {
         self.cut.store(false, Ordering::SeqCst);
         let listener = UnixListener::bind(&self.socket).unwrap();
         let (open, cut) = (self.open.clone(), self.cut.clone());
-        let asked = self.asked.clone();
+        let near_side = Near {
+            asked: self.asked.clone(),
+            trap: self.trap.clone(),
+        };
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 if cut.load(Ordering::SeqCst) {
@@ -49,7 +72,7 @@ impl Relay {
                 open.lock()
                     .unwrap()
                     .extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
-                pass(&near, &far, Some(asked.clone()));
+                pass(&near, &far, Some(near_side.clone()));
                 pass(&far, &near, None);
             }
         });
@@ -59,6 +82,21 @@ impl Relay {
     /// that is open, as an agent's, is none.
     pub fn asked(&self) -> Vec<String> {
         self.asked.lock().unwrap().clone()
+    }
+
+    /// Does something once, at the request after so many more: before the engine hears of it, which
+    /// it then does not, or after that.
+    pub fn at(&self, passes: usize, after: bool, then: impl FnOnce() + Send + 'static) {
+        *self.trap.lock().unwrap() = Some(Trap {
+            passes,
+            after,
+            then: Box::new(then),
+        });
+    }
+
+    /// Nothing is to happen any more; whether it has not.
+    pub fn disarm(&self) -> bool {
+        self.trap.lock().unwrap().take().is_some()
     }
 
     /// As when the engine stops: nobody answers, and what was open is closed.
@@ -73,15 +111,47 @@ impl Relay {
     }
 }
 
-fn pass(from: &UnixStream, to: &UnixStream, asked: Option<Arc<Mutex<Vec<String>>>>) {
+/// What is done with requests on their way.
+#[derive(Clone)]
+struct Near {
+    asked: Arc<Mutex<Vec<String>>>,
+    trap: Arc<Mutex<Option<Trap>>>,
+}
+
+impl Near {
+    /// Takes them down; answers what is to be done at one of them.
+    fn heard(&self, bytes: &[u8]) -> Option<Trap> {
+        let requests = requests(bytes);
+        let count = requests.len();
+        self.asked.lock().unwrap().extend(requests);
+        let mut trap = self.trap.lock().unwrap();
+        let armed = trap.as_mut().filter(|_| count > 0)?;
+        if armed.passes < count {
+            return trap.take();
+        }
+        armed.passes -= count;
+        None
+    }
+}
+
+fn pass(from: &UnixStream, to: &UnixStream, near: Option<Near>) {
     let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
     std::thread::spawn(move || {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
-            if let Some(asked) = &asked {
-                asked.lock().unwrap().extend(requests(&buffer[..count]));
+            let bytes = &buffer[..count];
+            let trap = near.as_ref().and_then(|near| near.heard(bytes));
+            let (trap, passed) = match trap {
+                Some(trap) if !trap.after => {
+                    (trap.then)();
+                    break;
+                }
+                trap => (trap, to.write_all(bytes).is_ok()),
+            };
+            if let Some(trap) = trap {
+                (trap.then)();
             }
-            if to.write_all(&buffer[..count]).is_err() {
+            if !passed {
                 break;
             }
         }

@@ -58,22 +58,26 @@ impl Session {
     /// The next event from here on for which `wanted` says yes; what comes before it is passed
     /// over. Panics with all events where it does not come in time.
     pub fn wait(&mut self, what: &str, seconds: u64, wanted: impl Fn(&Value) -> bool) -> Value {
+        self.found(seconds, wanted).unwrap_or_else(|| {
+            panic!(
+                "{what}: did not come within {seconds} s. All events:\n{}",
+                self.dump()
+            )
+        })
+    }
+
+    /// The same; `None` where it does not come in time, or the program has ended.
+    pub fn found(&mut self, seconds: u64, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
         let end = Instant::now() + patience(seconds);
         loop {
             while self.taken < self.seen.len() {
                 self.taken += 1;
                 if wanted(&self.seen[self.taken - 1]) {
-                    return self.seen[self.taken - 1].clone();
+                    return Some(self.seen[self.taken - 1].clone());
                 }
             }
             let left = end.saturating_duration_since(Instant::now());
-            match self.events.recv_timeout(left) {
-                Ok(event) => self.seen.push(event),
-                Err(_) => panic!(
-                    "{what}: did not come within {seconds} s. All events:\n{}",
-                    self.dump()
-                ),
-            }
+            self.seen.push(self.events.recv_timeout(left).ok()?);
         }
     }
 
