@@ -6,6 +6,7 @@
 //! | nothing: equal content, at no request to the engine | `nothing::equal_content_*` |
 //! | nothing: no rule and no build covers it; `why` says so | `nothing::what_no_rule_and_no_build_covers_*` |
 //! | nothing: ignored | `live::saves::what_is_ignored_is_left_alone_*` |
+//! | what was not chosen, and why | `builds::what_was_ruled_out_*` |
 //! | sync, + command, + signal, + restart, recreate | `ladder::*` |
 //! | a restart kills at once what catches nothing | `ladder::a_process_that_catches_nothing_*` |
 //! | the stronger of two rules, and not the weaker as well | `ladder::of_a_strong_and_a_weak_rule_*`, `live::rules::the_strongest_action_wins` |

@@ -1,5 +1,6 @@
 //! On which line of a Dockerfile a step of a build stands.
 
+mod copies;
 #[cfg(test)]
 mod tests;
 

@@ -139,7 +139,11 @@ impl Lines {
                 self.entry(service).making = None;
                 self.if_verbose(service, "image", &format!("{outcome} {image}"))
             }
-            NoticeEvent::UpdatePlanned { action, reason } => self.planned(service, action, reason),
+            NoticeEvent::UpdatePlanned {
+                action,
+                reason,
+                ruled_out,
+            } => self.planned(service, action, reason, ruled_out),
             NoticeEvent::UpdateDone {
                 outcome,
                 action,

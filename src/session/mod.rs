@@ -24,6 +24,7 @@ mod perform;
 pub(crate) mod place;
 mod pulling;
 mod pushing;
+pub(crate) mod reading;
 mod serve;
 pub(crate) mod single;
 mod spare;

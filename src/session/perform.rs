@@ -11,7 +11,7 @@ use super::containers::First;
 use super::driver::{Driver, Input};
 use super::early::{Early, Of};
 use super::inside::Hands;
-use super::{containers, hooks, images, large, owed, pushing, trees};
+use super::{containers, hooks, images, large, owed, pushing, reading, trees};
 use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::{apply_config, apply_states};
 
@@ -24,7 +24,10 @@ const PROXY_PATIENCE: Duration = Duration::from_secs(2);
 impl Driver {
     pub(super) fn perform(&mut self, effect: Effect) {
         match effect {
-            Effect::Notice(notice) => self.publish(notice),
+            Effect::Notice(notice) => {
+                let told = reading::with_lines(notice, self.stack.as_deref());
+                self.publish(told);
+            }
             Effect::Exit(exit) => self.end(exit),
             Effect::Cancel { op } => self.cancel(&op),
             Effect::Watch { rules } => self.watch(rules),

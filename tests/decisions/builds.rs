@@ -17,6 +17,46 @@ fn what_the_build_reads_and_no_sync_covers_rebuilds_that_service_alone() {
 }
 
 #[test]
+fn what_was_ruled_out_is_told_with_the_line_that_says_so() {
+    let (stack, mut session) = up("ruledout");
+    save(&stack, &mut session, "web/setup.txt", "2\n");
+    save(&stack, &mut session, "web/app/main.py", "2\n");
+    let ruled_out = |path: &str| {
+        let reason = format!("{path}: ");
+        let planned = |event: &&serde_json::Value| {
+            event["event"] == "update-planned"
+                && event["reason"].as_str().unwrap().starts_with(&reason)
+        };
+        session.seen.iter().find(planned).unwrap()["ruled_out"].clone()
+    };
+    let read = "web/setup.txt is read by web/Dockerfile:2";
+    let not_synced = serde_json::json!([{
+        "what": "sync", "because": read, "path": "web/setup.txt",
+        "file": "web/Dockerfile", "line": 2,
+    }]);
+    assert_eq!(ruled_out("web/setup.txt"), not_synced);
+    let covered = "a sync rule covers it (Stackfile.kdl:5)";
+    let not_rebuilt = serde_json::json!([{
+        "what": "rebuild", "because": covered, "path": "web/app/main.py",
+        "file": "Stackfile.kdl", "line": 5,
+    }]);
+    assert_eq!(ruled_out("web/app/main.py"), not_rebuilt);
+    let why = stack.ok(&["why", "web"]).out;
+    let not_synced = format!("not synced: {read}");
+    let not_rebuilt = format!("not rebuilt: {covered}");
+    for text in [&not_synced, &not_rebuilt] {
+        assert!(why.contains(text), "{text}: {why}");
+    }
+    for (path, text) in [
+        ("web/setup.txt", &not_synced),
+        ("web/app/x.py", &not_rebuilt),
+    ] {
+        let told = stack.ok(&["why", path]).out;
+        assert!(told.contains(text), "{path}: {told}");
+    }
+}
+
+#[test]
 fn an_image_that_turns_out_the_same_restarts_nothing() {
     let (stack, mut session) = up("same");
     // The build's context has one file more, of which the image has nothing.

@@ -21,6 +21,41 @@ pub struct Notice {
     pub took_ms: Option<f64>,
 }
 
+/// Something that is not done about a save, and why not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuledOut {
+    /// `sync`, `exec`, `signal`, `restart`, `recreate`, `rebuild`.
+    pub what: String,
+    /// Why, for people, with the place: `a sync rule covers it (Stackfile.kdl:31)`.
+    pub because: String,
+    /// The saved file that it is about, relative to the Stackfile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub path: Option<String>,
+    /// The file that says so, relative to the Stackfile.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub file: Option<String>,
+    /// Its line.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub line: Option<usize>,
+}
+
+impl RuledOut {
+    /// `not synced: web/setup.txt is read by web/Dockerfile:7`.
+    #[must_use]
+    pub fn said(&self) -> String {
+        let done = match self.what.as_str() {
+            "sync" => "synced",
+            "exec" => "run in it",
+            "signal" => "signalled",
+            "restart" => "restarted",
+            "recreate" => "recreated",
+            "rebuild" => "rebuilt",
+            other => other,
+        };
+        format!("not {done}: {}", self.because)
+    }
+}
+
 /// What happened; the fields of each kind are part of the contract with scripts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -68,6 +103,9 @@ pub enum NoticeEvent {
         action: String,
         /// Why: path and rule.
         reason: String,
+        /// What was not chosen, and why not.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        ruled_out: Vec<RuledOut>,
     },
     /// Files are live.
     Synced {

@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
+use devrun_core::notice::RuledOut;
 use devrun_core::plan::{Decision, Follow, Rules, SyncReason};
 use devrun_stack::{MountSource, Service, Stack};
 use serde_json::json;
 
 use super::Answer;
 use crate::report::paint::{DIM, NAME};
+use crate::session::reading::add_line;
 use crate::session::single::shown;
 
 /// What it would do to one service.
@@ -16,6 +18,8 @@ struct Effect {
     /// Nothing where it is empty.
     does: Vec<String>,
     why: Vec<String>,
+    /// What else could have been done.
+    ruled_out: Vec<RuledOut>,
     /// Something of the service has to do with the path.
     concerned: bool,
 }
@@ -24,7 +28,7 @@ pub(super) fn answer(stack: &Stack, rules: &Rules, path: &Path) -> Answer {
     let name = shown(stack, path).to_string();
     let general = general(stack, path);
     let services = stack.services.iter();
-    let effects: Vec<Effect> = services.map(|it| effect(rules, it, path)).collect();
+    let effects: Vec<Effect> = services.map(|it| effect(stack, rules, it, path)).collect();
     let (concerned, others): (Vec<_>, Vec<_>) = effects.iter().partition(|it| it.concerned);
     let untouched: Vec<&str> = others.iter().map(|one| one.service.as_str()).collect();
     let mut lines = vec![format!("saving {NAME}{name}{NAME:#}")];
@@ -41,6 +45,8 @@ pub(super) fn answer(stack: &Stack, rules: &Rules, path: &Path) -> Answer {
             "  {:width$}  {does}  {DIM}{why}{DIM:#}",
             effect.service
         ));
+        let not = effect.ruled_out.iter().map(RuledOut::said);
+        lines.extend(not.map(|text| format!("  {:width$}  {DIM}{text}{DIM:#}", "")));
     }
     if concerned.is_empty() && general.is_empty() {
         lines.push(
@@ -54,7 +60,12 @@ pub(super) fn answer(stack: &Stack, rules: &Rules, path: &Path) -> Answer {
     }
     let services: Vec<_> = concerned
         .iter()
-        .map(|one| json!({"service": one.service, "does": one.does, "why": one.why.join("; ")}))
+        .map(|one| {
+            json!({
+                "service": one.service, "does": one.does, "why": one.why.join("; "),
+                "ruled_out": one.ruled_out,
+            })
+        })
         .collect();
     Answer {
         lines,
@@ -86,7 +97,7 @@ fn general(stack: &Stack, path: &Path) -> Vec<String> {
     told
 }
 
-fn effect(rules: &Rules, service: &Service, path: &Path) -> Effect {
+fn effect(stack: &Stack, rules: &Rules, service: &Service, path: &Path) -> Effect {
     let decision = rules.decide(&service.name, &[path.to_owned()]);
     let explained = rules.explain(&service.name, path, path.is_dir());
     if decision.is_nothing() {
@@ -105,21 +116,23 @@ fn effect(rules: &Rules, service: &Service, path: &Path) -> Effect {
             concerned: !why.is_empty() || mounted.is_some(),
             does: mounted.into_iter().collect(),
             why,
+            ruled_out: Vec::new(),
         };
     }
     let does = does(rules, service, path, &decision);
+    let mut ruled_out = rules.ruled_out(&service.name, &[path.to_owned()], &decision);
+    for one in &mut ruled_out {
+        add_line(one, stack, service);
+    }
     let decided = match decision.reason.split_once(": ") {
         Some((_, why)) => why.to_owned(),
         None => decision.reason,
     };
-    let mut why = vec![decided];
-    // Why it is followed by more, or less, than a person may have expected.
-    let not_synced = explained.syncs.iter().filter(|one| !one.synced);
-    why.extend(not_synced.map(of_sync));
     Effect {
         service: service.name.clone(),
         does,
-        why,
+        why: vec![decided],
+        ruled_out,
         concerned: true,
     }
 }

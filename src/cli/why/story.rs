@@ -1,6 +1,6 @@
 //! What happened to a service, each thing with what led to it.
 
-use devrun_core::notice::NoticeEvent;
+use devrun_core::notice::{NoticeEvent, RuledOut};
 use serde_json::{Value, json};
 
 use crate::report::paint::{BAD, DIM, GOOD};
@@ -76,7 +76,10 @@ impl Happened<'_> {
             Clock::parse(&self.what.time).map_or_else(String::new, |time| clock.time_of_day(time));
         let mut lines = vec![format!("  {DIM}{time}{DIM:#}  {}", self.said())];
         let because = self.because.iter().filter_map(|cause| because(cause));
-        lines.extend(because.map(|text| format!("            {DIM}{text}{DIM:#}")));
+        let ruled_out = std::iter::once(&self.what).chain(&self.because);
+        let ruled_out = ruled_out.flat_map(|one| ruled_out_by(one));
+        let below = because.chain(ruled_out.map(RuledOut::said));
+        lines.extend(below.map(|text| format!("            {DIM}{text}{DIM:#}")));
         lines
     }
 
@@ -112,7 +115,7 @@ impl Happened<'_> {
                     .map_or_else(String::new, |reason| format!(": {reason}"));
                 format!("{to}{took}{reason}")
             }
-            NoticeEvent::UpdatePlanned { action, reason } => format!("{action}: {reason}"),
+            NoticeEvent::UpdatePlanned { action, reason, .. } => format!("{action}: {reason}"),
             NoticeEvent::BuildDone { outcome, image } => match outcome.as_str() {
                 "failed" => format!("{BAD}build failed{BAD:#}"),
                 "superseded" => "build given up for a newer save".to_owned(),
@@ -139,9 +142,17 @@ impl Happened<'_> {
     }
 }
 
+/// What was not chosen, where something was.
+fn ruled_out_by(stamped: &Stamped) -> &[RuledOut] {
+    match &stamped.notice.event {
+        NoticeEvent::UpdatePlanned { ruled_out, .. } => ruled_out,
+        _ => &[],
+    }
+}
+
 fn because(cause: &Stamped) -> Option<String> {
     match &cause.notice.event {
-        NoticeEvent::UpdatePlanned { action, reason } => Some(format!(
+        NoticeEvent::UpdatePlanned { action, reason, .. } => Some(format!(
             "because of {reason} ({})",
             action.replace('+', ", ")
         )),
@@ -193,6 +204,13 @@ mod tests {
                 NoticeEvent::UpdatePlanned {
                     action: "sync+restart".to_owned(),
                     reason: "api/views.py: on rule, Stackfile.kdl:33".to_owned(),
+                    ruled_out: vec![RuledOut {
+                        what: "rebuild".to_owned(),
+                        because: "a sync rule covers it (Stackfile.kdl:31)".to_owned(),
+                        path: None,
+                        file: None,
+                        line: None,
+                    }],
                 },
             ),
             notice(
@@ -219,6 +237,7 @@ mod tests {
                 "  12:01:07  views.py → synced, restarted",
                 "            because of api/views.py: on rule, Stackfile.kdl:33 (sync, restart)",
                 "            saved: api/views.py",
+                "            not rebuilt: a sync rule covers it (Stackfile.kdl:31)",
             ]
         );
         assert!(of("db", &notices, 5).is_empty());

@@ -81,3 +81,42 @@ fn another_escape_character_is_honoured() {
     assert_eq!(file.line_of("[2/4] RUN a  b"), Some(3));
     assert_eq!(file.line_of("[4/4] RUN d"), Some(6));
 }
+
+#[test]
+fn the_line_that_reads_a_file_is_the_first_of_the_stages_that_are_built() {
+    let text = "\
+FROM python AS base
+COPY requirements*.txt ./
+FROM base AS docs
+COPY docs/ /docs
+FROM base AS dev
+COPY --from=shared . /shared
+COPY --chown=1:1 [\"./src/\", \"pyproject.toml\", \"/app/\"]
+RUN --mount=type=bind,source=lock.txt,target=/lock --mount=type=cache,target=/c pip install
+COPY ${WHERE}/x <<EOF /app/
+EOF
+ADD --exclude=*.md . /app
+";
+    let file = Dockerfile::parse(text);
+    let cases = [
+        (None, None, "requirements.txt", Some(2)),
+        (None, None, "requirements-dev.txt", Some(2)),
+        (None, None, "src/a/b.py", Some(7)),
+        (None, None, "pyproject.toml", Some(7)),
+        (None, None, "lock.txt", Some(8)),
+        (None, None, "docs/a.py", Some(11)),
+        (None, None, "README.md", None),
+        (None, Some("shared"), "a.txt", Some(6)),
+        (None, Some("other"), "a.txt", None),
+        (Some("docs"), None, "docs/a.py", Some(4)),
+        (Some("docs"), None, "src/a.py", None),
+        (Some("1"), None, "requirements.txt", Some(2)),
+        (Some("nobody"), None, "src/a.py", None),
+    ];
+    for (target, context, path, expected) in cases {
+        let line = file.line_reading(target, context, path);
+        assert_eq!(line, expected, "{target:?} {context:?} {path}");
+    }
+    let by_base = Dockerfile::parse("FROM shared\nCOPY . .\n");
+    assert_eq!(by_base.line_reading(None, Some("shared"), "x"), Some(1));
+}

@@ -124,7 +124,11 @@ impl Told {
 
     fn planned(&mut self, millis: i64, action: &str, reason: &str) {
         let (action, reason) = (action.to_owned(), reason.to_owned());
-        let event = NoticeEvent::UpdatePlanned { action, reason };
+        let event = NoticeEvent::UpdatePlanned {
+            action,
+            reason,
+            ruled_out: Vec::new(),
+        };
         self.at(millis, "backend", None, event);
     }
 

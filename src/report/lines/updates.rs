@@ -1,5 +1,7 @@
 //! What saves lead to: plans, builds, and how they end.
 
+use devrun_core::notice::RuledOut;
+
 use super::words::{self, became_ready, done, large, seconds};
 use super::{BAD, DIM, Lines, Volume};
 
@@ -66,7 +68,22 @@ impl Lines {
         self.if_verbose(service, "compared", &text)
     }
 
-    pub(super) fn planned(&mut self, service: &str, action: &str, why: &str) -> Vec<String> {
+    pub(super) fn planned(
+        &mut self,
+        service: &str,
+        action: &str,
+        why: &str,
+        ruled_out: &[RuledOut],
+    ) -> Vec<String> {
+        let mut lines = self.chosen(service, action, why);
+        if self.volume == Volume::Verbose {
+            let said: Vec<String> = ruled_out.iter().map(RuledOut::said).collect();
+            lines.extend(self.details(&said));
+        }
+        lines
+    }
+
+    fn chosen(&mut self, service: &str, action: &str, why: &str) -> Vec<String> {
         let verbose = self.volume == Volume::Verbose;
         let rebuilds = large(action) == Some("rebuild");
         // A new image needs a new container: that goes without saying.

@@ -69,6 +69,26 @@ impl Tally {
             .get_or_insert_with(|| Cause::new(path, "read by the build", at));
     }
 
+    /// What the rules ask for and these steps leave out, each kind once, with the rule's place and
+    /// the path.
+    pub(super) fn swallowed(&self, follow: &[Follow]) -> Vec<(Follow, PathBuf, Location)> {
+        let mut swallowed: Vec<(Follow, PathBuf, Location)> = Vec::new();
+        for (action, cause) in self.actions.values() {
+            let known = swallowed
+                .iter()
+                .any(|(one, ..)| one.word() == action.word());
+            if !known && !follow.contains(action) {
+                let at = Location {
+                    file: cause.file.clone(),
+                    line: cause.line,
+                    column: cause.column,
+                };
+                swallowed.push((action.clone(), cause.path.clone(), at));
+            }
+        }
+        swallowed
+    }
+
     /// The strongest wins, and what it makes pointless is dropped.
     pub(super) fn decision(self, shown: impl Fn(&Path) -> String) -> Decision {
         let Self {

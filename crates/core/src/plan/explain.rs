@@ -54,7 +54,7 @@ impl Rules {
         }
     }
 
-    fn of_sync(&self, rule: &SyncRule, path: &Path, is_dir: bool) -> Option<SyncReason> {
+    pub(super) fn of_sync(&self, rule: &SyncRule, path: &Path, is_dir: bool) -> Option<SyncReason> {
         let verdict = rule.verdict(path, is_dir);
         let why = match verdict {
             Verdict::Outside => return None,
@@ -134,7 +134,7 @@ impl Rules {
         )
     }
 
-    fn shown(&self, path: &Path) -> String {
+    pub(super) fn shown(&self, path: &Path) -> String {
         let shown = path.strip_prefix(&self.from.root).unwrap_or(path);
         shown.display().to_string()
     }

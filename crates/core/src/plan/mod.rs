@@ -9,6 +9,7 @@ mod ignored;
 mod include;
 mod named;
 mod pattern;
+mod ruled_out;
 mod service;
 mod settings;
 mod sync_rule;
@@ -104,6 +105,21 @@ pub enum Follow {
     Rebuild,
     /// Another run of a task, by its name; what comes after it waits for its end.
     Run(String),
+}
+
+impl Follow {
+    /// `exec`, `restart`, …: the word of the Stackfile.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Follow::Exec(_) => "exec",
+            Follow::Signal(_) => "signal",
+            Follow::Restart => "restart",
+            Follow::Recreate => "recreate",
+            Follow::Rebuild => "rebuild",
+            Follow::Run(_) => "run",
+        }
+    }
 }
 
 impl PartialEq for Rules {

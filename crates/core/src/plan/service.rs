@@ -67,6 +67,17 @@ struct BuildRule {
     at: Location,
 }
 
+/// What a file is to a build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The Dockerfile.
+    Dockerfile,
+    /// It says what is left out.
+    Ignores,
+    /// It lies in a folder that is read.
+    Read,
+}
+
 /// The files that may say what a build ignores, the one that counts first.
 fn docker_ignore_files(build: &Build) -> [PathBuf; 2] {
     let mut own = build.dockerfile.clone().into_os_string();
@@ -111,6 +122,15 @@ impl BuildRule {
             git: GitScope::new(&build.context, gitignores),
             files,
             at: build.at.clone(),
+        }
+    }
+
+    /// What the path is to the build, if a change of it may change the image.
+    fn part(&self, path: &Path) -> Option<Part> {
+        match self.files.iter().position(|file| file == path) {
+            Some(0) => Some(Part::Dockerfile),
+            Some(_) => Some(Part::Ignores),
+            None => self.reads(path, false).then_some(Part::Read),
         }
     }
 
@@ -205,6 +225,17 @@ impl ServiceRules {
         if let Some(build) = self.build.as_ref().filter(|_| self.rebuilds(path, false)) {
             tally.rebuild(path, &build.at);
         }
+    }
+
+    /// The Dockerfile of its build, if it has one.
+    pub(super) fn dockerfile(&self) -> Option<&Path> {
+        let build = self.build.as_ref()?;
+        build.files.first().map(PathBuf::as_path)
+    }
+
+    /// What the path is to its build.
+    pub(super) fn part_of_build(&self, path: &Path) -> Option<Part> {
+        self.build.as_ref()?.part(path)
     }
 
     /// The services whose images its own begins with.
@@ -319,7 +350,7 @@ impl ServiceRules {
         self.syncs.iter().any(by_rule) || self.is_mounted(path)
     }
 
-    fn is_mounted(&self, path: &Path) -> bool {
+    pub(super) fn is_mounted(&self, path: &Path) -> bool {
         self.binds.iter().any(|bind| path.starts_with(bind))
     }
 

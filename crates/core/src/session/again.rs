@@ -63,6 +63,7 @@ impl Session {
             let planned = NoticeEvent::UpdatePlanned {
                 action: "restart".to_owned(),
                 reason: "asked for".to_owned(),
+                ruled_out: Vec::new(),
             };
             self.notice(Some(name), None, planned);
             self.restart(name);

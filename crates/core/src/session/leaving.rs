@@ -99,6 +99,7 @@ impl Session {
         let planned = NoticeEvent::UpdatePlanned {
             action: "remove".to_owned(),
             reason: "no longer in the Stackfile".to_owned(),
+            ruled_out: Vec::new(),
         };
         let cause = self.notice(Some(name), None, planned);
         if let Some(machine) = self.machines.get_mut(name) {

@@ -9,7 +9,7 @@ use super::machine::{Doing, ImageState, Machine, Wanted};
 use crate::effect::{Effect, Old, PutFile};
 use crate::event::Op;
 use crate::make;
-use crate::notice::NoticeEvent;
+use crate::notice::{NoticeEvent, RuledOut};
 use crate::plan::Follow;
 use crate::spec::{ContainerSpec, Image, label};
 
@@ -258,6 +258,7 @@ impl Session {
             cause,
             NoticeEvent::UpdatePlanned {
                 action: "recreate".to_owned(),
+                ruled_out: not_chosen(&reason),
                 reason,
             },
         );
@@ -408,6 +409,26 @@ impl Session {
         let busy = self.machines.get(&op.service)?.busy.as_ref()?;
         (busy.op == *op).then_some(busy.doing)
     }
+}
+
+/// Why a container that is declared otherwise is neither restarted, nor its image built.
+fn not_chosen(reason: &str) -> Vec<RuledOut> {
+    let Some(parts) = reason.strip_prefix("changed: ") else {
+        return Vec::new();
+    };
+    let not = |what: &str, because: String| RuledOut {
+        what: what.to_owned(),
+        because,
+        path: None,
+        file: None,
+        line: None,
+    };
+    let kept = format!("a container keeps what it was made with ({parts})");
+    let mut all = vec![not("restart", kept)];
+    if !parts.split(", ").any(|part| part == "image") {
+        all.push(not("rebuild", "its image is the same".to_owned()));
+    }
+    all
 }
 
 /// What tells that a service is ready: the question, the patience for one answer and for all.

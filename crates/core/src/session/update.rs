@@ -136,6 +136,7 @@ impl Session {
             NoticeEvent::UpdatePlanned {
                 action,
                 reason: decision.reason.clone(),
+                ruled_out: rules.ruled_out(name, &paths, &decision),
             },
         );
         let since = noticed.map(|noticed| noticed.since);
@@ -460,16 +461,7 @@ fn action_words(decision: &Decision) -> String {
     if !decision.sync.is_empty() {
         words.push("sync");
     }
-    for follow in &decision.follow {
-        words.push(match follow {
-            Follow::Exec(_) => "exec",
-            Follow::Signal(_) => "signal",
-            Follow::Restart => "restart",
-            Follow::Recreate => "recreate",
-            Follow::Rebuild => "rebuild",
-            Follow::Run(_) => "run",
-        });
-    }
+    words.extend(decision.follow.iter().map(Follow::word));
     if words.is_empty() {
         words.push("nothing");
     }

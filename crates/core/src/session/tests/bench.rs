@@ -406,7 +406,7 @@ fn line(notice: &Notice) -> Option<String> {
             None => to.clone(),
         },
         NoticeEvent::Settled { ready, .. } => format!("settled, ready: {ready}"),
-        NoticeEvent::UpdatePlanned { action, reason } => format!("plan {action}: {reason}"),
+        NoticeEvent::UpdatePlanned { action, reason, .. } => format!("plan {action}: {reason}"),
         NoticeEvent::UpdateDone {
             outcome,
             action,
