@@ -18,6 +18,7 @@
 //! | a new container is never older than a file that was live | `builds::a_new_container_has_*` |
 //! | saves while it builds | `live::builds::a_save_while_it_builds_is_not_lost` |
 //! | dependents that follow | `live::rules::who_follows_restarts_*` |
+//! | rules outside of `sync`, each action | `outside::*`, `live::tasks` |
 //! | the Stackfile | `live::rules::the_stackfile_itself_is_live`, `failures::stackfile` |
 //! | a loop | `live::circle` |
 //! | killed, or cut off from the engine, at any moment | `crashes::*` |
@@ -39,5 +40,7 @@ mod crashes;
 mod ladder;
 #[path = "decisions/nothing.rs"]
 mod nothing;
+#[path = "decisions/outside.rs"]
+mod outside;
 #[path = "decisions/stage.rs"]
 mod stage;

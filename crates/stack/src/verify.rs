@@ -4,6 +4,7 @@ mod advice;
 mod files;
 mod ignored;
 mod networks;
+mod ons;
 mod runs;
 mod sync;
 
@@ -25,6 +26,7 @@ pub(crate) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
         dependencies(cx, document, laid, service);
         rebuilds(cx, service);
         runs::service(cx, document, laid, service);
+        ons::service(cx, service);
         sync::service(cx, service);
     }
     built_on(cx, document, laid);

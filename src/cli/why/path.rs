@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use devrun_core::notice::RuledOut;
-use devrun_core::plan::{Decision, Follow, Rules, SyncReason};
+use devrun_core::plan::{Decision, Follow, OnReason, Rules, SyncReason};
 use devrun_stack::{MountSource, Service, Stack};
 use serde_json::json;
 
@@ -110,6 +110,7 @@ fn effect(stack: &Stack, rules: &Rules, service: &Service, path: &Path) -> Effec
         if let Some(build) = built.filter(|build| !known(&build.why)) {
             why.push(format!("build: {}", build.why));
         }
+        why.extend(explained.on.iter().map(of_on));
         let mounted = mounted(service, path).map(|at| format!("is live already, mounted at {at}"));
         return Effect {
             service: service.name.clone(),
@@ -124,14 +125,21 @@ fn effect(stack: &Stack, rules: &Rules, service: &Service, path: &Path) -> Effec
     for one in &mut ruled_out {
         add_line(one, stack, service);
     }
+    let at = decision.at.clone();
     let decided = match decision.reason.split_once(": ") {
         Some((_, why)) => why.to_owned(),
         None => decision.reason,
     };
+    let mut why = vec![decided];
+    let others = explained
+        .on
+        .iter()
+        .filter(|one| Some(&one.at) != at.as_ref());
+    why.extend(others.map(of_on));
     Effect {
         service: service.name.clone(),
         does,
-        why: vec![decided],
+        why,
         ruled_out,
         concerned: true,
     }
@@ -139,6 +147,13 @@ fn effect(stack: &Stack, rules: &Rules, service: &Service, path: &Path) -> Effec
 
 fn of_sync(reason: &SyncReason) -> String {
     format!("{} ({})", reason.why, reason.at)
+}
+
+fn of_on(reason: &OnReason) -> String {
+    match reason.why.is_empty() {
+        true => format!("on rule, {}", reason.at),
+        false => format!("on rule, {}: {}", reason.at, reason.why),
+    }
 }
 
 fn does(rules: &Rules, service: &Service, path: &Path, decision: &Decision) -> Vec<String> {

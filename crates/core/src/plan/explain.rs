@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
+use devrun_stack::Location;
+
 use super::Rules;
 use super::around::What;
 use super::ignored::is_never_wanted;
-use super::service::ServiceRules;
+use super::service::{ServiceRules, Trigger};
 use super::settings::Setting;
 use super::sync_rule::{By, SyncRule, Verdict};
 
@@ -16,6 +18,17 @@ pub struct Explanation {
     pub syncs: Vec<SyncReason>,
     /// Whether the image's build reads it, if it lies in a folder of the build.
     pub build: Option<BuildReason>,
+    /// Each `on` that matches the path, in order of declaration.
+    pub on: Vec<OnReason>,
+}
+
+/// What an `on` says of a path that it matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnReason {
+    /// Where it is declared.
+    pub at: Location,
+    /// Why it does not act all the same, for people; empty where it does.
+    pub why: String,
 }
 
 /// What a sync says of a path.
@@ -51,7 +64,30 @@ impl Rules {
                 .filter_map(|rule| self.of_sync(rule, path, is_dir))
                 .collect(),
             build: self.of_build(service, path, is_dir),
+            on: self.of_triggers(service, path, is_dir),
         }
+    }
+
+    fn of_triggers(&self, service: &ServiceRules, path: &Path, is_dir: bool) -> Vec<OnReason> {
+        let inner = service.syncs.iter().flat_map(|rule| {
+            let heeded = rule.verdict(path, is_dir).is_heeded();
+            rule.on.iter().filter(move |_| heeded)
+        });
+        let inner = inner.map(|trigger| (trigger, String::new()));
+        let why = match service.heeds(path, is_dir) {
+            true => String::new(),
+            false => service
+                .git
+                .decider(path, is_dir)
+                .map_or_else(|| never(path), |(file, line)| self.by_line(&file, line)),
+        };
+        let own = service.on.iter().map(|trigger| (trigger, why.clone()));
+        let all = inner.chain(own).filter(|(it, _)| it.matches(path));
+        let reason = |(trigger, why): (&Trigger, String)| OnReason {
+            at: trigger.at.clone(),
+            why,
+        };
+        all.map(reason).collect()
     }
 
     pub(super) fn of_sync(&self, rule: &SyncRule, path: &Path, is_dir: bool) -> Option<SyncReason> {

@@ -25,7 +25,7 @@ use std::time::Duration;
 use devrun_stack::ignore::GitIgnore;
 use devrun_stack::{Command, Location, Mount, On, Source, Stack, Sync};
 
-pub use explain::{BuildReason, Explanation, SyncReason};
+pub use explain::{BuildReason, Explanation, OnReason, SyncReason};
 pub use named::Named;
 pub use sync_rule::{SingleFile, SyncRule};
 

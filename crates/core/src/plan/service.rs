@@ -47,8 +47,8 @@ pub(super) struct ServiceRules {
     pub(super) name: String,
     pub(super) syncs: Vec<SyncRule>,
     root: PathBuf,
-    git: GitScope,
-    on: Vec<Trigger>,
+    pub(super) git: GitScope,
+    pub(super) on: Vec<Trigger>,
     build: Option<BuildRule>,
     /// Host folders that are mounted: what lies in them is live without our doing.
     binds: Vec<PathBuf>,
@@ -355,7 +355,7 @@ impl ServiceRules {
     }
 
     /// Whether the service's own triggers may look at it.
-    fn heeds(&self, path: &Path, is_dir: bool) -> bool {
+    pub(super) fn heeds(&self, path: &Path, is_dir: bool) -> bool {
         !is_never_wanted(&self.root, path, is_dir)
             && (self.git.depth(path, is_dir).is_none() || self.is_named(path, is_dir))
     }

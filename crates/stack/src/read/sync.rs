@@ -225,13 +225,13 @@ fn rule(cx: &mut Context<'_>, sync: &mut DraftSync, node: &KdlNode, layer: usize
             let said = patterns(cx, node, layer);
             list(sync, word).extend(said);
         }
-        ("on", _) => sync.on.extend(on(cx, node, layer)),
+        ("on", _) => sync.on.extend(on(cx, node, layer, SYNCED)),
         _ => cx.unknown_word(node, Place::Sync),
     }
 }
 
 pub(super) fn service_on(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, layer: usize) {
-    draft.on.extend(on(cx, node, layer));
+    draft.on.extend(on(cx, node, layer, ROOT));
 }
 
 /// The source, and whether it is a file. It may come later, with a branch or from a generator.
@@ -294,25 +294,71 @@ fn patterns(cx: &mut Context<'_>, node: &KdlNode, layer: usize) -> Vec<Said<Stri
         }
     }
     let said = |text: &Text| Said {
-        value: pattern(cx, text),
+        value: pattern(cx, text, SYNCED),
         at: text.span,
         layer,
     };
     line.words.iter().map(said).collect()
 }
 
-fn pattern(cx: &mut Context<'_>, text: &Text) -> String {
+/// From where patterns start.
+const SYNCED: &str = "the folder that is synced";
+const ROOT: &str = "the Stackfile's folder";
+
+fn pattern(cx: &mut Context<'_>, text: &Text, base: &str) -> String {
     let pattern = cx.string(text);
     if !text.broken && (pattern.is_empty() || pattern.split('/').any(|part| part == "..")) {
         let problem = cx
-            .error("stackfile::value", text.span, "matches nothing", format!("\"{pattern}\" matches nothing"))
-            .advise("patterns are relative to the folder that is synced, and do not leave it: \"**/*.py\"");
+            .error(
+                "stackfile::value",
+                text.span,
+                "matches nothing",
+                format!("\"{pattern}\" matches nothing"),
+            )
+            .advise(format!(
+                "patterns are relative to {base}, and do not leave it: \"**/*.py\""
+            ));
         cx.report(problem);
     }
     pattern
 }
 
-fn on(cx: &mut Context<'_>, node: &KdlNode, layer: usize) -> Option<Said<On>> {
+/// A pattern of an `on`, in which brackets mean something.
+fn glob(cx: &mut Context<'_>, text: &Text, base: &str) -> String {
+    let pattern = pattern(cx, text, base);
+    if let Some(wrong) = unclosed(&pattern).filter(|_| !text.broken) {
+        let problem = cx
+            .error("stackfile::value", text.span, "not a pattern", format!("\"{pattern}\" {wrong}"))
+            .advise("`*` stays within a folder, `**` does not; `{a,b}` and `[abc]` are choices, and a backslash takes the meaning away");
+        cx.report(problem);
+    }
+    pattern
+}
+
+/// What is wrong with the brackets of a pattern.
+fn unclosed(pattern: &str) -> Option<&'static str> {
+    let mut letters = pattern.chars().peekable();
+    let mut choices = 0_usize;
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' if letters.next().is_none() => return Some("ends in a backslash"),
+            '{' => choices += 1,
+            '}' if choices == 0 => return Some("has a `}` too much"),
+            '}' => choices -= 1,
+            '[' => {
+                letters.next_if(|letter| matches!(letter, '!' | '^'));
+                letters.next_if_eq(&']');
+                if !letters.any(|letter| letter == ']') {
+                    return Some("has a `[` that is not closed");
+                }
+            }
+            _ => {}
+        }
+    }
+    (choices > 0).then_some("has a `{` that is not closed")
+}
+
+fn on(cx: &mut Context<'_>, node: &KdlNode, layer: usize, base: &str) -> Option<Said<On>> {
     let line = cx.line(node, &ON)?;
     let mut actions = Vec::new();
     for child in line.children() {
@@ -329,7 +375,8 @@ fn on(cx: &mut Context<'_>, node: &KdlNode, layer: usize) -> Option<Said<On>> {
             .advise("restart, exec \"command\", signal \"HUP\", recreate, rebuild or run TASK");
         cx.report(problem);
     }
-    let patterns = line.words.iter().map(|text| pattern(cx, text)).collect();
+    let patterns = line.words.iter().map(|text| glob(cx, text, base));
+    let patterns = patterns.collect();
     let value = On {
         patterns,
         actions,

@@ -266,3 +266,55 @@ service b {
 "
     ));
 }
+
+#[test]
+fn rules_that_do_nothing() {
+    let world = World::new(
+        "stack app
+template python {
+    sync to=\"/app\" { on \"**/*.py\" { restart } }
+}
+service a {
+    use python
+    build \"there\"
+    sync to=\"/app\" {
+        ignore \"dist/\" \"*.log\"
+        on \"**/*.py\" { rebuild }
+        on \"a.py\" { exec \"x\" }
+        on \"conf/a.ini\" { signal \"HUP\" }
+        on \"conf/**\" { restart }
+        on \"dist/a.js\" \"dist/**/*.js\" \"*.log\" { restart }
+        on \"dist/b.js\" \"b.js\" { restart }
+    }
+    sync \"nginx.conf\" to=\"/etc/nginx.conf\" { on \"other.conf\" { restart }; on \"nginx.conf\" { signal \"HUP\" } }
+    on \"there/**\" { rebuild }
+    on \"there/x/*.txt\" { exec \"x\"; run t }
+    on \"there/x/*.txt\" { exec \"x\"; restart }
+    on \"deply/**\" { recreate }
+    on \"*.txt\" { restart }
+    on \"*.txt\" { restart }
+}
+task t { image \"x:1\" }
+",
+    )
+    .file("there/Dockerfile", "")
+    .file("nginx.conf", "");
+    assert!(world.load().stack.is_ok(), "{}", world.told());
+    insta::assert_snapshot!(world.told());
+}
+
+#[test]
+fn patterns_that_are_none() {
+    insta::assert_snapshot!(
+        World::new(
+            "stack app
+service a {
+    image \"x:1\"
+    on \"a[b\" \"[]a]\" \"[!]]\" \"{a,b\" \"a}\" \"a\\\\\" \"\\\\{\" { restart }
+    on \"../b\" { restart }
+}
+",
+        )
+        .told()
+    );
+}

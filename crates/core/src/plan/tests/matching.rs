@@ -566,3 +566,44 @@ fn names_are_bytes_to_the_rules() {
         assert_eq!(rules.covers("web", &path), wanted, "{}", path.display());
     }
 }
+
+#[test]
+fn why_names_each_rule_of_a_path_and_why_one_does_not_act() {
+    let mut web = web();
+    let restart = on(33, &["**/*.py"], &[Action::Restart]);
+    web.sync = vec![sync("/p/web", &["gen"], vec![restart])];
+    web.on = vec![
+        on(40, &["web/*.py"], &[exec("lint")]),
+        on(41, &["**/*.py"], &[Action::Signal("HUP".into())]),
+        on(42, &["out/a.py"], &[Action::Recreate]),
+    ];
+    let texts = IgnoreTexts::from([("/p/.gitignore".into(), "out\n".to_owned())]);
+    let rules = Rules::compile(&stack(vec![web]), &texts);
+    let why = |path: &str| {
+        let explained = rules.explain("web", &Path::new("/p").join(path), false);
+        let told = explained
+            .on
+            .iter()
+            .map(|one| format!("{} {}", one.at, one.why));
+        told.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        why("web/a.py"),
+        [
+            "Stackfile.kdl:33 ",
+            "Stackfile.kdl:40 ",
+            "Stackfile.kdl:41 "
+        ]
+    );
+    assert_eq!(why("web/gen/a.py"), ["Stackfile.kdl:41 "]);
+    // Who spells out a path that Git ignores means it, and then the others see it too.
+    assert_eq!(why("out/a.py"), ["Stackfile.kdl:41 ", "Stackfile.kdl:42 "]);
+    assert_eq!(
+        why("out/b.py"),
+        ["Stackfile.kdl:41 ignored by .gitignore:1 (`out`)"]
+    );
+    assert_eq!(
+        why(".git/b.py"),
+        ["Stackfile.kdl:41 never synced: Git's own"]
+    );
+}
