@@ -125,6 +125,7 @@ impl Lines {
                 to,
                 reason,
                 details,
+                ..
             } => {
                 let reason = reason.as_deref().unwrap_or("");
                 self.note_state(service, from, to, reason);
@@ -149,6 +150,7 @@ impl Lines {
                 action,
                 paths,
                 details,
+                ..
             } => match outcome.as_str() {
                 "ok" => self.updated(service, action, paths, took),
                 "incomplete" => self.incomplete(service, action, paths),

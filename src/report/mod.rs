@@ -18,7 +18,7 @@ pub(crate) use hub::{Feed, Hub};
 pub(crate) use lines::{Lines, Reader, Volume};
 pub(crate) use sheet::Sheet;
 pub(crate) use stamped::Stamped;
-pub(crate) use words::{counted, first, seconds};
+pub(crate) use words::{counted, first, parts, seconds};
 
 /// A diagnostic of the Stackfile with its source line and carets.
 pub(crate) fn diagnostic(diagnostic: &devrun_stack::Diagnostic) -> String {

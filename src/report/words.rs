@@ -1,7 +1,12 @@
 //! What the program says to itself, in words for people.
 
+use devrun_core::notice::Part;
+
 /// Steps that took less, and those that were in the cache, are not worth a line.
 pub(super) const WORTH_A_LINE: f64 = 100.0;
+
+/// A step of a build is cut to this where it stands among other things.
+const STEP: usize = 50;
 
 /// `0.9 s`, `140 s`, `4 ms`.
 pub(crate) fn seconds(millis: f64) -> String {
@@ -110,6 +115,45 @@ pub(super) fn last_line(text: &str) -> &str {
         .unwrap_or("no answer")
 }
 
+/// How long each part took, in the order in which they came: `waited 50 ms for quiet, synced 3 ms`.
+/// Nothing where there is no more than one worth a word.
+pub(crate) fn parts(parts: &[Part]) -> Option<String> {
+    let told: Vec<&Part> = parts.iter().filter(|part| part.took_ms >= 0.5).collect();
+    let is_one = told.len() < 2 && told.iter().all(|part| part.slowest.is_none());
+    let told: Vec<String> = told.into_iter().map(part).collect();
+    (!is_one).then(|| told.join(", "))
+}
+
+fn part(part: &Part) -> String {
+    let took = seconds(part.took_ms);
+    match part.what.as_str() {
+        "waited" => {
+            let of = part.of.as_deref();
+            let of = of.map_or_else(String::new, |of| match of {
+                "settle" => " for the rule's `settle`".to_owned(),
+                other => format!(" for {other}"),
+            });
+            format!("waited {took}{of}")
+        }
+        "built" => {
+            let slowest = part.slowest.as_ref().map_or_else(String::new, |slowest| {
+                let name = step(&slowest.name, STEP);
+                format!(" (slowest step: {name}, {})", seconds(slowest.took_ms))
+            });
+            format!("built {took}{slowest}")
+        }
+        "image" => format!("looked for the image {took}"),
+        "given-up" => format!("built in vain {took}"),
+        "compared" => format!("compared files {took}"),
+        "ran" => format!("ran its command {took}"),
+        "post-start" => format!("ran post-start {took}"),
+        "routed" => format!("applied routes {took}"),
+        "probed" => format!("probed until ready {took}"),
+        "explained" => format!("read its log {took}"),
+        other => format!("{other} {took}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +178,35 @@ mod tests {
         );
         assert_eq!(step(name, 20), "[dev 4/6] RUN pip i…");
         assert_eq!(step("[1/2] RUN größer", 15), "[1/2] RUN größ…");
+    }
+
+    #[test]
+    fn parts_of_an_update_are_one_line() {
+        let part = |what: &str, of: Option<&str>, took_ms| Part {
+            what: what.to_owned(),
+            of: of.map(str::to_owned),
+            took_ms,
+            slowest: None,
+        };
+        let built = Part {
+            slowest: Some(devrun_core::notice::Step {
+                name: "[2/4] RUN pip install".to_owned(),
+                took_ms: 1100.0,
+            }),
+            ..part("built", None, 1400.0)
+        };
+        let all = [
+            part("waited", Some("quiet"), 50.0),
+            built,
+            part("stopped", None, 210.0),
+            part("created", None, 41.2),
+            part("compared", None, 0.3),
+            part("waited", Some("db"), 1200.0),
+            part("probed", None, 300.0),
+        ];
+        insta::assert_snapshot!(parts(&all).unwrap(), @"waited 50 ms for quiet, built 1.4 s (slowest step: [2/4] RUN pip install, 1.1 s), stopped 0.2 s, created 41 ms, waited 1.2 s for db, probed until ready 0.3 s");
+        assert_eq!(parts(&[part("synced", None, 1.3)]), None);
+        assert_eq!(parts(&[]), None);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use devrun_core::effect::{Old, PutFile};
-use devrun_core::event::{Failure, Outcome, Synced};
+use devrun_core::event::{Failure, MakingPart, Outcome, Synced};
 use devrun_core::session::DEAF;
 use devrun_core::spec::{ContainerSpec, label};
 use devrun_stack::{Network, Stack, Volume};
@@ -167,6 +167,7 @@ pub(super) async fn create(
     first: First,
     agent: Option<Agent>,
     agent_volume: Arc<OnceCell<String>>,
+    over: impl Fn(MakingPart),
 ) -> Outcome {
     let volume = agent_volume
         .get_or_try_init(|| engine.ensure_agent_volume(AGENT, &spec.image_id))
@@ -181,6 +182,7 @@ pub(super) async fn create(
             Ok(was_deaf) => deaf = was_deaf,
             Err(error) => return Outcome::Failed(failure(error)),
         }
+        over(MakingPart::Stopped);
     }
     let mut created = engine.create(&spec, Some(&volume)).await;
     if matches!(created, Err(EngineError::NameTaken { .. })) && clear_our_own(&engine, &spec).await
@@ -191,6 +193,7 @@ pub(super) async fn create(
         Ok(created) => created,
         Err(error) => return Outcome::Failed(name_taken(&engine, &spec, error).await),
     };
+    over(MakingPart::Created);
     let image = Of::Image(&spec.image_id);
     match start(&engine, &created.id, image, &first).await {
         Outcome::Started {

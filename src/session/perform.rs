@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use devrun_core::effect::{Effect, PutFile, RouteState};
-use devrun_core::event::{Failure, Op, Outcome, Progress, Synced};
+use devrun_core::event::{Failure, MakingPart, Op, Outcome, Progress, Synced};
 use devrun_core::routes::proxy_port;
 use devrun_stack::{Command, Mount, MountSource, Probe};
 
@@ -116,10 +116,9 @@ impl Driver {
                 let agent = replaces
                     .as_ref()
                     .and_then(|old| self.agents.get(&old.container).cloned());
-                self.work(
-                    op,
-                    containers::create(engine, *spec, replaces, first, agent, volume),
-                );
+                let over = self.parts_of(&op);
+                let made = containers::create(engine, *spec, replaces, first, agent, volume, over);
+                self.work(op, made);
             }
             Effect::Start {
                 op,
@@ -201,6 +200,18 @@ impl Driver {
             }
             // Those without a container were taken by `perform`.
             _ => {}
+        }
+    }
+
+    /// Told of each part of an operation that is over.
+    fn parts_of(&self, op: &Op) -> impl Fn(MakingPart) + use<> {
+        let (inputs, op) = (self.inputs.clone(), op.clone());
+        move |part| {
+            // Only a time would be missed.
+            let _ = inputs.try_send(Input::Progress {
+                op: op.clone(),
+                progress: Progress::Part(part),
+            });
         }
     }
 

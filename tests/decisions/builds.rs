@@ -57,6 +57,46 @@ fn what_was_ruled_out_is_told_with_the_line_that_says_so() {
 }
 
 #[test]
+fn each_part_of_a_rebuild_and_of_a_restart_is_told_with_its_time() {
+    let (stack, mut session) = up("parts");
+    let mut parts = |path: &str| -> Vec<serde_json::Value> {
+        stack.write(path, "2\n");
+        let over = done(&mut session, "web");
+        let parts = over["parts"].as_array().unwrap().clone();
+        let sum: f64 = parts
+            .iter()
+            .map(|part| part["took_ms"].as_f64().unwrap())
+            .sum();
+        let all = over["took_ms"].as_f64().unwrap();
+        assert!((sum - all).abs() < 1.0, "{sum} of {all}: {over}");
+        parts
+    };
+    let words = |parts: &[serde_json::Value]| -> Vec<String> {
+        let words = parts.iter().map(|part| part["what"].as_str().unwrap());
+        words.map(str::to_owned).collect()
+    };
+    let rebuilt = parts("web/setup.txt");
+    assert_eq!(
+        words(&rebuilt),
+        [
+            "waited", "built", "stopped", "created", "started", "compared"
+        ]
+    );
+    assert_eq!(rebuilt[0]["for"], "quiet");
+    let slowest = rebuilt[1]["slowest"]["name"].as_str().unwrap();
+    assert!(slowest.starts_with('['), "{slowest}");
+    let restarted = parts("web/app/main.py");
+    assert_eq!(
+        words(&restarted),
+        ["synced", "waited", "restarted", "compared"]
+    );
+    let why = stack.ok(&["why", "web"]).out;
+    let took = |start: &str| why.lines().any(|line| line.trim_start().starts_with(start));
+    assert!(took("took: waited "), "{why}");
+    assert!(why.contains("(slowest step: ["), "{why}");
+}
+
+#[test]
 fn an_image_that_turns_out_the_same_restarts_nothing() {
     let (stack, mut session) = up("same");
     // The build's context has one file more, of which the image has nothing.

@@ -265,11 +265,33 @@ pub enum Transport {
     Archive,
 }
 
+/// Of a container that takes the place of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MakingPart {
+    /// The one before is stopped and removed.
+    Stopped,
+    /// The new one is there; it does not run yet.
+    Created,
+}
+
+impl MakingPart {
+    /// `stopped`, `created`.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            MakingPart::Stopped => "stopped",
+            MakingPart::Created => "created",
+        }
+    }
+}
+
 /// On the way of an effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Progress {
     /// There is no such image yet: it is being built or pulled.
     Making,
+    /// A part of the making of a container is over.
+    Part(MakingPart),
     /// A step of a build.
     Step {
         /// `[dev 3/7] RUN pip install …`.

@@ -21,6 +21,32 @@ pub struct Notice {
     pub took_ms: Option<f64>,
 }
 
+/// A part of an update, or of a start, and how long it took.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Part {
+    /// `waited`, `image` (looked for, and found), `pulled`, `built`, `given-up` (a build that a
+    /// newer save made worthless), `stopped`, `created`, `started`, `restarted`, `compared`,
+    /// `synced`, `ran` (a command), `post-start`, `signalled`, `routed`, `probed` (until ready).
+    pub what: String,
+    /// For what was waited: `quiet`, `settle`, `devrun trigger`, the name of a service, …
+    #[serde(rename = "for", skip_serializing_if = "Option::is_none", default)]
+    pub of: Option<String>,
+    /// Milliseconds.
+    pub took_ms: f64,
+    /// The slowest step of a build.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub slowest: Option<Step>,
+}
+
+/// A step of a build.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Its name.
+    pub name: String,
+    /// Milliseconds.
+    pub took_ms: f64,
+}
+
 /// Something that is not done about a save, and why not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuledOut {
@@ -80,6 +106,9 @@ pub enum NoticeEvent {
         /// More for people: last log lines, the probe's answer.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         details: Vec<String>,
+        /// Of a start: how long each part took.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        parts: Vec<Part>,
     },
     /// All that was asked for is ready, or will not become so.
     Settled {
@@ -157,6 +186,9 @@ pub enum NoticeEvent {
         /// Why it failed.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         details: Vec<String>,
+        /// How long each part took.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        parts: Vec<Part>,
     },
     /// An image is being built.
     BuildStarted {

@@ -4,7 +4,7 @@ use devrun_core::notice::{NoticeEvent, RuledOut};
 use serde_json::{Value, json};
 
 use crate::report::paint::{BAD, DIM, GOOD};
-use crate::report::{Clock, Stamped, first, seconds};
+use crate::report::{Clock, Stamped, first, parts, seconds};
 
 /// One thing, and what led to it, the nearest first.
 pub(super) struct Happened<'a> {
@@ -78,9 +78,19 @@ impl Happened<'_> {
         let because = self.because.iter().filter_map(|cause| because(cause));
         let ruled_out = std::iter::once(&self.what).chain(&self.because);
         let ruled_out = ruled_out.flat_map(|one| ruled_out_by(one));
-        let below = because.chain(ruled_out.map(RuledOut::said));
+        let took = self.parts().map(|parts| format!("took: {parts}"));
+        let below = because.chain(ruled_out.map(RuledOut::said)).chain(took);
         lines.extend(below.map(|text| format!("            {DIM}{text}{DIM:#}")));
         lines
+    }
+
+    /// How long each part of it took.
+    fn parts(&self) -> Option<String> {
+        match &self.what.notice.event {
+            NoticeEvent::UpdateDone { parts: all, .. }
+            | NoticeEvent::ServiceState { parts: all, .. } => parts(all),
+            _ => None,
+        }
     }
 
     fn said(&self) -> String {
@@ -95,6 +105,7 @@ impl Happened<'_> {
                 action,
                 paths,
                 details,
+                ..
             } => {
                 let paths = match paths.as_str() {
                     "" => String::new(),
@@ -170,7 +181,7 @@ fn because(cause: &Stamped) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use devrun_core::notice::Notice;
+    use devrun_core::notice::{Notice, Part};
 
     fn notice(seq: u64, cause: Option<u64>, service: Option<&str>, event: NoticeEvent) -> Stamped {
         Stamped {
@@ -182,6 +193,15 @@ mod tests {
                 service: service.map(str::to_owned),
                 took_ms: None,
             },
+        }
+    }
+
+    fn part(what: &str, of: Option<&str>, took_ms: f64) -> Part {
+        Part {
+            what: what.to_owned(),
+            of: of.map(str::to_owned),
+            took_ms,
+            slowest: None,
         }
     }
 
@@ -222,6 +242,10 @@ mod tests {
                     action: "synced, restarted".to_owned(),
                     paths: "views.py".to_owned(),
                     details: Vec::new(),
+                    parts: vec![
+                        part("waited", Some("quiet"), 50.0),
+                        part("restarted", None, 400.0),
+                    ],
                 },
             ),
         ];
@@ -238,6 +262,7 @@ mod tests {
                 "            because of api/views.py: on rule, Stackfile.kdl:33 (sync, restart)",
                 "            saved: api/views.py",
                 "            not rebuilt: a sync rule covers it (Stackfile.kdl:31)",
+                "            took: waited 50 ms for quiet, restarted 0.4 s",
             ]
         );
         assert!(of("db", &notices, 5).is_empty());

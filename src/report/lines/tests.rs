@@ -138,6 +138,7 @@ impl Told {
             action: action.to_owned(),
             paths: paths.to_owned(),
             details: Vec::new(),
+            parts: Vec::new(),
         };
         self.at(millis, "backend", Some(took_ms), event);
     }
@@ -148,6 +149,7 @@ impl Told {
             action: action.to_owned(),
             paths: paths.to_owned(),
             details: details.iter().map(|line| (*line).to_owned()).collect(),
+            parts: Vec::new(),
         };
         self.at(millis, "backend", None, event);
     }
@@ -205,6 +207,7 @@ fn state(from: &str, to: &str, reason: Option<&str>, details: &[&str]) -> Notice
         to: to.to_owned(),
         reason: reason.map(str::to_owned),
         details: details.iter().map(|line| (*line).to_owned()).collect(),
+        parts: Vec::new(),
     }
 }
 

@@ -27,6 +27,7 @@ impl Session {
             return;
         };
         let mut in_hand = None;
+        self.on_part(&name, doing.part());
         if let Some(machine) = self.machines.get_mut(&name) {
             machine.busy = None;
             in_hand = machine.in_hand.take();
@@ -66,6 +67,18 @@ impl Session {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.given_up_since = None;
         }
+        let built = self
+            .service(name)
+            .is_some_and(|service| matches!(service.source, devrun_stack::Source::Build(_)));
+        let made = !matches!(outcome, Outcome::Image { made: false, .. });
+        self.image_ends(
+            name,
+            match (made, built) {
+                (false, _) => "image",
+                (true, true) => "built",
+                (true, false) => "pulled",
+            },
+        );
         match outcome {
             Outcome::Image { image, made } => self.on_image_there(name, image, made),
             Outcome::Failed(failure) => self.on_image_failed(name, failure),

@@ -171,10 +171,14 @@ impl Session {
             return self.step_run(name, &task);
         }
         let (waits, ready) = match self.machines.get(name) {
-            Some(machine) => (self.follow_waits(machine).is_some(), machine.ready),
+            Some(machine) => {
+                let task = self.follow_waits(machine);
+                (task.map(|task| task.name.clone()), machine.ready)
+            }
             None => return false,
         };
-        if waits {
+        if let Some(task) = waits {
+            self.waits_for(name, &task);
             return ready;
         }
         let Some(machine) = self.machines.get_mut(name) else {

@@ -74,6 +74,7 @@ impl Session {
         machine.build_next = None;
         if let ImageState::Busy(op) = std::mem::replace(&mut machine.image, image) {
             let told = built && machine.image_made;
+            self.image_ends(name, "given-up");
             self.emit(Effect::Cancel { op });
             if told {
                 self.build_done(name, "superseded");

@@ -11,8 +11,10 @@ use super::circle::Circle;
 use super::large::Large;
 use super::leaving::Leaving;
 use super::settling::Settling;
+use super::spent::Spent;
 use super::unsynced::Unsynced;
 use crate::event::{Failure, Op, Transport};
+use crate::notice::Part;
 use crate::plan::Follow;
 use crate::spec::{Container, ContainerState, Health, Image, label};
 
@@ -112,6 +114,8 @@ impl Doing {
 pub(crate) struct Busy {
     pub(crate) op: Op,
     pub(crate) doing: Doing,
+    /// Since when, or since its last part was over.
+    pub(crate) since: Duration,
 }
 
 /// The saves that led to what is going on, until it is over.
@@ -201,6 +205,10 @@ pub(crate) struct Machine {
     /// What a command that failed left undone, and when.
     pub(crate) undone: Option<(Duration, Vec<Follow>)>,
     pub(crate) update: Option<Update>,
+    /// How long what of it.
+    pub(crate) spent: Spent,
+    /// The parts of the last start, until they are told.
+    pub(crate) start_parts: Vec<Part>,
     /// What could not be brought over.
     pub(crate) unsynced: Unsynced,
     /// Large files that are not there yet.
@@ -365,6 +373,8 @@ impl Machine {
             after_rebuild: Vec::new(),
             undone: None,
             update: None,
+            spent: Spent::default(),
+            start_parts: Vec::new(),
             unsynced: Unsynced::default(),
             large: Large::default(),
             passed: Passed::default(),

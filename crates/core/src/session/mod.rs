@@ -17,6 +17,7 @@ mod proxy;
 mod replicas;
 mod settling;
 mod shown;
+mod spent;
 mod stackfile;
 mod start;
 mod stop;
@@ -265,11 +266,13 @@ impl Session {
 
     /// Notes that the container of `name` is being worked on.
     fn begin(&mut self, name: &str, doing: Doing) -> Op {
-        let op = self.op(name);
+        let (op, now) = (self.op(name), self.now);
         if let Some(machine) = self.machines.get_mut(name) {
+            machine.account(now, machine.quiet_before(Some(doing)));
             machine.busy = Some(Busy {
                 op: op.clone(),
                 doing,
+                since: now,
             });
             machine.owes |= matches!(doing, Doing::Sync | Doing::Attach | Doing::Push);
         }

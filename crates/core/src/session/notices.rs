@@ -106,6 +106,7 @@ impl Session {
         let Some(update) = machine.update.take() else {
             return;
         };
+        let parts = machine.spent.take();
         machine.circle.ends(self.now);
         let took = self.now.saturating_sub(update.began);
         let outcome = match &failed {
@@ -125,6 +126,7 @@ impl Session {
                     false => shortened(update.saved.iter()),
                 },
                 details: failed.unwrap_or_default(),
+                parts,
             },
         );
     }
@@ -175,12 +177,20 @@ impl Session {
                 cached,
                 took_ms,
             } => {
+                if let Some(took) = took_ms.filter(|_| !cached) {
+                    self.image_step(&name, &step, Duration::from_millis(took));
+                }
                 self.notice_timed(
                     Some(&name),
                     cause,
                     took_ms.map(Duration::from_millis),
                     NoticeEvent::BuildStep { name: step, cached },
                 );
+            }
+            Progress::Part(what) => {
+                if self.is_current(op).is_some() {
+                    self.on_part(&name, what.word());
+                }
             }
             Progress::Pull { status } => {
                 let event = NoticeEvent::BuildStep {
@@ -204,6 +214,6 @@ impl Session {
 }
 
 /// Milliseconds with three digits behind the point.
-fn millis(took: Duration) -> f64 {
+pub(super) fn millis(took: Duration) -> f64 {
     (took.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

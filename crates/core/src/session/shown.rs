@@ -284,9 +284,12 @@ impl Session {
             reason: reason.clone(),
             since: now,
         };
-        let took = match state {
-            State::Ready | State::Done => machine.start_took,
-            _ => None,
+        let (took, parts) = match state {
+            State::Ready | State::Done => {
+                let parts = std::mem::take(&mut machine.start_parts);
+                (machine.start_took, parts)
+            }
+            _ => (None, Vec::new()),
         };
         let details = match (machine.failure(), state) {
             (Some(failed), State::Failed) => failed.details.clone(),
@@ -302,6 +305,7 @@ impl Session {
                 to: state.word().to_owned(),
                 reason,
                 details,
+                parts,
             },
         );
     }

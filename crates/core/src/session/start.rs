@@ -115,6 +115,7 @@ impl Session {
             return;
         };
         let op = self.op(name);
+        self.image_begins(name);
         if let Some(machine) = self.machines.get_mut(name) {
             machine.image = ImageState::Busy(op.clone());
             machine.image_asked = Some(reason);
@@ -157,27 +158,35 @@ impl Session {
             return;
         };
         let wanted = spec.labels.get(label::SPEC).cloned().unwrap_or_default();
+        let held = self.held_by(&service).map(|other| other.name.clone());
         match &machine.container {
             // What was declared otherwise waits as saves do.
             Some(seen) if machine.recreate || (seen.spec != wanted && !machine.is_attended()) => {
-                if self.dependencies_up(&service) {
-                    self.replace(name, spec);
-                } else if seen.running {
-                    self.step_running(name, &service);
+                let running = seen.running;
+                match held {
+                    None => self.replace(name, spec),
+                    Some(other) => {
+                        self.waits_for(name, &other);
+                        if running {
+                            self.step_running(name, &service);
+                        }
+                    }
                 }
             }
-            None => {
-                if self.dependencies_up(&service) {
-                    self.create(name, spec, None);
-                }
-            }
+            None => match held {
+                None => self.create(name, spec, None),
+                Some(other) => self.waits_for(name, &other),
+            },
             Some(seen) if !seen.running => {
                 if service.task && seen.exit_code == Some(0) {
                     if !self.looks_first(name) {
                         self.complete(name);
                     }
-                } else if !machine.engine_restarts && self.dependencies_up(&service) {
-                    self.start(name);
+                } else if !machine.engine_restarts {
+                    match held {
+                        None => self.start(name),
+                        Some(other) => self.waits_for(name, &other),
+                    }
                 }
             }
             Some(_) => self.step_running(name, &service),
@@ -354,6 +363,7 @@ impl Session {
         self.update_over(name, None);
         self.follow_dependents(name);
         if let Some(machine) = self.machines.get_mut(name) {
+            machine.start_over();
             machine.was_ready = true;
         }
     }

@@ -123,6 +123,9 @@ impl Session {
         }
         self.follows_over(name);
         self.update_over(name, None);
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.start_over();
+        }
         // Those who waited may have been looked at already.
         self.look_again = true;
     }
@@ -189,7 +192,9 @@ impl Session {
             return false;
         };
         if self.follow_waits(machine).is_some() {
-            return machine.ready;
+            let ready = machine.ready;
+            self.waits_for(name, task);
+            return ready;
         }
         let ran = self.machines.get(task).filter(|task| task.has_run());
         let failed = match ran {

@@ -18,6 +18,7 @@ mod saving;
 mod settling;
 mod shared;
 mod simulation;
+mod spent;
 pub(crate) mod stacks;
 mod tasks;
 mod unsynced;

@@ -412,6 +412,7 @@ fn line(notice: &Notice) -> Option<String> {
             action,
             paths,
             details,
+            ..
         } => {
             let details: String = details.iter().map(|line| format!("; {line}")).collect();
             format!("{paths} → {action}: {outcome}{details}")
