@@ -1,12 +1,13 @@
 //! What an image is made of, as one hash: while it is equal, nothing has to be built.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use devrun_stack::Build;
 use sha2::{Digest, Sha256};
 
+use super::contents::{Contents, digest};
 use super::context::{Context, ContextError, Entry, Kind};
 
 #[cfg(test)]
@@ -16,18 +17,27 @@ mod tests;
 /// the other contexts by their names, each as a text that differs when it does, and path, content and executable bits of the files of the context. Paths for which `exclude`
 /// says yes do not count (relative to the context, forward slashes; asked for folders as well):
 /// what is synced into the container anyway is no reason to build. Nor does `.git`, which
-/// changes all the time. Blocks while it reads.
+/// changes all the time. What lies where is noted in `contents`. Blocks while it reads.
 pub(crate) fn inputs_hash(
     build: &Build,
     platform: &str,
     contexts: &[(String, String)],
+    contents: &mut Contents,
     exclude: impl Fn(&str) -> bool,
 ) -> Result<String, ContextError> {
-    let mut hash = Fields(Sha256::new());
+    let mut hash = Fields {
+        hash: Sha256::new(),
+        contents,
+    };
     let text = match &build.inline {
         Some(text) => text.clone().into_bytes(),
         None => fs::read(&build.dockerfile).map_err(ContextError::read(&build.dockerfile))?,
     };
+    if build.inline.is_none() {
+        let contents = &mut hash.contents;
+        // Nobody makes a Dockerfile executable; one who does is looked at more closely.
+        contents.note_file(&build.dockerfile, false, &Sha256::digest(&text));
+    }
     hash.field(&text);
     hash.field(build.target.as_deref().unwrap_or_default().as_bytes());
     hash.field(platform.as_bytes());
@@ -56,19 +66,26 @@ pub(crate) fn inputs_hash(
 /// The hash of a folder that a build reads besides its context.
 pub(crate) fn folder_hash(
     folder: &Path,
+    contents: &mut Contents,
     exclude: impl Fn(&str) -> bool,
 ) -> Result<String, ContextError> {
-    let mut hash = Fields(Sha256::new());
+    let mut hash = Fields {
+        hash: Sha256::new(),
+        contents,
+    };
     hash.tree(&Context::of_folder(folder)?, exclude)?;
     Ok(hash.digits())
 }
 
 /// A hash of fields: each with its length, so that no two lists of fields look alike.
-struct Fields(Sha256);
+struct Fields<'a> {
+    hash: Sha256,
+    contents: &'a mut Contents,
+}
 
-impl Fields {
+impl Fields<'_> {
     fn digits(self) -> String {
-        let digest = self.0.finalize();
+        let digest = self.hash.finalize();
         digest.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
@@ -88,8 +105,8 @@ impl Fields {
     }
 
     fn field(&mut self, bytes: &[u8]) {
-        self.0.update((bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
+        self.hash.update((bytes.len() as u64).to_le_bytes());
+        self.hash.update(bytes);
     }
 
     fn entry(&mut self, entry: &Entry) -> Result<(), ContextError> {
@@ -98,9 +115,10 @@ impl Fields {
             Kind::Link(target) => {
                 self.field(b"link");
                 self.field(target.as_bytes());
+                self.contents.note_link(&entry.disk, Path::new(target));
             }
             Kind::File(_) => {
-                let digest = match content(entry) {
+                let digest = match digest(&entry.disk) {
                     Ok(digest) => digest,
                     // Gone since it was listed, so it is no part of the build.
                     Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -110,21 +128,11 @@ impl Fields {
                 let executable = entry.mode & 0o111 != 0;
                 self.field(if executable { b"executable" } else { b"file" });
                 self.field(&digest);
+                let contents = &mut self.contents;
+                contents.note_file(&entry.disk, executable, &digest);
             }
         }
         self.field(entry.path.as_bytes());
         Ok(())
-    }
-}
-
-fn content(entry: &Entry) -> io::Result<Vec<u8>> {
-    let mut file = File::open(&entry.disk)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 64 * 1024];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok(hash.finalize().to_vec()),
-            n => hash.update(&buffer[..n]),
-        }
     }
 }

@@ -5,6 +5,7 @@
 //! around; so only files that changed since the last build travel.
 
 mod build;
+mod contents;
 mod context;
 mod credentials;
 mod dockerfile;
@@ -20,6 +21,7 @@ mod ssh;
 mod stages;
 
 pub(crate) use build::{BuildError, BuildRequest, build, written};
+pub(crate) use contents::Contents;
 pub(crate) use context::ContextError;
 pub(crate) use endpoint::{Connection, Endpoint};
 pub(crate) use ensure::image_tag;

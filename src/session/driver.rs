@@ -21,6 +21,7 @@ use super::agents::{Agent, Agents};
 use super::ahead::Ahead;
 use super::deputies::wanted_in_vain;
 use super::load::{self, LoadOptions};
+use super::looking::Looked;
 use super::{Begin, elsewhere, spare};
 use crate::engine::Engine;
 use crate::report::{Hub, Stamped};
@@ -41,6 +42,8 @@ pub(crate) enum Input {
     },
     /// Something on the way of an effect.
     Progress { op: Op, progress: Progress },
+    /// What the image of a service is made of.
+    Inputs { service: String, looked: Looked },
     /// The connection to an agent ended.
     AgentGone { container: String, number: u64 },
     /// The proxy was told about the services, or could not be.
@@ -86,6 +89,8 @@ pub(super) struct Driver {
     pub(super) proxy_busy: bool,
     pub(super) watcher: Option<Watcher>,
     pub(super) ahead: Ahead,
+    /// By service.
+    pub(super) looked: HashMap<String, Looked>,
     /// Files whose change asks for another look at the Stackfile.
     reads: Vec<PathBuf>,
     /// Saved to learn when all saves before it have been noticed; outside of the project's tree.
@@ -140,6 +145,7 @@ impl Driver {
             proxy_busy: false,
             watcher: None,
             ahead: Ahead::default(),
+            looked: HashMap::new(),
             reads: Vec::new(),
             mark: super::place::mark(),
             waiting_for_saves: Vec::new(),
@@ -270,6 +276,9 @@ impl Driver {
                 }
             }
             Input::Progress { op, progress } => self.feed(Event::Progress { op, progress }),
+            Input::Inputs { service, looked } => {
+                self.looked.insert(service, looked);
+            }
             Input::AgentGone { container, number } => self.agent_gone(container, number),
             Input::ProxyTold { container, states } => self.proxy_told(container, states),
             Input::Ask { ask, reply } => self.on_ask(ask, reply),

@@ -13,9 +13,12 @@ use tokio::sync::mpsc;
 
 use super::Input;
 use super::containers::failure;
+use super::looking::Looked;
 use super::{agreed, trees};
 use crate::engine::{Engine, MAKE_ROOM, says_full};
-use crate::image::{self, BuildError, BuildRequest, ContextError, SecretSource, Step, StepState};
+use crate::image::{
+    self, BuildError, BuildRequest, Contents, ContextError, SecretSource, Step, StepState,
+};
 
 /// An image that somebody else makes.
 pub(super) struct Named {
@@ -81,24 +84,29 @@ pub(super) struct Wanted {
     pub(super) pull: bool,
 }
 
-/// What the image of these inputs is called.
+/// What the image of these inputs is called, and what they are.
 pub(super) async fn tag_of(
     engine: &Engine,
     build: &Build,
     name: &str,
     service: &str,
     rules: &Arc<Rules>,
-) -> Result<String, Failure> {
+) -> Result<(String, Contents), Failure> {
     let version = engine.version().await.map_err(failure)?;
     let own = || format!("{}/{}", version.os, version.arch);
     let platform = build.platform.clone().unwrap_or_else(own);
     let (spec, service, rules) = (build.clone(), service.to_owned(), rules.clone());
-    let hashed = tokio::task::spawn_blocking(move || hash_of(&spec, &platform, &service, &rules));
-    let hash = match hashed.await {
-        Ok(hash) => hash.map_err(|error| said(error.to_string()))?,
+    let hashed = tokio::task::spawn_blocking(move || {
+        let mut contents = Contents::default();
+        let hash = hash_of(&spec, &platform, &service, &rules, &mut contents)?;
+        contents.finish();
+        Ok::<_, ContextError>((hash, contents))
+    });
+    let (hash, contents) = match hashed.await {
+        Ok(hashed) => hashed.map_err(|error| said(error.to_string()))?,
         Err(error) => return Err(said(format!("its files could not be read: {error}"))),
     };
-    Ok(image::image_tag(name, &hash))
+    Ok((image::image_tag(name, &hash), contents))
 }
 
 /// The hash of all that an image is made of, other contexts included. Blocks.
@@ -107,27 +115,33 @@ fn hash_of(
     platform: &str,
     service: &str,
     rules: &Rules,
+    contents: &mut Contents,
 ) -> Result<String, ContextError> {
     let mut contexts = Vec::new();
     for (name, context) in &build.contexts {
         let content = match context {
-            BuildContext::Folder(folder) => folder_hash(folder, service, rules)?,
+            BuildContext::Folder(folder) => folder_hash(folder, service, rules, contents)?,
             BuildContext::Image(image) => image.clone(),
             BuildContext::Service { name, build } => {
                 let platform = build.platform.as_deref().unwrap_or(platform);
-                hash_of(build, platform, name, rules)?
+                hash_of(build, platform, name, rules, contents)?
             }
         };
         contexts.push((name.clone(), content));
     }
     // What is synced over anyway is no reason to build.
-    image::inputs_hash(build, platform, &contexts, |path| {
+    image::inputs_hash(build, platform, &contexts, contents, |path| {
         !rules.image_input(service, &build.context.join(path))
     })
 }
 
-fn folder_hash(folder: &Path, service: &str, rules: &Rules) -> Result<String, ContextError> {
-    image::folder_hash(folder, |path| {
+fn folder_hash(
+    folder: &Path,
+    service: &str,
+    rules: &Rules,
+    contents: &mut Contents,
+) -> Result<String, ContextError> {
+    image::folder_hash(folder, contents, |path| {
         !rules.image_input(service, &folder.join(path))
     })
 }
@@ -168,6 +182,16 @@ struct News<'a> {
 }
 
 impl News<'_> {
+    /// Of this image; of use once it is there.
+    async fn inputs_are(&self, tag: &str, contents: Contents) {
+        let input = Input::Inputs {
+            service: self.op.service.clone(),
+            looked: Looked::new(tag, contents),
+        };
+        // Where nobody hears it, the session ends.
+        let _ = self.inputs.send(input).await;
+    }
+
     fn step(&self, step: Step) {
         if let Some(progress) = told(step) {
             tell(self.inputs, self.op, progress);
@@ -184,7 +208,11 @@ async fn made(
     news: &News<'_>,
 ) -> Result<(Image, bool), Failure> {
     let build = &wanted.build;
-    let tag = tag_of(engine, build, &wanted.name, service, rules).await?;
+    let (tag, contents) = tag_of(engine, build, &wanted.name, service, rules).await?;
+    // Those of what it begins with are among its own.
+    if service == news.op.service {
+        news.inputs_are(&tag, contents).await;
+    }
     if !wanted.force
         && let Some(image) = engine.inspect_image(&tag).await.map_err(failure)?
     {
@@ -258,8 +286,10 @@ async fn folder_image(
     rules: &Arc<Rules>,
 ) -> Result<String, Failure> {
     let (path, by, asked) = (folder.to_owned(), service.to_owned(), rules.clone());
-    let hashed = tokio::task::spawn_blocking(move || folder_hash(&path, &by, &asked)).await;
-    let hash = match hashed {
+    let hashed = tokio::task::spawn_blocking(move || {
+        folder_hash(&path, &by, &asked, &mut Contents::default())
+    });
+    let hash = match hashed.await {
         Ok(hash) => hash.map_err(|error| said(error.to_string()))?,
         Err(error) => return Err(said(format!("its files could not be read: {error}"))),
     };

@@ -19,6 +19,7 @@ mod inside;
 mod known;
 mod large;
 pub(crate) mod load;
+mod looking;
 mod owed;
 mod perform;
 pub(crate) mod place;

@@ -11,7 +11,7 @@ use super::containers::First;
 use super::driver::{Driver, Input};
 use super::early::{Early, Of};
 use super::inside::Hands;
-use super::{containers, hooks, images, large, owed, pushing, reading, trees};
+use super::{containers, hooks, images, large, looking, owed, pushing, reading, trees};
 use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::{apply_config, apply_states};
 
@@ -74,6 +74,10 @@ impl Driver {
                     pull: false,
                 };
                 self.build(op, wanted);
+            }
+            Effect::Look { op, image, paths } => {
+                let known = self.looked.get(&op.service).cloned();
+                self.work(op, looking::look(known, image, paths));
             }
             Effect::SyncLarge {
                 op,

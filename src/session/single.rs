@@ -124,7 +124,9 @@ pub(crate) async fn image_at_hand(
         Source::Image(reference) => reference.clone(),
         Source::Build(build) => {
             let name = make::image_name(stack, service);
-            images::tag_of(engine, build, &name, &service.name, rules).await?
+            images::tag_of(engine, build, &name, &service.name, rules)
+                .await?
+                .0
         }
     };
     engine.inspect_image(&name).await.map_err(failure)

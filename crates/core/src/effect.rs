@@ -45,6 +45,16 @@ pub enum Effect {
         /// Build even if one is there.
         force: bool,
     },
+    /// See whether these saves changed anything of what that image was made of; nothing waits for
+    /// the answer.
+    Look {
+        /// Which.
+        op: Op,
+        /// The image in use.
+        image: String,
+        /// Absolute paths on the host.
+        paths: Vec<PathBuf>,
+    },
     /// Make a container and start it.
     Create {
         /// Which.

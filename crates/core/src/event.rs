@@ -143,6 +143,11 @@ pub enum Outcome {
         /// False where an equal one was there already.
         made: bool,
     },
+    /// Saves were looked at.
+    Looked {
+        /// They certainly left all that the image was made of as it was.
+        same: bool,
+    },
     /// The container runs.
     Started {
         /// Its id.

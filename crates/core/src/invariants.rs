@@ -86,6 +86,8 @@ pub(crate) enum Target<'a> {
     Container(&'a str),
     /// The large files of its container.
     Large(&'a str),
+    /// Its saves: looked at beside all else, and of the answers only the last one counts.
+    Saves(&'a str),
 }
 
 impl Invariants {
@@ -274,6 +276,7 @@ impl Invariants {
         let other = self
             .open
             .values()
+            .filter(|open| !matches!(open, Effect::Look { .. }))
             .find(|open| self::target(open).is_some_and(|(_, other)| other == target));
         if let Some(other) = other {
             return Err(format!("{other:?} is still under way"));
@@ -432,8 +435,10 @@ impl Invariants {
             let again = |op: &Op| {
                 !service.unsynced.is_empty() && matches!(self.open[op], Effect::Sync { .. })
             };
+            // Nobody waits for what it finds.
+            let looks = |op: &Op| matches!(self.open[op], Effect::Look { .. });
             let mut own = self.open.keys().filter(|op| op.service == service.name);
-            let working = own.find(|op| !again(op));
+            let working = own.find(|op| !again(op) && !looks(op));
             if let Some(op) = working {
                 return Err(format!("settled, and {:?} is under way", self.open[op]));
             }
@@ -517,6 +522,7 @@ pub(crate) fn target(effect: &Effect) -> Option<(&Op, Target<'_>)> {
         | Effect::Remove { op, .. }
         | Effect::Stop { op, .. } => Some((op, Target::Container(&op.service))),
         Effect::SyncLarge { op, .. } => Some((op, Target::Large(&op.service))),
+        Effect::Look { op, .. } => Some((op, Target::Saves(&op.service))),
         Effect::ProxyStates { .. }
         | Effect::HooksOver { .. }
         | Effect::FollowsOver { .. }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use devrun_stack::Build;
 
-use super::inputs_hash;
+use super::{Contents, inputs_hash};
 
 fn project() -> (tempfile::TempDir, Build) {
     let dir = tempfile::tempdir().unwrap();
@@ -25,9 +25,13 @@ fn project() -> (tempfile::TempDir, Build) {
 }
 
 fn hash(build: &Build) -> String {
-    inputs_hash(build, "linux/amd64", &[], |path| {
-        path == "src" || path.starts_with("src/")
-    })
+    inputs_hash(
+        build,
+        "linux/amd64",
+        &[],
+        &mut Contents::default(),
+        |path| path == "src" || path.starts_with("src/"),
+    )
     .unwrap()
 }
 

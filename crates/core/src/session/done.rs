@@ -20,7 +20,7 @@ impl Session {
         if machine.image == ImageState::Busy(op.clone()) {
             return self.on_image(&name, outcome);
         }
-        if self.on_large_done(op, &outcome) {
+        if self.on_large_done(op, &outcome) || self.on_looked(op, &outcome) {
             return;
         }
         let Some(doing) = self.is_current(op) else {
@@ -223,7 +223,10 @@ impl Session {
             Outcome::Explained { lines } => self.on_explained(name, lines),
             Outcome::Stopped { deaf } => self.on_stopped(name, deaf),
             Outcome::Removed => self.on_removed(name),
-            Outcome::Prepared { .. } | Outcome::Image { .. } | Outcome::Failed(_) => {}
+            Outcome::Prepared { .. }
+            | Outcome::Image { .. }
+            | Outcome::Looked { .. }
+            | Outcome::Failed(_) => {}
         }
     }
 

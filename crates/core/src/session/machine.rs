@@ -10,6 +10,7 @@ use super::again_soon::Passed;
 use super::circle::Circle;
 use super::large::Large;
 use super::leaving::Leaving;
+use super::looking::Looking;
 use super::settling::Settling;
 use super::spent::Spent;
 use super::unsynced::Unsynced;
@@ -195,6 +196,8 @@ pub(crate) struct Machine {
     pub(crate) planned: Vec<PathBuf>,
     /// What follows them, once it is quiet.
     pub(crate) follow: VecDeque<Follow>,
+    /// Whether the saves that ask for another image changed anything.
+    pub(crate) looking: Option<Looking>,
     /// Whether these come from what they led to.
     pub(crate) circle: Circle,
     /// The one of those that is under way.
@@ -368,6 +371,7 @@ impl Machine {
             saved: None,
             planned: Vec::new(),
             follow: VecDeque::new(),
+            looking: None,
             circle: Circle::default(),
             in_hand: None,
             after_rebuild: Vec::new(),
@@ -458,6 +462,8 @@ impl Machine {
     /// More that has to follow: a new container makes the rest pointless, a new image perhaps, and
     /// a restart comes after the commands, whichever was asked for first.
     pub(crate) fn add_follow(&mut self, more: Vec<Follow>) {
+        // Whatever it finds was not asked of these.
+        self.looking = None;
         for follow in more {
             if !self.follow.contains(&follow) {
                 self.follow.push_back(follow);

@@ -11,6 +11,7 @@ mod freshness;
 mod hold;
 mod large;
 mod leaving;
+mod looking;
 mod machine;
 mod notices;
 mod proxy;

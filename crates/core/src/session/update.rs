@@ -175,7 +175,14 @@ impl Session {
                     paths: sync,
                 });
             }
-            Some(_) if running => machine.add_follow(needs),
+            Some(_) if running => {
+                let before = machine.looking.take();
+                let alone = machine.follow.is_empty() || before.is_some();
+                machine.add_follow(needs);
+                if alone {
+                    self.look(name, paths, before);
+                }
+            }
             Some(_) => self.wake(name, needs),
             // Nothing runs that could be disturbed: what follows need not wait.
             None => {

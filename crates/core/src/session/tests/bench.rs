@@ -319,6 +319,7 @@ impl Bench {
             Effect::Start { container, .. } | Effect::Restart { container, .. } => {
                 self.started(container)
             }
+            Effect::Look { .. } => Outcome::Looked { same: false },
             Effect::Attach { .. } => attached(&[]),
             Effect::Probe { .. } => Outcome::Ready,
             Effect::Sync { paths, .. } => Outcome::Synced(Synced {

@@ -12,6 +12,7 @@ pub(crate) fn brief(effect: &Effect) -> Option<String> {
         Effect::Build { op, force, .. } => {
             format!("build {}{}", op.service, if *force { " anew" } else { "" })
         }
+        Effect::Look { op, .. } => format!("look {}", op.service),
         Effect::Create { op, replaces, .. } => match replaces {
             Some(old) => format!("create {} replacing {}", op.service, old.container),
             None => format!("create {}", op.service),

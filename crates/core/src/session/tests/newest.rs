@@ -2,7 +2,7 @@
 
 use super::bench::{Bench, image_there};
 use super::stacks::APP;
-use crate::event::{Event, Progress};
+use crate::event::{Event, Outcome, Progress};
 
 /// A save that asks for a new image, and all that follows it until something is built.
 fn save(bench: &mut Bench) -> Vec<String> {
@@ -110,4 +110,46 @@ fn the_first_build_of_all_is_not_starved_either() {
     let builds = lines.iter().filter(|line| *line == "build backend");
     assert_eq!(builds.count(), 1, "{lines:?}");
     assert!(bench.session.view().settled);
+}
+
+/// A save of a file that only the image is made of.
+fn dockerfile(bench: &mut Bench) -> Vec<String> {
+    bench.save(&["backend/Dockerfile"])
+}
+
+#[test]
+fn a_save_that_changed_nothing_of_the_image_is_over_at_once() {
+    let mut bench = Bench::ready();
+    bench.heard();
+    assert_eq!(dockerfile(&mut bench), ["look backend"]);
+    // Another one before the answer: both are looked at together, and that is what counts.
+    assert_eq!(dockerfile(&mut bench), ["look backend"]);
+    bench.ends("look backend", Outcome::Looked { same: true });
+    assert!(!bench.session.view().settled);
+    let lines = bench.ends("look backend", Outcome::Looked { same: true });
+    assert!(lines.is_empty(), "{lines:?}");
+    let heard = bench.heard();
+    assert!(
+        heard.contains(&"backend Dockerfile → unchanged: ok".to_owned()),
+        "{heard:#?}"
+    );
+    assert!(bench.session.view().settled);
+    assert_eq!(bench.session.next_deadline(), None);
+}
+
+#[test]
+fn one_that_changed_it_waits_for_quiet_and_no_longer() {
+    let mut bench = Bench::ready();
+    dockerfile(&mut bench);
+    assert!(
+        bench
+            .ends("look backend", Outcome::Looked { same: false })
+            .is_empty()
+    );
+    assert_eq!(bench.wake(), ["build backend"]);
+
+    // An answer that comes too late is not waited for.
+    let mut bench = Bench::ready();
+    dockerfile(&mut bench);
+    assert_eq!(bench.wake(), ["build backend"]);
 }

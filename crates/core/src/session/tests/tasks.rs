@@ -1,6 +1,6 @@
 //! What the world does for the session: each effect takes its time, and may go wrong.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use devrun_stack::Probe;
@@ -33,6 +33,8 @@ impl World {
             Effect::Create { .. } | Effect::Restart { .. } | Effect::Start { .. } => (30, 250),
             Effect::Stop { .. } | Effect::Remove { .. } => (30, 400),
             Effect::Exec { .. } | Effect::SyncLarge { .. } => (20, 2000),
+            // It may come long after what it could have spared.
+            Effect::Look { .. } => (1, 100),
             Effect::Probe { .. } => (2, 50),
             _ => (1, 20),
         };
@@ -128,6 +130,7 @@ impl World {
             Effect::Build {
                 op, name, force, ..
             } => self.build(&op.service, name, *force, &task.host),
+            Effect::Look { image, paths, .. } => self.look(image, paths),
             Effect::Create { spec, .. } => self.create(spec),
             Effect::Remove { container, .. } => {
                 self.remove(container);
@@ -162,8 +165,18 @@ impl World {
             baked.retain(|path, _| path.starts_with(&context));
             self.images.insert(id.clone(), baked);
         }
-        let image = named(name, id);
+        let image = named(&format!("{name}@{id}"), id);
         Outcome::Image { image, made }
+    }
+
+    /// Whether that image was made of the same versions of these files.
+    fn look(&self, image: &str, paths: &[PathBuf]) -> Outcome {
+        let id = image.split_once('@').map_or("", |(_, id)| id);
+        let made_of = self.images.get(id);
+        let same = |path| made_of.is_some_and(|files| files.get(path) == self.host.get(path));
+        Outcome::Looked {
+            same: paths.iter().all(same),
+        }
     }
 
     /// Something that only a person heals.
