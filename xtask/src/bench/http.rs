@@ -9,11 +9,24 @@ use super::{Error, PATIENCE, pause, side};
 /// Between two questions.
 const PACE: Duration = Duration::from_millis(5);
 
+/// Longer than any of the programs asked takes for an answer.
+const PATIENT: Duration = Duration::from_secs(2);
+
 /// Until that path of that port answers well, and with these words at its end where there are any.
 pub(super) fn answers(port: u16, path: &str, wanted: Option<&str>) -> Result<(), Error> {
+    answers_within(PATIENT, port, path, wanted)
+}
+
+/// The same, asked anew where no answer came for so long.
+pub(super) fn answers_within(
+    patience: Duration,
+    port: u16,
+    path: &str,
+    wanted: Option<&str>,
+) -> Result<(), Error> {
     let begin = Instant::now();
     loop {
-        let answer = ask(port, path).ok();
+        let answer = ask(patience, port, path).ok();
         if answer.is_some_and(|answer| wanted.is_none_or(|wanted| answer.ends_with(wanted))) {
             return Ok(());
         }
@@ -26,9 +39,9 @@ pub(super) fn answers(port: u16, path: &str, wanted: Option<&str>) -> Result<(),
 }
 
 /// A whole answer with its head; an error where there is none, or one that is no success.
-fn ask(port: u16, path: &str) -> std::io::Result<String> {
+fn ask(patience: Duration, port: u16, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    stream.set_read_timeout(Some(patience))?;
     stream.write_all(format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
