@@ -20,6 +20,7 @@
 //! | dependents that follow | `live::rules::who_follows_restarts_*` |
 //! | rules outside of `sync`, each action | `outside::*`, `live::tasks` |
 //! | the Stackfile | `live::rules::the_stackfile_itself_is_live`, `failures::stackfile` |
+//! | limits and restart policy: in place, where the engine can | `limits::*` |
 //! | a loop | `live::circle` |
 //! | killed, or cut off from the engine, at any moment | `crashes::*` |
 #![allow(
@@ -38,6 +39,8 @@ mod builds;
 mod crashes;
 #[path = "decisions/ladder.rs"]
 mod ladder;
+#[path = "decisions/limits.rs"]
+mod limits;
 #[path = "decisions/nothing.rs"]
 mod nothing;
 #[path = "decisions/outside.rs"]

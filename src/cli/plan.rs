@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use devrun_core::effect::Exit;
+use devrun_core::live::Live;
 use devrun_core::make;
 use devrun_core::session::wanted;
 use devrun_core::spec::{Container, ContainerState, Image, label};
@@ -26,7 +27,8 @@ pub(super) struct Step {
     /// `service`, `container`, `network`, `volume`.
     kind: &'static str,
     name: String,
-    /// `make`, `pull`, `build`, `create`, `recreate`, `start`, `keep`, `off`, `leave`, `remove`.
+    /// `make`, `pull`, `build`, `create`, `recreate`, `update` (in place), `start`, `keep`, `off`,
+    /// `leave`, `remove`.
     pub(super) action: &'static str,
     pub(super) reason: String,
 }
@@ -129,11 +131,13 @@ pub(super) async fn of_service(
     let seen = containers
         .iter()
         .find(|container| container.service() == service.name);
+    let machine = engine.version().await?.capacity();
+    let live = Live::of_service(service).within(machine);
     let named =
         options.services.is_empty() || options.services.iter().any(|name| service.is_called(name));
     let (action, reason) = decide(
         service,
-        parts,
+        (parts, live),
         seen,
         (options.build && named, options.recreate && named),
     );
@@ -148,7 +152,7 @@ pub(super) async fn of_service(
 /// The same comparison as that of a session, on what is there at this moment.
 fn decide(
     service: &Service,
-    wanted: Option<(Image, String, String)>,
+    (wanted, live): (Option<(Image, String, String)>, Live),
     seen: Option<&Container>,
     (build, recreate): (bool, bool),
 ) -> (&'static str, String) {
@@ -173,10 +177,11 @@ fn decide(
             "recreate",
             make::reason(service, seen.label(label::PARTS), &parts),
         ),
+        Some(seen) if seen.live != live && !is_done(service, seen) => limits(seen.live, live),
         Some(seen) => match seen.state {
             ContainerState::Running => ("keep", String::new()),
             ContainerState::Restarting => ("keep", "the engine starts it again".to_owned()),
-            ContainerState::Exited if service.task && seen.exit_code == Some(0) => {
+            ContainerState::Exited if is_done(service, seen) => {
                 ("keep", "its task is done".to_owned())
             }
             ContainerState::Exited => {
@@ -185,6 +190,22 @@ fn decide(
             }
             _ => ("start", "it does not run".to_owned()),
         },
+    }
+}
+
+fn is_done(service: &Service, seen: &Container) -> bool {
+    service.task && seen.state == ContainerState::Exited && seen.exit_code == Some(0)
+}
+
+/// Limits and restart policy are declared otherwise.
+fn limits(seen: Live, wanted: Live) -> (&'static str, String) {
+    let differs = format!("changed: {}", seen.difference(&wanted));
+    match seen.lifts(&wanted) {
+        Some(word) => (
+            "recreate",
+            format!("{differs} (the engine cannot lift {word} of one that is there)"),
+        ),
+        None => ("update", differs),
     }
 }
 
@@ -274,7 +295,13 @@ fn print(global: &Global, context: &Context, steps: &[Step]) -> Result<(), Troub
         };
         vec![
             Cell::styled(NAME, &format!("  {}", step.name)),
-            Cell::styled(style, step.action),
+            Cell::styled(
+                style,
+                match step.action {
+                    "update" => "update in place",
+                    action => action,
+                },
+            ),
             Cell::plain(format!("{kind} {}", step.reason).trim()),
         ]
     });
@@ -319,7 +346,8 @@ mod tests {
         let running = container(ContainerState::Running, "s1", None);
         let other = container(ContainerState::Running, "s0", None);
         let ended = container(ContainerState::Exited, "s1", Some(0));
-        let asked = |seen, flags| decide(&service(false), there(), seen, flags);
+        let with = |image| (image, Live::default());
+        let asked = |seen, flags| decide(&service(false), with(there()), seen, flags);
         let none = (false, false);
         assert_eq!(asked(None, none).0, "create");
         assert_eq!(asked(Some(&running), none).0, "keep");
@@ -329,8 +357,26 @@ mod tests {
             ("recreate", "changed: ports".to_owned())
         );
         assert_eq!(asked(Some(&ended), none).0, "start");
-        let done = decide(&service(true), there(), Some(&ended), none);
+        let bound = |memory| Live {
+            memory,
+            ..Live::default()
+        };
+        let bounded = |seen: &Container, memory| {
+            decide(&service(false), (there(), bound(memory)), Some(seen), none)
+        };
+        assert_eq!(
+            bounded(&running, 1),
+            ("update", "changed: limits memory".to_owned())
+        );
+        assert_eq!(bounded(&other, 1).0, "recreate");
+        let limited = Container {
+            live: bound(1),
+            ..running.clone()
+        };
+        assert_eq!(bounded(&limited, 1).0, "keep");
+        assert_eq!(bounded(&limited, 0).0, "recreate");
+        let done = decide(&service(true), with(there()), Some(&ended), none);
         assert_eq!(done, ("keep", "its task is done".to_owned()));
-        assert_eq!(decide(&service(false), None, None, none).0, "pull");
+        assert_eq!(decide(&service(false), with(None), None, none).0, "pull");
     }
 }

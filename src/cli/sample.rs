@@ -1,5 +1,6 @@
 //! For tests: a container as the engine tells of it.
 
+use devrun_core::live::Live;
 use devrun_core::spec::{Container, ContainerState};
 
 /// One that runs, with these labels.
@@ -19,5 +20,6 @@ pub(super) fn container<const N: usize>(name: &str, labels: [(&str, &str); N]) -
         image_id: String::new(),
         image: String::new(),
         ports: Vec::new(),
+        live: Live::default(),
     }
 }

@@ -7,6 +7,7 @@ use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, KillContainerOptions, ListContainersOptions,
     RemoveContainerOptions, RestartContainerOptions, StopContainerOptions, WaitContainerOptions,
 };
+use devrun_core::live::Live;
 use devrun_core::spec::{Container, ContainerSpec, ContainerState, label};
 use futures_util::StreamExt;
 
@@ -141,8 +142,7 @@ impl Engine {
     ) -> Result<Created, EngineError> {
         let version = self.version().await?;
         let machine = Machine {
-            cpus: version.cpus,
-            memory: version.memory,
+            capacity: version.capacity(),
             ipv6: self.has_ipv6(),
         };
         let (mut body, mut warnings) = translate::container(spec, agent_volume, machine);
@@ -221,6 +221,18 @@ impl Engine {
         };
         let call = self.docker.stop_container(id, Some(options));
         within(&format!("stopping {}", short(id)), grace + PATIENT, call).await
+    }
+
+    /// Changes limits and restart policy of one that is there.
+    pub(crate) async fn update(
+        &self,
+        id: &str,
+        live: Live,
+        memory_swap: Option<i64>,
+    ) -> Result<(), EngineError> {
+        let body = translate::update(live, memory_swap);
+        let call = self.docker.update_container(id, body);
+        within(&format!("changing {}", short(id)), PATIENT, call).await
     }
 
     /// Sends a signal (`KILL`, `HUP`) to its process.

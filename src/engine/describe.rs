@@ -1,13 +1,17 @@
 //! From the engine's description of a container to ours.
 
 use bollard::models::{
-    ContainerInspectResponse, ContainerStateStatusEnum, HealthStatusEnum, PortMap,
+    ContainerInspectResponse, ContainerStateStatusEnum, HealthStatusEnum, HostConfig, PortMap,
+    RestartPolicyNameEnum,
 };
+use devrun_core::live::Live;
 use devrun_core::spec::{Container, ContainerState, Health, PortSpec};
+use devrun_stack::Restart;
 
 pub(super) fn container(inspect: ContainerInspectResponse) -> Container {
     let engine_state = inspect.state.unwrap_or_default();
     let config = inspect.config.unwrap_or_default();
+    let host = inspect.host_config.unwrap_or_default();
     let state = state(engine_state.status);
     let ended = matches!(
         state,
@@ -34,12 +38,8 @@ pub(super) fn container(inspect: ContainerInspectResponse) -> Container {
             .unwrap_or(0),
         image_id: inspect.image.unwrap_or_default(),
         image: config.image.unwrap_or_default(),
-        ports: ports(
-            inspect
-                .host_config
-                .and_then(|host| host.port_bindings)
-                .unwrap_or_default(),
-        ),
+        live: live(&host),
+        ports: ports(host.port_bindings.unwrap_or_default()),
     }
 }
 
@@ -66,6 +66,29 @@ fn health(status: Option<HealthStatusEnum>) -> Option<Health> {
         HealthStatusEnum::HEALTHY => Some(Health::Healthy),
         HealthStatusEnum::UNHEALTHY => Some(Health::Unhealthy),
         HealthStatusEnum::EMPTY | HealthStatusEnum::NONE => None,
+    }
+}
+
+fn live(host: &HostConfig) -> Live {
+    // A bound below zero is none.
+    let amount = |said: Option<i64>| said.unwrap_or(0).max(0);
+    let policy = host.restart_policy.as_ref();
+    let most = policy.and_then(|policy| policy.maximum_retry_count);
+    let most = most.and_then(|most| u32::try_from(most).ok());
+    Live {
+        nano_cpus: amount(host.nano_cpus),
+        memory: amount(host.memory),
+        cpu_shares: amount(host.cpu_shares),
+        memory_reservation: amount(host.memory_reservation),
+        pids: amount(host.pids_limit),
+        restart: match policy.and_then(|policy| policy.name) {
+            Some(RestartPolicyNameEnum::ALWAYS) => Restart::Always,
+            Some(RestartPolicyNameEnum::UNLESS_STOPPED) => Restart::UnlessStopped,
+            Some(RestartPolicyNameEnum::ON_FAILURE) => {
+                Restart::OnFailure(most.filter(|most| *most > 0))
+            }
+            _ => Restart::No,
+        },
     }
 }
 

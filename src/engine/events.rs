@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bollard::models::EventMessage;
 use bollard::query_parameters::EventsOptions;
+use devrun_core::live::Capacity;
 use devrun_core::observed::{Happened, Observed};
 use devrun_core::spec::{Health, label};
 use futures_util::{Stream, StreamExt};
@@ -72,7 +73,7 @@ impl Engine {
         };
         // The engine keeps its latest events: asked from a moment before the picture is taken,
         // it leaves no gap between the picture and the first event, however late it subscribes.
-        let (since, containers) = match self.picture(stack).await {
+        let (since, capacity, containers) = match self.picture(stack).await {
             Ok(picture) => picture,
             Err(error) => return error,
         };
@@ -80,7 +81,10 @@ impl Engine {
         *connected = true;
         *wait = FIRST_PAUSE;
         if sender
-            .send(Observed::Connected { containers })
+            .send(Observed::Connected {
+                containers,
+                capacity,
+            })
             .await
             .is_err()
         {
@@ -103,15 +107,16 @@ impl Engine {
     async fn picture(
         &self,
         stack: &str,
-    ) -> Result<(String, Vec<devrun_core::spec::Container>), EngineError> {
+    ) -> Result<(String, Capacity, Vec<devrun_core::spec::Container>), EngineError> {
         let info = within(DOING, PROMPT, self.docker.info()).await?;
+        let capacity = super::capacity(&info);
         let since = info
             .system_time
             .as_deref()
             .and_then(nanoseconds)
             .unwrap_or(0);
         let since = format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
-        Ok((since, self.snapshot(stack).await?))
+        Ok((since, capacity, self.snapshot(stack).await?))
     }
 
     fn subscribe(

@@ -33,6 +33,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::Docker;
+use bollard::models::SystemInfo;
+use devrun_core::live::Capacity;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
@@ -80,6 +82,16 @@ pub(crate) struct EngineVersion {
     pub(crate) arch: String,
     /// `linux`.
     pub(crate) os: String,
+}
+
+impl EngineVersion {
+    /// What its machine has.
+    pub(crate) fn capacity(&self) -> Capacity {
+        Capacity {
+            cpus: self.cpus,
+            memory: self.memory,
+        }
+    }
 }
 
 impl Engine {
@@ -146,21 +158,24 @@ impl Engine {
         let doing = "asking the engine for its version";
         let version = within(doing, PROMPT, self.docker.version()).await?;
         let info = within(doing, PROMPT, self.docker.info()).await?;
+        let Capacity { cpus, memory } = capacity(&info);
         Ok(EngineVersion {
             version: version.version.unwrap_or_default(),
             api: self.docker.client_version().to_string(),
-            cpus: info
-                .ncpu
-                .and_then(|cpus| u32::try_from(cpus).ok())
-                .unwrap_or(1)
-                .max(1),
-            memory: info
-                .mem_total
-                .and_then(|bytes| u64::try_from(bytes).ok())
-                .unwrap_or(0),
+            cpus,
+            memory,
             arch: info.architecture.unwrap_or_default(),
             os: info.os_type.unwrap_or_default(),
         })
+    }
+}
+
+fn capacity(info: &SystemInfo) -> Capacity {
+    let cpus = info.ncpu.and_then(|cpus| u32::try_from(cpus).ok());
+    let memory = info.mem_total;
+    Capacity {
+        cpus: cpus.unwrap_or(1).max(1),
+        memory: memory.map_or(0, |bytes| u64::try_from(bytes).unwrap_or(0)),
     }
 }
 

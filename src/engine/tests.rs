@@ -150,7 +150,8 @@ async fn events_follow_the_picture_without_a_gap() {
     assert_eq!(
         events.recv().await,
         Some(Observed::Connected {
-            containers: Vec::new()
+            containers: Vec::new(),
+            capacity: stage.engine.version().await.unwrap().capacity(),
         })
     );
     let id = stage.running("web").await;
@@ -202,7 +203,8 @@ async fn after_a_break_there_is_a_new_picture() {
     assert_eq!(
         events.recv().await,
         Some(Observed::Connected {
-            containers: Vec::new()
+            containers: Vec::new(),
+            capacity: stage.engine.version().await.unwrap().capacity(),
         })
     );
 
@@ -215,7 +217,7 @@ async fn after_a_break_there_is_a_new_picture() {
     std::fs::remove_file(&socket).unwrap();
     let _relay = kit::relay(&stage.engine, &socket);
     let next = tokio::time::timeout(LIMIT, events.recv()).await.unwrap();
-    let Some(Observed::Connected { containers }) = next else {
+    let Some(Observed::Connected { containers, .. }) = next else {
         panic!("{next:?}")
     };
     assert_eq!(

@@ -7,10 +7,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig, Mount,
-    MountType, MountVolumeOptions, NetworkingConfig, PortBinding, PortMap, RestartPolicy,
-    RestartPolicyNameEnum,
+    ContainerCreateBody, ContainerUpdateBody, EndpointSettings, HealthConfig, HostConfig,
+    HostConfigLogConfig, Mount, MountType, MountVolumeOptions, NetworkingConfig, PortBinding,
+    PortMap, RestartPolicy, RestartPolicyNameEnum,
 };
+use devrun_core::live::{Capacity, Live};
 use devrun_core::spec::{ContainerSpec, HealthSpec, PortSpec};
 use devrun_stack::{Attachment, MountSource, Restart};
 
@@ -22,9 +23,7 @@ pub(super) const AGENT_FOLDER: &str = "/.devrun";
 /// What of the engine's machine the translation depends on.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Machine {
-    pub(super) cpus: u32,
-    /// Bytes; 0 where the engine does not say.
-    pub(super) memory: u64,
+    pub(super) capacity: Capacity,
     pub(super) ipv6: bool,
 }
 
@@ -34,7 +33,8 @@ pub(super) fn container(
     agent_volume: Option<&str>,
     machine: Machine,
 ) -> (ContainerCreateBody, Vec<String>) {
-    let mut warnings = Vec::new();
+    let warnings = cuts(spec, machine.capacity);
+    let live = Live::of_spec(spec).within(machine.capacity);
     // Older engines take one network here; the container joins the others once it is made.
     let first = spec.networks.first();
     let ports = usable(&spec.ports, machine.ipv6);
@@ -43,21 +43,11 @@ pub(super) fn container(
     mounts.extend(agent_volume.map(agent_mount));
     let mut host_config = HostConfig {
         init: Some(spec.init),
-        nano_cpus: spec
-            .limits
-            .cpus
-            .map(|cpus| nano_cpus(cpus, machine.cpus, &spec.name, &mut warnings)),
-        memory: spec
-            .limits
-            .memory
-            .map(|bytes| signed(memory(bytes, machine.memory, &spec.name, &mut warnings))),
-        memory_reservation: spec.reservations.memory.map(signed),
-        // The engine knows no reservation of CPUs; shares give the same proportions under load.
-        cpu_shares: spec
-            .reservations
-            .cpus
-            .map(|cpus| ((cpus * 1024.0).round() as i64).max(2)),
-        restart_policy: Some(restart(spec.restart)),
+        nano_cpus: said(live.nano_cpus),
+        memory: said(live.memory),
+        memory_reservation: said(live.memory_reservation),
+        cpu_shares: said(live.cpu_shares),
+        restart_policy: Some(restart(live.restart)),
         log_config: spec.logging.as_ref().map(|logging| HostConfigLogConfig {
             typ: Some(logging.driver.clone()),
             config: Some(to_hash_map(&logging.options)),
@@ -107,27 +97,46 @@ pub(super) fn endpoint(attachment: &Attachment) -> EndpointSettings {
     }
 }
 
-fn nano_cpus(wanted: f64, machine: u32, name: &str, warnings: &mut Vec<String>) -> i64 {
-    let most = f64::from(machine);
-    if wanted > most {
-        warnings.push(format!(
-            "{name}: its limit of {wanted} CPUs is cut to the {machine} of this machine"
-        ));
-    }
-    (wanted.min(most) * 1e9).round() as i64
+/// The limits that are above what the machine has, for people.
+fn cuts(spec: &ContainerSpec, machine: Capacity) -> Vec<String> {
+    let name = &spec.name;
+    let amount = |bytes: u64| format!("{:.1} GB", bytes as f64 / f64::from(1 << 30));
+    let cpus = spec.limits.cpus.filter(|cpus| {
+        let most = f64::from(machine.cpus);
+        most > 0.0 && *cpus > most
+    });
+    let cpus = cpus.map(|cpus| {
+        let most = machine.cpus;
+        format!("{name}: its limit of {cpus} CPUs is cut to the {most} of this machine")
+    });
+    let memory = spec.limits.memory;
+    let memory = memory.filter(|bytes| machine.memory > 0 && *bytes > machine.memory);
+    let memory = memory.map(|bytes| {
+        let (asked, most) = (amount(bytes), amount(machine.memory));
+        format!("{name}: its limit of {asked} of memory is cut to the {most} of this machine")
+    });
+    cpus.into_iter().chain(memory).collect()
 }
 
-fn memory(wanted: u64, machine: u64, name: &str, warnings: &mut Vec<String>) -> u64 {
-    if machine == 0 || wanted <= machine {
-        return wanted;
+/// The engine's form of a change of one that is there. Memory without a word about swap has as
+/// much swap again, as in a new container.
+pub(super) fn update(live: Live, memory_swap: Option<i64>) -> ContainerUpdateBody {
+    let swap = said(live.memory).map(|memory| memory_swap.unwrap_or(memory.saturating_mul(2)));
+    ContainerUpdateBody {
+        nano_cpus: said(live.nano_cpus),
+        memory: said(live.memory),
+        memory_swap: swap,
+        memory_reservation: said(live.memory_reservation),
+        cpu_shares: said(live.cpu_shares),
+        // Here nothing is no bound; everywhere else it would mean "as it is".
+        pids_limit: Some(live.pids),
+        restart_policy: Some(restart(live.restart)),
+        ..Default::default()
     }
-    let amount = |bytes: u64| format!("{:.1} GB", bytes as f64 / f64::from(1 << 30));
-    warnings.push(format!(
-        "{name}: its limit of {} of memory is cut to the {} of this machine",
-        amount(wanted),
-        amount(machine)
-    ));
-    machine
+}
+
+fn said(amount: i64) -> Option<i64> {
+    (amount != 0).then_some(amount)
 }
 
 fn signed(bytes: u64) -> i64 {
@@ -244,8 +253,10 @@ mod tests {
     use crate::engine::tests::kit;
 
     const MACHINE: Machine = Machine {
-        cpus: 2,
-        memory: 4 << 30,
+        capacity: Capacity {
+            cpus: 2,
+            memory: 4 << 30,
+        },
         ipv6: true,
     };
 
@@ -301,6 +312,22 @@ mod tests {
                 ]
             )
         );
+    }
+
+    #[test]
+    fn a_change_of_memory_takes_its_swap_along_and_says_nothing_of_what_is_not_declared() {
+        let live = Live {
+            memory: 1 << 30,
+            ..Live::default()
+        };
+        let body = update(live, None);
+        assert_eq!(
+            (body.memory, body.memory_swap),
+            (Some(1 << 30), Some(2 << 30))
+        );
+        assert_eq!((body.nano_cpus, body.pids_limit), (None, Some(0)));
+        assert_eq!(update(live, Some(-1)).memory_swap, Some(-1));
+        assert_eq!(update(Live::default(), Some(-1)).memory_swap, None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use devrun_core::effect::{Old, PutFile};
 use devrun_core::event::{Failure, MakingPart, Outcome, Synced};
+use devrun_core::live::Live;
 use devrun_core::session::DEAF;
 use devrun_core::spec::{ContainerSpec, label};
 use devrun_stack::{Network, Stack, Volume};
@@ -34,6 +35,7 @@ pub(super) fn failure(error: EngineError) -> Failure {
         hint: error.hint(),
         container_gone: matches!(error, EngineError::NoSuchContainer { .. }),
         created: None,
+        impossible: matches!(error, EngineError::OutOfRange { .. }),
         port: match error {
             EngineError::PortTaken { port } => Some(port),
             _ => None,
@@ -313,6 +315,27 @@ pub(super) async fn discard(
 ) -> Outcome {
     match remove(&engine, agent.as_ref(), &container, grace).await {
         Ok(_) => Outcome::Removed,
+        Err(error) => Outcome::Failed(failure(error)),
+    }
+}
+
+/// Changes limits and restart policy of one that is there.
+pub(super) async fn update(
+    engine: Engine,
+    container: String,
+    live: Live,
+    memory_swap: Option<i64>,
+) -> Outcome {
+    match engine.update(&container, live, memory_swap).await {
+        Ok(()) => Outcome::Updated,
+        Err(error) => Outcome::Failed(failure(error)),
+    }
+}
+
+/// Sends a signal to its process.
+pub(super) async fn signal(engine: Engine, container: String, signal: String) -> Outcome {
+    match engine.kill(&container, &signal).await {
+        Ok(()) => Outcome::Signalled,
         Err(error) => Outcome::Failed(failure(error)),
     }
 }

@@ -135,6 +135,12 @@ impl Driver {
                     containers::start(&engine, &container, Of::Itself, &first).await
                 });
             }
+            Effect::Update {
+                op,
+                container,
+                live,
+                memory_swap,
+            } => self.work(op, containers::update(engine, container, live, memory_swap)),
             Effect::Restart {
                 op,
                 container,
@@ -188,12 +194,7 @@ impl Driver {
                 op,
                 container,
                 signal,
-            } => self.work(op, async move {
-                match engine.kill(&container, &signal).await {
-                    Ok(()) => Outcome::Signalled,
-                    Err(error) => Outcome::Failed(containers::failure(error)),
-                }
-            }),
+            } => self.work(op, containers::signal(engine, container, signal)),
             Effect::ProxyApply {
                 op,
                 container,

@@ -16,6 +16,16 @@ pub struct Relay {
     cut: Arc<AtomicBool>,
     asked: Arc<Mutex<Vec<String>>>,
     trap: Arc<Mutex<Option<Trap>>>,
+    refused: Arc<Mutex<Option<Refused>>>,
+}
+
+/// Requests that get a no instead of the engine's answer.
+#[derive(Debug)]
+struct Refused {
+    /// A part of their first line.
+    line: String,
+    /// So many of them.
+    times: usize,
 }
 
 /// What happens at a request that is still to come.
@@ -44,6 +54,7 @@ impl Relay {
             cut: Arc::default(),
             asked: Arc::default(),
             trap: Arc::default(),
+            refused: Arc::default(),
         };
         relay.listen();
         relay
@@ -62,6 +73,7 @@ impl Relay {
         let near_side = Near {
             asked: self.asked.clone(),
             trap: self.trap.clone(),
+            refused: self.refused.clone(),
         };
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
@@ -94,6 +106,15 @@ impl Relay {
         });
     }
 
+    /// The next so many requests whose first line has this in it are answered with a no, and the
+    /// engine hears nothing of them.
+    pub fn refuse(&self, line: &str, times: usize) {
+        *self.refused.lock().unwrap() = Some(Refused {
+            line: line.to_owned(),
+            times,
+        });
+    }
+
     /// Nothing is to happen any more; whether it has not.
     pub fn disarm(&self) -> bool {
         self.trap.lock().unwrap().take().is_some()
@@ -116,9 +137,24 @@ impl Relay {
 struct Near {
     asked: Arc<Mutex<Vec<String>>>,
     trap: Arc<Mutex<Option<Trap>>>,
+    refused: Arc<Mutex<Option<Refused>>>,
 }
 
+/// The engine's way to say no.
+const NO: &[u8] = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\n\
+    Content-Length: 37\r\nConnection: close\r\n\r\n{\"message\":\"the relay says no to it\"}";
+
 impl Near {
+    fn refuses(&self, bytes: &[u8]) -> bool {
+        let mut refused = self.refused.lock().unwrap();
+        let Some(one) = refused.as_mut().filter(|one| one.times > 0) else {
+            return false;
+        };
+        let refuses = requests(bytes).iter().any(|line| line.contains(&one.line));
+        one.times -= usize::from(refuses);
+        refuses
+    }
+
     /// Takes them down; answers what is to be done at one of them.
     fn heard(&self, bytes: &[u8]) -> Option<Trap> {
         let requests = requests(bytes);
@@ -140,6 +176,10 @@ fn pass(from: &UnixStream, to: &UnixStream, near: Option<Near>) {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let bytes = &buffer[..count];
+            if near.as_ref().is_some_and(|near| near.refuses(bytes)) {
+                let _ = from.write_all(NO);
+                break;
+            }
             let trap = near.as_ref().and_then(|near| near.heard(bytes));
             let (trap, passed) = match trap {
                 Some(trap) if !trap.after => {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use devrun_stack::{Build, Command, Content, Network, Probe, Pull, Volume};
 
 use crate::event::Op;
+use crate::live::Live;
 use crate::notice::Notice;
 use crate::plan::Rules;
 use crate::spec::ContainerSpec;
@@ -74,6 +75,17 @@ pub enum Effect {
         container: String,
         /// Written into the container before it starts.
         files: Vec<PutFile>,
+    },
+    /// Change limits and restart policy of a container that is there; its process does not notice.
+    Update {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// What is to hold.
+        live: Live,
+        /// Memory and swap together, bytes, where that is declared.
+        memory_swap: Option<i64>,
     },
     /// Restart the same container.
     Restart {

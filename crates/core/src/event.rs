@@ -159,6 +159,8 @@ pub enum Outcome {
         /// Paths (absolute, on the host) that had to be brought over before its process started.
         brought: Vec<PathBuf>,
     },
+    /// Limits and restart policy are as asked for.
+    Updated,
     /// The agent answers (or cannot run here) and the trees are in step.
     Attached {
         /// How changes travel.
@@ -231,6 +233,8 @@ pub struct Failure {
     pub created: Option<String>,
     /// A port of the host that somebody else has.
     pub port: Option<u16>,
+    /// No container can have what was asked for, so a new one would not help.
+    pub impossible: bool,
 }
 
 /// What a sync did.

@@ -9,6 +9,7 @@ use devrun_stack::{Action, Condition, Service, Stack};
 
 use crate::effect::{Effect, Old, RouteState};
 use crate::event::{Event, Failure, Op, Outcome, Request, Stackfile, WatchEvent};
+use crate::live::{Capacity, Live};
 use crate::observed::{Happened, Observed};
 use crate::session::{Held, Session, State, View};
 use crate::spec::{Container, ContainerSpec, ContainerState, Health, label};
@@ -18,6 +19,7 @@ use crate::spec::{Container, ContainerSpec, ContainerState, Health, label};
 pub(crate) struct Invariants {
     stack: Option<Arc<Stack>>,
     pub(crate) connected: bool,
+    capacity: Capacity,
     /// The services were told to go down, all of them.
     ending: bool,
     exited: bool,
@@ -40,6 +42,7 @@ pub(crate) struct Invariants {
 struct Known {
     service: String,
     spec: String,
+    live: Live,
     running: bool,
     exit_code: Option<i64>,
     started_ns: i128,
@@ -54,6 +57,7 @@ impl Known {
         Known {
             service: container.service().to_owned(),
             spec: container.label(label::SPEC).to_owned(),
+            live: container.live,
             running: container.state == ContainerState::Running,
             exit_code: container.exit_code,
             ..Known::default()
@@ -64,6 +68,7 @@ impl Known {
         *self = Known {
             service: std::mem::take(&mut self.service),
             spec: std::mem::take(&mut self.spec),
+            live: self.live,
             running: true,
             started_ns,
             ..Known::default()
@@ -138,8 +143,12 @@ impl Invariants {
 
     fn note_engine(&mut self, observed: &Observed) {
         match observed {
-            Observed::Connected { containers } => {
+            Observed::Connected {
+                containers,
+                capacity,
+            } => {
                 self.connected = true;
+                self.capacity = *capacity;
                 let known = containers
                     .iter()
                     .map(|one| (one.id.clone(), Known::of(one)));
@@ -181,6 +190,7 @@ impl Invariants {
                 {
                     known.service.clone_from(&op.service);
                     known.spec = spec.labels.get(label::SPEC).cloned().unwrap_or_default();
+                    known.live = Live::of_spec(spec).within(self.capacity);
                     known.starts(*started_ns);
                     if let Some(old) = replaces {
                         self.containers.remove(&old.container);
@@ -205,6 +215,7 @@ impl Invariants {
                     let known = self.containers.entry(id.clone()).or_default();
                     known.service.clone_from(&op.service);
                     known.spec = spec.labels.get(label::SPEC).cloned().unwrap_or_default();
+                    known.live = Live::of_spec(spec).within(self.capacity);
                     if let Some(old) = replaces {
                         self.containers.remove(&old.container);
                     }
@@ -226,6 +237,11 @@ impl Invariants {
                     Outcome::Attached { .. } => known.attached = known.running,
                     Outcome::Ready => known.well = known.running,
                     Outcome::Stopped { .. } => known.ends(known.exit_code),
+                    Outcome::Updated => {
+                        if let Effect::Update { live, .. } = effect {
+                            known.live = *live;
+                        }
+                    }
                     Outcome::Removed => {
                         if let Some(id) = container_of(effect) {
                             self.containers.remove(id);
@@ -263,6 +279,11 @@ impl Invariants {
             Effect::Start { op, .. } => self.check_needs(&op.service)?,
             Effect::Stop { op, .. } => self.check_needed(&op.service)?,
             Effect::Remove { op, .. } => self.check_undeclared(&op.service)?,
+            Effect::Update {
+                container, live, ..
+            } if self.containers[container].live == *live => {
+                return Err(format!("{container} has these limits already"));
+            }
             Effect::ProxyApply { generation, .. } => {
                 rises(&mut self.last_generation, *generation)?;
             }
@@ -339,10 +360,11 @@ impl Invariants {
             });
         };
         let wanted = spec.labels.get(label::SPEC).map_or("", String::as_str);
+        let live = Live::of_spec(spec).within(self.capacity);
         let equal = self
             .containers
             .get(&old.container)
-            .is_some_and(|known| known.running && known.spec == wanted);
+            .is_some_and(|known| known.running && known.spec == wanted && known.live == live);
         let told_to = self.recreate || self.recreates(&spec.service);
         if equal && !told_to {
             return Err(format!("{} is equal, and runs", old.container));
@@ -483,6 +505,7 @@ fn container_of(effect: &Effect) -> Option<&str> {
     match effect {
         Effect::Start { container, .. }
         | Effect::Restart { container, .. }
+        | Effect::Update { container, .. }
         | Effect::Attach { container, .. }
         | Effect::Probe { container, .. }
         | Effect::Sync { container, .. }
@@ -511,6 +534,7 @@ pub(crate) fn target(effect: &Effect) -> Option<(&Op, Target<'_>)> {
         Effect::Create { op, .. }
         | Effect::Start { op, .. }
         | Effect::Restart { op, .. }
+        | Effect::Update { op, .. }
         | Effect::Attach { op, .. }
         | Effect::Probe { op, .. }
         | Effect::Sync { op, .. }

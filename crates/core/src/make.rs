@@ -15,6 +15,10 @@ use crate::spec::{ContainerSpec, HealthSpec, Image, PortSpec, label};
 /// Where the agent lies in every container.
 pub const AGENT: &str = "/.devrun/agent";
 
+/// What the engine changes in a container that is there is none of the parts; see
+/// [`crate::live::Live`]. Earlier versions had them among these.
+const LIVE: [&str; 4] = ["restart", "limits", "reservations", "pids-limit"];
+
 /// What the container of a service is made of.
 #[must_use]
 pub fn container(
@@ -153,6 +157,7 @@ pub fn difference(before: &str, now: &str) -> String {
         .filter(|(name, hash)| before.get(*name) != Some(hash))
         .map(|(name, _)| name);
     let no_longer_said = before.keys().filter(|name| !now.contains_key(*name));
+    let no_longer_said = no_longer_said.filter(|name| !LIVE.contains(&name.as_str()));
     let changed: Vec<&str> = changed.chain(no_longer_said).map(String::as_str).collect();
     if changed.is_empty() {
         "made by another version of devrun".to_owned()
@@ -294,10 +299,7 @@ fn parts(spec: &ContainerSpec, service: &Service) -> String {
         ("mounts", short_hash(&spec.mounts)),
         ("healthcheck", short_hash(&spec.healthcheck)),
         ("init", short_hash(&spec.init)),
-        ("restart", short_hash(&spec.restart)),
         ("logging", short_hash(&spec.logging)),
-        ("limits", short_hash(&spec.limits)),
-        ("reservations", short_hash(&spec.reservations)),
         ("name", short_hash(&spec.name)),
     ];
     let mut parts: Vec<String> = parts
@@ -320,6 +322,9 @@ fn parts(spec: &ContainerSpec, service: &Service) -> String {
     let settings = serde_json::to_value(&spec.settings);
     if let Ok(serde_json::Value::Object(settings)) = settings {
         for (word, value) in settings {
+            if LIVE.contains(&word.as_str()) {
+                continue;
+            }
             parts.push(format!("{word}={}", short_hash(&value)));
         }
     }

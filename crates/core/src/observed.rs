@@ -1,5 +1,6 @@
 //! What the engine tells of the containers of a stack.
 
+use crate::live::Capacity;
 use crate::spec::{Container, Health};
 
 /// From the engine.
@@ -9,6 +10,8 @@ pub enum Observed {
     Connected {
         /// All containers of the stack, stopped ones too.
         containers: Vec<Container>,
+        /// What its machine has.
+        capacity: Capacity,
     },
     /// It broke; it is tried again until it stands.
     Disconnected {

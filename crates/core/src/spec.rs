@@ -6,6 +6,8 @@ use std::time::Duration;
 use devrun_stack::{Attachment, Logging, Resources, Restart, Settings};
 use serde::Serialize;
 
+use crate::live::Live;
+
 /// Names of the labels that devrun puts on what it makes.
 pub mod label {
     /// The stack that it belongs to.
@@ -136,6 +138,8 @@ pub struct Container {
     pub image: String,
     /// Published ports.
     pub ports: Vec<PortSpec>,
+    /// Limits and restart policy.
+    pub live: Live,
 }
 
 impl Container {

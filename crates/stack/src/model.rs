@@ -482,10 +482,11 @@ pub struct Resources {
 }
 
 /// What the engine does when a container ends.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Restart {
     /// Nothing.
+    #[default]
     No,
     /// Starts it again, always.
     Always,

@@ -148,7 +148,7 @@ impl Follower {
 
     fn observe(&mut self, observed: Observed) {
         match observed {
-            Observed::Connected { containers } => {
+            Observed::Connected { containers, .. } => {
                 for container in containers {
                     self.found(&container);
                 }

@@ -51,14 +51,7 @@ fn each_edit_is_told_by_the_part_that_it_changes() {
         ("port 8000", "port 8000 bind=\"0.0.0.0\"", "ports"),
         ("to=\"/data\"", "to=\"/var/data\"", "mounts"),
         ("timeout=\"2s\"", "timeout=\"3s\"", "healthcheck"),
-        ("limits cpus=1", "limits cpus=2", "limits"),
         ("depends-on db", "depends-on db; init #true", "init"),
-        ("depends-on db", "depends-on db; restart always", "restart"),
-        (
-            "depends-on db",
-            "depends-on db; reservations cpus=1",
-            "reservations",
-        ),
         (
             "depends-on db",
             "depends-on db; logging json-file max-size=\"1M\"",
@@ -91,6 +84,12 @@ fn what_a_container_does_not_know_of_makes_none_anew() {
         ("depends-on db", ""),
         ("depends-on db", "depends-on db; ready-timeout \"1m\""),
         ("depends-on db", "depends-on db; profile extra"),
+        // These the engine changes in the container that is there.
+        ("limits cpus=1", "limits cpus=2"),
+        ("limits cpus=1 memory=\"1G\"", ""),
+        ("depends-on db", "depends-on db; restart always"),
+        ("depends-on db", "depends-on db; reservations cpus=1"),
+        ("depends-on db", "depends-on db; pids-limit 100"),
         (
             "service db",
             "service other { image \"other:1\"; }\nservice db",
@@ -116,6 +115,11 @@ fn labels_that_do_not_say_what_differs_are_of_another_version() {
     );
     assert!(difference("", &parts).starts_with("changed: command, environment"));
     assert_eq!(difference("gone=1", ""), "changed: gone");
+    let earlier = format!("{parts} limits=1 restart=2");
+    assert_eq!(
+        difference(&earlier, &parts),
+        "made by another version of devrun"
+    );
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The ends of effects.
 
 use super::engine::TOGETHER;
-use super::machine::{Doing, ImageState, Seen, Wanted};
+use super::machine::{Doing, ImageState, Wanted};
+use super::seen::{Making, Seen};
 use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
 use crate::event::{Failure, Op, Outcome};
@@ -117,7 +118,7 @@ impl Session {
             return;
         };
         let equal = machine.container.as_ref().map(|seen| &seen.spec) == wanted.as_ref();
-        if !equal || machine.recreate {
+        if !equal || machine.recreate.is_some() {
             return;
         }
         let waited = std::mem::take(&mut machine.after_rebuild);
@@ -209,6 +210,7 @@ impl Session {
             }
             Outcome::Executed => self.step_over(name, "ran its command"),
             Outcome::Signalled => self.step_over(name, "signalled"),
+            Outcome::Updated => self.on_limited(name),
             Outcome::Ready => self.becomes_ready(name),
             Outcome::Completed { code } => self.on_process_ended(name, code),
             Outcome::NotReady { output } => self.explain(
@@ -265,17 +267,19 @@ impl Session {
         machine.hooks = hooks.unwrap_or_default().into();
         let made = machine.making.take();
         let seen = machine.container.take();
-        let (spec, parts) = match (seen, made) {
-            (Some(seen), _) if doing != Doing::Create => (seen.spec, seen.parts),
-            (_, made) => made.unwrap_or_default(),
+        let of_before = |seen: Seen| Making {
+            spec: seen.spec,
+            parts: seen.parts,
+            live: seen.live,
+        };
+        let made = match seen {
+            Some(seen) if doing != Doing::Create => of_before(seen),
+            _ => made.unwrap_or_default(),
         };
         machine.container = Some(Seen {
-            id,
             running: true,
-            spec,
-            parts,
             started_ns,
-            exit_code: None,
+            ..Seen::made(id, made)
         });
         machine.engine_restarts = false;
         machine.forget_process();
@@ -369,6 +373,7 @@ impl Session {
                 }
             }
             Doing::Explain => {}
+            Doing::Update => self.on_limits_refused(name, failure),
             Doing::Attach | Doing::Probe => {
                 machine.attach_tries += u32::from(doing == Doing::Attach);
                 machine.suspect = Some((now + TOGETHER, failure));
@@ -376,15 +381,8 @@ impl Session {
             Doing::Create | Doing::Start | Doing::Restart | Doing::Hook => {
                 if let Some(id) = failure.created.clone() {
                     // The next try starts it, if it still is what it should be.
-                    let (spec, parts) = machine.making.take().unwrap_or_default();
-                    machine.container = Some(Seen {
-                        id,
-                        running: false,
-                        spec,
-                        parts,
-                        started_ns: 0,
-                        exit_code: None,
-                    });
+                    let made = machine.making.take().unwrap_or_default();
+                    machine.container = Some(Seen::made(id, made));
                 }
                 let hint = failure.port.and_then(|port| self.other_port(name, port));
                 if let Some(machine) = self.machines.get_mut(name) {

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use devrun_stack::Restart;
 
-use super::machine::{Doing, EXITS_TO_FAIL, ImageState, Machine, Seen, Wanted};
+use super::machine::{Doing, EXITS_TO_FAIL, ImageState, Machine, Wanted};
 use super::replicas::{declared_as, is_surplus};
+use super::seen::Seen;
 use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
 use crate::event::Failure;
@@ -22,7 +23,13 @@ pub(super) const TOGETHER: Duration = Duration::from_secs(1);
 impl Session {
     pub(super) fn on_engine(&mut self, observed: Observed) {
         match observed {
-            Observed::Connected { containers } => self.on_connected(&containers),
+            Observed::Connected {
+                containers,
+                capacity,
+            } => {
+                self.capacity = capacity;
+                self.on_connected(&containers);
+            }
             Observed::Disconnected { message } => {
                 if self.connected {
                     self.warn(
@@ -258,8 +265,10 @@ impl Session {
             seen.exit_code = Some(code);
         }
         let Some(service) = service else {
-            let policy = machine.left_with;
-            machine.engine_restarts = policy.is_some_and(|policy| starts_again(policy, code, 1));
+            // The engine keeps to what it was told, whatever is declared now.
+            let seen = machine.container.as_ref();
+            machine.engine_restarts =
+                seen.is_some_and(|seen| starts_again(seen.live.restart, code, 1));
             return;
         };
         let attached = machine.attached.is_some();
@@ -277,7 +286,9 @@ impl Session {
             return;
         }
         machine.exits += 1;
-        let again = starts_again(service.restart, code, machine.exits) && !service.task;
+        let policy = machine.container.as_ref().map(|seen| seen.live.restart);
+        let policy = policy.unwrap_or(service.restart);
+        let again = starts_again(policy, code, machine.exits) && !service.task;
         machine.engine_restarts = again;
         let exits = machine.exits;
         let word = if service.task { "task ended" } else { "exited" };

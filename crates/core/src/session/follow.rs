@@ -7,6 +7,7 @@ use devrun_stack::Service;
 
 use super::Session;
 use super::machine::{Doing, ImageState, Machine, Update};
+use super::wanted::asked_for;
 use crate::effect::Effect;
 use crate::plan::Follow;
 use crate::spec::label;
@@ -92,7 +93,7 @@ impl Session {
             machine.drop_rebuild();
             self.rebuild(name);
         } else if recreate {
-            machine.recreate = true;
+            machine.recreate = Some(asked_for());
         } else if machine.engine_restarts && up {
             // The engine's pause between two starts may be long by now.
             self.restart(name);
@@ -213,7 +214,7 @@ impl Session {
             }
             Follow::Restart => self.restart(name),
             Follow::Recreate => {
-                machine.recreate = true;
+                machine.recreate = Some(asked_for());
                 return false;
             }
             Follow::Rebuild => {

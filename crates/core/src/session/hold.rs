@@ -20,15 +20,16 @@ impl Session {
         }
     }
 
-    /// A terminal is on a process whose container is to be made anew.
+    /// A terminal is on a process whose container is to be made anew, or changed.
     pub(super) fn replacement_waits(&self, service: &Service, machine: &Machine) -> bool {
         let (ImageState::Have(image), Some(seen)) = (&machine.image, &machine.container) else {
             return false;
         };
         machine.is_attended()
-            && self
-                .spec(service, image)
-                .is_some_and(|spec| spec.labels.get(label::SPEC) != Some(&seen.spec))
+            && (seen.live != self.wanted_limits(service)
+                || self
+                    .spec(service, image)
+                    .is_some_and(|spec| spec.labels.get(label::SPEC) != Some(&seen.spec)))
     }
 
     pub(super) fn on_trigger(&mut self, services: &[String]) {
@@ -84,7 +85,7 @@ pub(super) fn why_saves_wait(machine: &Machine, replacement: bool) -> Option<Str
         return Some(match count {
             0 => "a terminal is on its process; saves wait meanwhile".to_owned(),
             _ if replacement => format!(
-                "{saves} while a terminal is on its process; its container is made anew then"
+                "{saves} while a terminal is on its process; what is declared otherwise comes then"
             ),
             _ => format!("{saves} while a terminal is on its process"),
         });

@@ -4,20 +4,22 @@ use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use devrun_stack::{Command, Restart};
+use devrun_stack::Command;
 
 use super::again_soon::Passed;
 use super::circle::Circle;
 use super::large::Large;
 use super::leaving::Leaving;
 use super::looking::Looking;
+use super::seen::{Making, Seen};
 use super::settling::Settling;
 use super::spent::Spent;
 use super::unsynced::Unsynced;
 use crate::event::{Failure, Op, Transport};
+use crate::live::Live;
 use crate::notice::Part;
 use crate::plan::Follow;
-use crate::spec::{Container, ContainerState, Health, Image, label};
+use crate::spec::{Health, Image};
 
 /// So many exits without being ready once, and nobody waits for it any more.
 pub(crate) const EXITS_TO_FAIL: u32 = 3;
@@ -51,40 +53,14 @@ pub(crate) enum ImageState {
     Failed,
 }
 
-/// A container as far as the machine cares.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Seen {
-    pub(crate) id: String,
-    pub(crate) running: bool,
-    /// Hash in its label; a different one means that it has to be made anew.
-    pub(crate) spec: String,
-    /// Hash of each part of it.
-    pub(crate) parts: String,
-    /// When it started last, by the engine's clock.
-    pub(crate) started_ns: i128,
-    /// Its last exit.
-    pub(crate) exit_code: Option<i64>,
-}
-
-impl Seen {
-    pub(crate) fn of(container: &Container) -> Seen {
-        Seen {
-            id: container.id.clone(),
-            running: matches!(container.state, ContainerState::Running),
-            spec: container.label(label::SPEC).to_owned(),
-            parts: container.label(label::PARTS).to_owned(),
-            started_ns: 0,
-            exit_code: container.exit_code,
-        }
-    }
-}
-
 /// What is under way on the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Doing {
     Create,
     Start,
     Restart,
+    /// Limits and restart policy.
+    Update,
     Attach,
     Probe,
     Sync,
@@ -162,8 +138,11 @@ pub(crate) struct Machine {
     pub(crate) build_next: Option<String>,
     pub(crate) container: Option<Seen>,
     pub(crate) busy: Option<Busy>,
-    /// Hash, and hash of each part, of what the container that is being made is made of.
-    pub(crate) making: Option<(String, String)>,
+    pub(crate) making: Option<Making>,
+    /// What its container's limits are being changed to.
+    pub(crate) limiting: Option<Live>,
+    /// Limits that the engine cannot give to anybody, and why.
+    pub(crate) unlimited: Option<(Live, String)>,
     /// How changes travel; `None` until the agent of this start has been seen.
     pub(crate) attached: Option<Transport>,
     /// Comparisons of this start that came to nothing, one after the other.
@@ -229,8 +208,6 @@ pub(crate) struct Machine {
     pub(crate) exits: u32,
     /// It ended and the engine starts it again by itself.
     pub(crate) engine_restarts: bool,
-    /// Whether the engine does so, where the service is no longer declared.
-    pub(crate) left_with: Option<Restart>,
     /// It was not a command of ours that stopped it.
     pub(crate) stopped_outside: bool,
     /// The last exit that was seen: when and with what.
@@ -242,8 +219,8 @@ pub(crate) struct Machine {
     pub(crate) pushed: bool,
     /// When files of it were changed last while it did not run.
     pub(crate) written: Option<Duration>,
-    /// Make it anew even if it is equal.
-    pub(crate) recreate: bool,
+    /// Make it anew even if it is equal, and why.
+    pub(crate) recreate: Option<String>,
     /// The Stackfile does not ask for it any more, and it is to go.
     pub(crate) surplus: bool,
     /// What it was declared as until then.
@@ -355,6 +332,8 @@ impl Machine {
             container: None,
             busy: None,
             making: None,
+            limiting: None,
+            unlimited: None,
             attached: None,
             attach_tries: 0,
             compare_asked: false,
@@ -387,13 +366,12 @@ impl Machine {
             crashed: None,
             exits: 0,
             engine_restarts: false,
-            left_with: None,
             stopped_outside: false,
             exited: None,
             ended_by_us: false,
             pushed: false,
             written: None,
-            recreate: false,
+            recreate: None,
             surplus: false,
             leaving: None,
             again: false,
@@ -451,6 +429,7 @@ impl Machine {
         self.crashed = None;
         self.exits = 0;
         self.pushed = false;
+        self.unlimited = None;
         if self.image == ImageState::Failed {
             self.image = ImageState::Unknown {
                 reason: "tried again".to_owned(),

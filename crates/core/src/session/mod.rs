@@ -11,11 +11,13 @@ mod freshness;
 mod hold;
 mod large;
 mod leaving;
+mod limits;
 mod looking;
 mod machine;
 mod notices;
 mod proxy;
 mod replicas;
+mod seen;
 mod settling;
 mod shown;
 mod spent;
@@ -37,6 +39,7 @@ use devrun_stack::{Service, Stack};
 
 use crate::effect::{Effect, Exit, RouteState};
 use crate::event::{Event, Op, Polled, WatchEvent};
+use crate::live::Capacity;
 use crate::plan::Rules;
 pub use hold::Held;
 pub use machine::State;
@@ -87,6 +90,8 @@ pub struct Session {
     order: Vec<String>,
     prepared: Prepared,
     connected: bool,
+    /// What the engine's machine has.
+    capacity: Capacity,
     /// Something of another checkout stands in the way.
     refused: bool,
     /// Set once the session is to end; whether the services are stopped first.
@@ -122,6 +127,7 @@ impl Session {
             order: Vec::new(),
             prepared: Prepared::No,
             connected: false,
+            capacity: Capacity::default(),
             refused: false,
             ending: None,
             signals: 0,

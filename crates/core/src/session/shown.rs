@@ -62,7 +62,8 @@ pub struct ServiceView {
     pub unsynced: Vec<(String, String)>,
     /// For what they wait, if it is not for us.
     pub held: Option<Held>,
-    /// What runs is older than what was saved, because its last build failed.
+    /// What runs is older than what was saved, because its last build failed, or its limits were
+    /// refused.
     pub stale: bool,
     /// How long its last start took.
     pub took: Option<Duration>,
@@ -127,7 +128,8 @@ impl Session {
             pending: machine.unfinished().max(waiting) + unsynced.len(),
             unsynced,
             held: super::hold::held(machine),
-            stale: machine.image == ImageState::Failed && machine.running(),
+            stale: (machine.image == ImageState::Failed || machine.unlimited.is_some())
+                && machine.running(),
             took: machine.start_took,
         }
     }
@@ -186,6 +188,7 @@ impl Session {
                 let replacement = self.replacement_waits(service, machine);
                 let reason = super::hold::why_saves_wait(machine, replacement);
                 let reason = reason.or_else(|| self.why_follow_waits(machine));
+                let reason = reason.or_else(|| machine.why_unlimited());
                 (State::Ready, reason.or_else(|| self.why_unsynced(machine)))
             }
         };
@@ -221,6 +224,7 @@ impl Session {
             Some(Doing::Create) => facts(state, "its container is being made"),
             Some(Doing::Start) => facts(state, "its container is being started"),
             Some(Doing::Restart) => facts(state, "restarting"),
+            Some(Doing::Update) => facts(state, "its limits are being changed"),
             Some(Doing::Stop) => facts(State::Updating, "being stopped"),
             Some(Doing::Attach) => facts(state, "its files are being compared"),
             Some(Doing::Sync | Doing::Push) => facts(state, "its files are being brought over"),

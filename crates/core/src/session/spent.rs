@@ -198,6 +198,7 @@ impl Doing {
         match self {
             Doing::Create | Doing::Start => "started",
             Doing::Restart => "restarted",
+            Doing::Update => "updated",
             Doing::Attach => "compared",
             Doing::Probe => "probed",
             Doing::Sync | Doing::Push => "synced",

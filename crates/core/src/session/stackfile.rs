@@ -7,6 +7,7 @@ use devrun_stack::{Service, Stack, Trigger};
 use super::leaving::Leaving;
 use super::machine::{ImageState, Machine, Wanted};
 use super::replicas::is_surplus;
+use super::wanted::asked_for;
 use super::{Prepared, Session};
 use crate::effect::Effect;
 use crate::event::Stackfile;
@@ -122,10 +123,10 @@ impl Session {
 
     fn declared_anew(&self, known: Option<Machine>, service: &Service) -> Machine {
         let mut machine = known.unwrap_or_else(|| Machine::new(&service.name));
-        machine.recreate = self.options.recreate;
+        machine.recreate = self.options.recreate.then(asked_for);
         if self.options.build {
             machine.image = ImageState::Unknown {
-                reason: "asked for".to_owned(),
+                reason: asked_for(),
                 force: true,
             };
         }
@@ -155,7 +156,6 @@ impl Session {
                 exited: machine.exited,
                 ended_by_us: machine.ended_by_us,
                 engine_restarts: machine.engine_restarts,
-                left_with: Some(service.restart).filter(|_| !service.task),
                 terminals: machine.terminals,
                 ..fresh
             };

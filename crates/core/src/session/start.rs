@@ -6,8 +6,10 @@ use devrun_stack::{Condition, Healthcheck, Probe, Service, Source};
 
 use super::Session;
 use super::machine::{Doing, ImageState, Machine, Wanted};
+use super::seen::{Making, Seen};
 use crate::effect::{Effect, Old, PutFile};
 use crate::event::Op;
+use crate::live::Live;
 use crate::make;
 use crate::notice::{NoticeEvent, RuledOut};
 use crate::plan::Follow;
@@ -147,9 +149,9 @@ impl Session {
         let image = match &machine.image {
             ImageState::Have(image) => image,
             // What runs goes on although there is no other image, or while there is none yet.
-            ImageState::Failed if machine.running() => return self.step_running(name, &service),
+            ImageState::Failed if machine.running() => return self.step_as_it_is(name, &service),
             ImageState::Busy(_) if machine.running() && machine.was_ready => {
-                return self.step_running(name, &service);
+                return self.step_as_it_is(name, &service);
             }
             ImageState::Failed if !machine.engine_restarts => return self.build_again(name),
             _ => return,
@@ -158,10 +160,22 @@ impl Session {
             return;
         };
         let wanted = spec.labels.get(label::SPEC).cloned().unwrap_or_default();
+        let equal = |seen: &Seen| seen.spec == wanted;
+        if machine.recreate.is_none()
+            && machine.container.as_ref().is_some_and(equal)
+            && self.step_limits(name, &service)
+        {
+            return;
+        }
         let held = self.held_by(&service).map(|other| other.name.clone());
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
         match &machine.container {
             // What was declared otherwise waits as saves do.
-            Some(seen) if machine.recreate || (seen.spec != wanted && !machine.is_attended()) => {
+            Some(seen)
+                if machine.recreate.is_some() || (!equal(seen) && !machine.is_attended()) =>
+            {
                 let running = seen.running;
                 match held {
                     None => self.replace(name, spec),
@@ -190,6 +204,13 @@ impl Session {
                 }
             }
             Some(_) => self.step_running(name, &service),
+        }
+    }
+
+    /// One that goes on without another image has its limits all the same.
+    fn step_as_it_is(&mut self, name: &str, service: &Service) {
+        if !self.step_limits(name, service) {
+            self.step_running(name, service);
         }
     }
 
@@ -253,9 +274,9 @@ impl Session {
             return;
         };
         let parts = spec.labels.get(label::PARTS).map_or("", String::as_str);
-        let reason = match self.service(name) {
-            Some(service) if !machine.recreate => make::reason(service, &seen.parts, parts),
-            _ => "asked for".to_owned(),
+        let reason = match (&machine.recreate, self.service(name)) {
+            (None, Some(service)) => make::reason(service, &seen.parts, parts),
+            (reason, _) => reason.clone().unwrap_or_default(),
         };
         let old = Old {
             container: seen.id,
@@ -278,7 +299,11 @@ impl Session {
     fn create(&mut self, name: &str, spec: ContainerSpec, replaces: Option<Old>) {
         let files = self.files(name);
         let label = |key: &str| spec.labels.get(key).cloned().unwrap_or_default();
-        let making = Some((label(label::SPEC), label(label::PARTS)));
+        let making = Some(Making {
+            spec: label(label::SPEC),
+            parts: label(label::PARTS),
+            live: Live::of_spec(&spec).within(self.capacity),
+        });
         if let Some(machine) = self.machines.get_mut(name) {
             machine.making = making;
             // The new one is compared with the host, which tells anew what follows.
@@ -341,7 +366,7 @@ impl Session {
         let now = self.now;
         if let Some(machine) = self.machines.get_mut(name) {
             machine.start_began.get_or_insert(now);
-            machine.recreate = false;
+            machine.recreate = None;
             machine.again = false;
             machine.completed = false;
             machine.run_due = false;

@@ -5,6 +5,7 @@ use devrun_stack::{Condition, Service};
 
 use super::Session;
 use super::machine::{Doing, ImageState, Machine, Wanted};
+use super::wanted::asked_for;
 use crate::effect::Effect;
 use crate::event::Synced;
 use crate::plan::Follow;
@@ -15,7 +16,7 @@ impl Machine {
     pub(super) fn is_due_again(&self) -> bool {
         let image = matches!(self.image, ImageState::Unknown { .. } | ImageState::Busy(_));
         let saved = !self.pending.is_empty() && !self.holds_saves();
-        let asked = self.run_due || self.recreate || self.again;
+        let asked = self.run_due || self.recreate.is_some() || self.again;
         self.wanted == Wanted::Run && (asked || image || saved || self.busy.is_some())
     }
 
@@ -48,7 +49,7 @@ impl Session {
         };
         let wanted = self.spec(&service, image);
         let equal = wanted.is_some_and(|spec| spec.labels.get(label::SPEC) == Some(&seen.spec));
-        if equal && !machine.run_due && !machine.recreate {
+        if equal && !machine.run_due && machine.recreate.is_none() {
             return true;
         }
         if let Some(machine) = self.machines.get_mut(name) {
@@ -95,7 +96,9 @@ impl Session {
         };
         machine.saved = None;
         machine.run_due |= needs.iter().any(|need| *need != Follow::Rebuild);
-        machine.recreate |= needs.contains(&Follow::Recreate);
+        if needs.contains(&Follow::Recreate) {
+            machine.recreate = Some(asked_for());
+        }
         if needs.contains(&Follow::Rebuild) {
             self.rebuild(name);
         }

@@ -10,6 +10,7 @@ mod first_start;
 mod hold;
 mod hooks;
 mod large;
+mod limits;
 mod newest;
 mod proxy;
 mod random;

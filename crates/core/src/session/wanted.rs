@@ -83,10 +83,12 @@ impl Session {
         if machine.failed.is_some() || machine.image == ImageState::Failed {
             machine.try_again();
         }
-        machine.recreate |= recreate;
+        if recreate {
+            machine.recreate = Some(asked_for());
+        }
         if build && !matches!(machine.image, ImageState::Busy(_)) {
             machine.image = ImageState::Unknown {
-                reason: "asked for".to_owned(),
+                reason: asked_for(),
                 force: true,
             };
         }
@@ -122,6 +124,11 @@ impl Session {
         self.ending = Some(true);
         self.cancel_builds();
     }
+}
+
+/// Why something is done that nothing but a person's wish calls for.
+pub(super) fn asked_for() -> String {
+    "asked for".to_owned()
 }
 
 /// The services to run: those named, or all without a profile or with a chosen one; and whom they

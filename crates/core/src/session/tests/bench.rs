@@ -10,6 +10,7 @@ use super::stacks::{APP, loaded};
 use crate::effect::Effect;
 use crate::event::{Event, Failure, Op, Outcome, Request, Synced, Transport, WatchEvent};
 use crate::invariants::Invariants;
+use crate::live::{Capacity, Live};
 use crate::notice::{Notice, NoticeEvent};
 use crate::observed::{Happened, Observed};
 use crate::session::{Options, ServiceView, Session};
@@ -27,6 +28,7 @@ pub(super) struct Bench {
     pub(super) told: Vec<Notice>,
     /// The engine's containers, also those that do not run.
     pub(super) containers: Vec<Container>,
+    pub(super) capacity: Capacity,
     made: BTreeMap<String, usize>,
     invariants: Invariants,
 }
@@ -52,6 +54,7 @@ impl Bench {
             open: Vec::new(),
             told: Vec::new(),
             containers: Vec::new(),
+            capacity: Capacity::default(),
             made: BTreeMap::new(),
             invariants: Invariants::default(),
         }
@@ -105,7 +108,10 @@ impl Bench {
     /// A connection stands, and the engine tells of all containers of the bench.
     pub(super) fn connect(&mut self) -> Vec<String> {
         let containers = self.containers.clone();
-        self.feed(Event::Engine(Observed::Connected { containers }))
+        self.feed(Event::Engine(Observed::Connected {
+            containers,
+            capacity: self.capacity,
+        }))
     }
 
     pub(super) fn disconnect(&mut self) -> Vec<String> {
@@ -313,6 +319,7 @@ impl Bench {
                     image_id: spec.image_id.clone(),
                     image: spec.image.clone(),
                     ports: spec.ports.clone(),
+                    live: Live::of_spec(spec).within(self.capacity),
                 });
                 self.started(&id)
             }
@@ -320,6 +327,15 @@ impl Bench {
                 self.started(container)
             }
             Effect::Look { .. } => Outcome::Looked { same: false },
+            Effect::Update {
+                container, live, ..
+            } => {
+                let mut all = self.containers.iter_mut();
+                if let Some(found) = all.find(|one| one.id == *container) {
+                    found.live = *live;
+                }
+                Outcome::Updated
+            }
             Effect::Attach { .. } => attached(&[]),
             Effect::Probe { .. } => Outcome::Ready,
             Effect::Sync { paths, .. } => Outcome::Synced(Synced {

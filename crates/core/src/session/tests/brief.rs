@@ -19,6 +19,7 @@ pub(crate) fn brief(effect: &Effect) -> Option<String> {
         },
         Effect::Start { container, .. } => format!("start {container}"),
         Effect::Restart { container, .. } => format!("restart {container}"),
+        Effect::Update { container, .. } => format!("update {container}"),
         Effect::Attach { container, .. } => format!("attach {container}"),
         Effect::Probe { container, .. } => format!("probe {container}"),
         Effect::Sync {

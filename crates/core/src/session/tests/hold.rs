@@ -9,12 +9,12 @@ use crate::session::{Held, Options};
 const NOTHING: [&str; 0] = [];
 
 impl Bench {
-    fn attach(&mut self, service: &str) -> Vec<String> {
+    pub(super) fn attach(&mut self, service: &str) -> Vec<String> {
         let service = service.to_owned();
         self.feed(Event::Request(Request::Attach { service }))
     }
 
-    fn detach(&mut self, service: &str) -> Vec<String> {
+    pub(super) fn detach(&mut self, service: &str) -> Vec<String> {
         let service = service.to_owned();
         self.feed(Event::Request(Request::Detach { service }))
     }
@@ -85,7 +85,7 @@ fn what_is_declared_otherwise_waits_for_the_terminal_too() {
     assert!(bench.open().is_empty(), "{:?}", bench.open());
     assert_eq!(
         bench.state("backend"),
-        "ready: 1 save waits while a terminal is on its process; its container is made anew then"
+        "ready: 1 save waits while a terminal is on its process; what is declared otherwise comes then"
     );
     assert_eq!(bench.service("backend").pending, 1);
     assert!(!bench.session.view().settled);

@@ -157,7 +157,7 @@ impl Simulation {
         let trace = self.trace.iter().map(|(at, event, lines)| {
             let shown = match event {
                 Event::Stackfile(_) => "Stackfile".to_owned(),
-                Event::Engine(crate::observed::Observed::Connected { containers }) => {
+                Event::Engine(crate::observed::Observed::Connected { containers, .. }) => {
                     let shown = containers.iter();
                     let shown = shown.map(|one| format!(" {}={:?}", one.id, one.state));
                     format!("Connected{}", shown.collect::<String>())

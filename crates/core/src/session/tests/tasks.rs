@@ -217,6 +217,7 @@ impl World {
     fn in_container(&mut self, effect: &Effect, task: &Task) -> Outcome {
         let (Effect::Start { container: id, .. }
         | Effect::Restart { container: id, .. }
+        | Effect::Update { container: id, .. }
         | Effect::Attach { container: id, .. }
         | Effect::Probe { container: id, .. }
         | Effect::Sync { container: id, .. }
@@ -247,6 +248,12 @@ impl World {
             Effect::Stop { .. } => {
                 self.end(id, 143, true);
                 return Outcome::Stopped { deaf: false };
+            }
+            Effect::Update { live, .. } => {
+                if let Some(container) = self.container_mut(id) {
+                    container.live = *live;
+                }
+                return Outcome::Updated;
             }
             Effect::Push { op, .. } => {
                 let all: Vec<_> = task.host.keys().cloned().collect();

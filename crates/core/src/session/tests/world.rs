@@ -12,12 +12,19 @@ use super::bench::ROOT;
 use super::random::Random;
 use crate::effect::Effect;
 use crate::event::{Event, Op};
+use crate::live::{Capacity, Live};
 use crate::observed::{Happened, Observed};
 use crate::plan::Rules;
 use crate::spec::{Container, ContainerSpec, ContainerState, Health, label};
 
 /// Versions of files by their path on the host; an even one is fine, an odd one is broken.
 pub(super) type Files = BTreeMap<PathBuf, u64>;
+
+/// The engine's machine.
+pub(super) const CAPACITY: Capacity = Capacity {
+    cpus: 2,
+    memory: 4 << 30,
+};
 
 /// Every file that the stack knows of.
 pub(super) const FILES: &[&str] = &[
@@ -38,6 +45,8 @@ pub(super) const FILES: &[&str] = &[
 pub(super) struct Body {
     pub(super) id: String,
     pub(super) spec: ContainerSpec,
+    /// Its limits, which may have been changed since.
+    pub(super) live: Live,
     pub(super) running: bool,
     /// It ended and the engine is about to start it again.
     pub(super) restarting: bool,
@@ -203,6 +212,7 @@ impl World {
         self.containers.push(Body {
             id: id.clone(),
             spec: spec.clone(),
+            live: Live::of_spec(spec).within(CAPACITY),
             running: false,
             restarting: false,
             exit_code: None,
@@ -269,7 +279,7 @@ impl World {
         };
         container.running = false;
         container.exit_code = Some(code);
-        let policy = match container.spec.restart {
+        let policy = match container.live.restart {
             Restart::No => false,
             Restart::Always | Restart::UnlessStopped => true,
             Restart::OnFailure(_) => code != 0,
@@ -369,11 +379,15 @@ impl World {
                 image_id: one.spec.image_id.clone(),
                 image: one.spec.image.clone(),
                 ports: one.spec.ports.clone(),
+                live: one.live,
             }
         });
         let containers: Vec<Container> = containers.collect();
         assert!(containers.iter().all(|one| one.label(label::ROOT) == ROOT));
-        Event::Engine(Observed::Connected { containers })
+        Event::Engine(Observed::Connected {
+            containers,
+            capacity: CAPACITY,
+        })
     }
 
     pub(super) fn perform(&mut self, effect: Effect) {

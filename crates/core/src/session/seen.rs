@@ -1,0 +1,58 @@
+//! What is known of the container of one service.
+
+use crate::live::Live;
+use crate::spec::{Container, ContainerState, label};
+
+/// A container as far as the machine cares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seen {
+    pub(crate) id: String,
+    pub(crate) running: bool,
+    /// Hash in its label; a different one means that it has to be made anew.
+    pub(crate) spec: String,
+    /// Hash of each part of it.
+    pub(crate) parts: String,
+    /// When it started last, by the engine's clock.
+    pub(crate) started_ns: i128,
+    /// Its last exit.
+    pub(crate) exit_code: Option<i64>,
+    /// Limits and restart policy.
+    pub(crate) live: Live,
+}
+
+/// What a container that is being made is made of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Making {
+    /// Hash of it.
+    pub(crate) spec: String,
+    /// Hash of each part.
+    pub(crate) parts: String,
+    pub(crate) live: Live,
+}
+
+impl Seen {
+    /// One that was just made, and does not run yet.
+    pub(crate) fn made(id: String, made: Making) -> Seen {
+        Seen {
+            id,
+            running: false,
+            spec: made.spec,
+            parts: made.parts,
+            started_ns: 0,
+            exit_code: None,
+            live: made.live,
+        }
+    }
+
+    pub(crate) fn of(container: &Container) -> Seen {
+        Seen {
+            id: container.id.clone(),
+            running: matches!(container.state, ContainerState::Running),
+            spec: container.label(label::SPEC).to_owned(),
+            parts: container.label(label::PARTS).to_owned(),
+            started_ns: 0,
+            exit_code: container.exit_code,
+            live: container.live,
+        }
+    }
+}
