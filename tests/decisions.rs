@@ -22,6 +22,7 @@
 //! | the Stackfile | `live::rules::the_stackfile_itself_is_live`, `failures::stackfile` |
 //! | limits and restart policy: in place, where the engine can | `limits::*` |
 //! | a loop | `live::circle` |
+//! | older images go, but none in use and none of somebody else | `kept::*` |
 //! | killed, or cut off from the engine, at any moment | `crashes::*` |
 #![allow(
     clippy::unwrap_used,
@@ -37,6 +38,8 @@ mod kit;
 mod builds;
 #[path = "decisions/crashes.rs"]
 mod crashes;
+#[path = "decisions/kept.rs"]
+mod kept;
 #[path = "decisions/ladder.rs"]
 mod ladder;
 #[path = "decisions/limits.rs"]

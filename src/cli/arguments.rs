@@ -110,6 +110,8 @@ pub(crate) enum Verb {
     Attach(Attach),
     /// Build images that are not there yet, without starting anything
     Build(Build),
+    /// Remove images that devrun made and nobody needs any more
+    Prune(Prune),
     /// Say what happened and why, what saving a file would do, where a URL leads
     Why(Why),
     /// Wait until services are ready and all saves are live
@@ -283,6 +285,14 @@ pub(crate) struct Build {
     /// Ask the registry for newer base images first
     #[arg(long)]
     pub(crate) pull: bool,
+}
+
+/// `devrun prune`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Prune {
+    /// Only list what would be removed
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// `devrun why`.

@@ -15,7 +15,7 @@ const GROUPS: [(&str, &[&str]); 3] = [
             "why",
         ],
     ),
-    ("Data and images", &["sync", "pull-files", "build"]),
+    ("Data and images", &["sync", "pull-files", "build", "prune"]),
     (
         "Scripts",
         &[

@@ -20,6 +20,7 @@ mod labels;
 mod logs;
 mod output;
 mod plan;
+mod prune;
 mod pull_files;
 mod restart;
 mod run;
@@ -87,6 +88,7 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Exec(options) => exec::run(&global, &options).await,
         Verb::Run(options) => run::run(&global, &options).await,
         Verb::Build(options) => build::run(&global, &options).await,
+        Verb::Prune(options) => prune::run(&global, &options).await,
         Verb::Why(options) => why::run(&global, &options, clock).await,
         Verb::Wait(options) => wait::run(&global, &options).await,
         Verb::Events(options) => events::run(&global, &options).await,

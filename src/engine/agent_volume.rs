@@ -26,6 +26,14 @@ pub(crate) struct PackedAgent<'a> {
     pub(crate) size: u64,
 }
 
+impl PackedAgent<'_> {
+    fn hash(&self) -> String {
+        let digest = Sha256::digest(self.tar);
+        let digits = digest.iter().take(6).map(|byte| format!("{byte:02x}"));
+        digits.collect()
+    }
+}
+
 /// How long another session may take to fill the volume before it is taken for dead.
 const FILLING: Duration = Duration::from_secs(20);
 /// The same where the volume is full already, so that it only has to let go.
@@ -39,11 +47,7 @@ impl Engine {
         agent: PackedAgent<'_>,
         image: &str,
     ) -> Result<String, EngineError> {
-        let hash: String = Sha256::digest(agent.tar)
-            .iter()
-            .take(6)
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hash = agent.hash();
         let volume = format!("devrun-agent-{hash}");
         let labels = BTreeMap::from([(label::AGENT.to_owned(), hash)]);
         self.ensure_volume(&volume, &labels).await?;
@@ -53,6 +57,25 @@ impl Engine {
         let removed = self.discard(&container).await;
         filled.and(removed)?;
         Ok(volume)
+    }
+
+    /// Volumes with agents of other versions, old ones, that no container has, not even one that
+    /// stands still.
+    pub(crate) async fn old_agent_volumes(
+        &self,
+        agent: PackedAgent<'_>,
+    ) -> Result<Vec<String>, EngineError> {
+        let mut old = Vec::new();
+        for (volume, labels) in self.volumes_labelled(label::AGENT).await? {
+            let other = labels.get(label::AGENT) != Some(&agent.hash());
+            if other
+                && self.is_old_volume(&volume).await?
+                && self.mounting(&volume, true).await?.is_empty()
+            {
+                old.push(volume);
+            }
+        }
+        Ok(old)
     }
 
     /// The container through which the volume is seen. Its name is the lock: the engine gives it

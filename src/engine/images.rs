@@ -1,10 +1,15 @@
 //! Images: what is known of them, and pulling.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use bollard::models::CreateImageInfo;
-use bollard::query_parameters::{CreateImageOptions, ListImagesOptions, RemoveImageOptions};
-use devrun_core::spec::Image;
+use bollard::query_parameters::{
+    CreateImageOptions, ListContainersOptions, ListImagesOptions, RemoveImageOptions,
+    TagImageOptions,
+};
+use devrun_core::keep::Stored;
+use devrun_core::spec::{Image, label};
 use futures_util::StreamExt;
 
 use super::classify::classify;
@@ -156,6 +161,59 @@ impl Engine {
             ..Default::default()
         });
         Ok(images.collect())
+    }
+
+    /// The images of a stack, and which of them a container has.
+    pub(crate) async fn stored_images(&self, stack: &str) -> Result<Vec<Stored>, EngineError> {
+        let of_stack = format!("{}={stack}", label::STACK);
+        let images = ListImagesOptions {
+            filters: filters(&[("label", &[&of_stack])]),
+            ..Default::default()
+        };
+        let containers = ListContainersOptions {
+            all: true,
+            ..Default::default()
+        };
+        let images = self.docker.list_images(Some(images));
+        let images = within("listing images", PROMPT, images).await?;
+        let mut stored = Vec::new();
+        for image in images {
+            // One that went away meanwhile is not of interest.
+            let call = self.docker.inspect_image(&image.id);
+            let Some(found) = optional(within("inspecting an image", PROMPT, call).await)? else {
+                continue;
+            };
+            let named_at = found.metadata.and_then(|known| known.last_tag_time);
+            stored.push(Stored {
+                names: found.repo_tags.unwrap_or_default(),
+                named_at: named_at.map_or(image.created, |time| time.unix_timestamp()),
+                size: u64::try_from(image.size).unwrap_or_default(),
+                id: image.id,
+                in_use: false,
+            });
+        }
+        // Asked last: whatever was made of one of them by now is seen.
+        let containers = self.docker.list_containers(Some(containers));
+        let containers = within("listing containers", PROMPT, containers).await?;
+        let used: HashSet<String> = containers
+            .into_iter()
+            .filter_map(|one| one.image_id)
+            .collect();
+        for image in &mut stored {
+            image.in_use = used.contains(&image.id);
+        }
+        Ok(stored)
+    }
+
+    /// Gives an image one name more; whatever had it before loses it.
+    pub(crate) async fn name_image(&self, image: &str, name: &str) -> Result<(), EngineError> {
+        let (repository, tag) = registry::split(name);
+        let options = TagImageOptions {
+            repo: Some(repository.to_owned()),
+            tag: Some(tag.to_owned()),
+        };
+        let call = self.docker.tag_image(image, Some(options));
+        within(&format!("naming {name}"), PROMPT, call).await
     }
 
     /// Removes an image, or one of its names; one that is not there is fine.

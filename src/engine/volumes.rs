@@ -1,13 +1,17 @@
 //! Named volumes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bollard::models::VolumeCreateRequest;
 use bollard::query_parameters::{ListContainersOptions, ListVolumesOptions, RemoveVolumeOptions};
 use devrun_core::spec::label;
 
 use super::networks::Found;
-use super::{Engine, EngineError, PATIENT, PROMPT, filters, to_hash_map, within};
+use super::{Engine, EngineError, PATIENT, PROMPT, filters, optional, to_hash_map, within};
+
+/// Nobody takes a volume of that age into use for the first time.
+const OLD: Duration = Duration::from_secs(24 * 3600);
 
 /// A running container that mounts a volume.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +84,14 @@ impl Engine {
             .collect())
     }
 
+    /// Whether it was not made a moment ago, for somebody who is about to use it.
+    pub(super) async fn is_old_volume(&self, name: &str) -> Result<bool, EngineError> {
+        let doing = format!("inspecting the volume {name}");
+        let call = self.docker.inspect_volume(name);
+        let made = optional(within(&doing, PROMPT, call).await)?.and_then(|one| one.created_at);
+        Ok(made.is_some_and(|made| time::OffsetDateTime::now_utc() - made > OLD))
+    }
+
     /// Removes a volume with what is in it; one that is not there is fine.
     pub(crate) async fn remove_volume(&self, name: &str) -> Result<(), EngineError> {
         let doing = format!("removing the volume {name}");
@@ -104,7 +116,7 @@ impl Engine {
         self.mounting(name, false).await
     }
 
-    async fn mounting(
+    pub(super) async fn mounting(
         &self,
         name: &str,
         stopped_too: bool,

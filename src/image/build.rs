@@ -53,6 +53,10 @@ pub(crate) struct BuildRequest {
     pub(crate) ssh: BTreeMap<String, Option<PathBuf>>,
     /// Images that are stages before the first one, by the stages' names.
     pub(crate) stages: BTreeMap<String, String>,
+    /// Which network `RUN` has, unless the engine's own.
+    pub(crate) network: Option<String>,
+    /// Images whose layers may be taken.
+    pub(crate) cache_from: Vec<String>,
     /// Take no step from an earlier build.
     pub(crate) no_cache: bool,
     /// Ask for a newer base image.
@@ -310,6 +314,7 @@ fn build_path(request: &BuildRequest, session: &str) -> String {
             .map(|(k, v)| (k.clone(), Value::String(v.clone())));
         Value::Object(map.collect()).to_string()
     };
+    let images = request.cache_from.iter().cloned().map(Value::String);
     let flag = |on: bool| if on { "1" } else { "0" }.to_owned();
     let fields = [
         ("version", "2".to_owned()),
@@ -321,6 +326,8 @@ fn build_path(request: &BuildRequest, session: &str) -> String {
         ("target", request.target.clone().unwrap_or_default()),
         ("buildargs", json(&request.args)),
         ("labels", json(&request.labels)),
+        ("networkmode", request.network.clone().unwrap_or_default()),
+        ("cachefrom", Value::Array(images.collect()).to_string()),
         ("nocache", flag(request.no_cache)),
         ("pull", flag(request.pull)),
         ("rm", flag(true)),

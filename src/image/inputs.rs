@@ -54,6 +54,9 @@ pub(crate) fn inputs_hash(
     for name in build.ssh.keys() {
         hash.field(name.as_bytes());
     }
+    if let Some(network) = &build.network {
+        hash.field(network.as_bytes());
+    }
     for (name, content) in contexts {
         hash.field(name.as_bytes());
         hash.field(content.as_bytes());

@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use super::Input;
 use super::containers::failure;
 use super::looking::Looked;
-use super::{agreed, trees};
+use super::{agreed, tidying, trees};
 use crate::engine::{Engine, MAKE_ROOM, says_full};
 use crate::image::{
     self, BuildError, BuildRequest, Contents, ContextError, SecretSource, Step, StepState,
@@ -222,6 +222,10 @@ async fn made(
     if service == news.op.service {
         making(news.inputs, news.op).await;
     }
+    let former = match wanted.force {
+        true => keep_former(engine, &tag).await?,
+        false => None,
+    };
     let mut stages = BTreeMap::new();
     for (name, context) in &build.contexts {
         let image = match context {
@@ -269,12 +273,31 @@ async fn made(
             .collect(),
         ssh: build.ssh.clone(),
         stages,
+        network: build.network.clone(),
+        cache_from: build.cache_from.clone(),
         no_cache: wanted.no_cache,
         pull: wanted.pull && !build.contexts.values().any(only_here),
     };
     let built = image::build(&endpoint(engine), request, |step| news.step(step)).await;
     built.map_err(|error| explained(error, place.as_ref()))?;
-    Ok((there(engine, &tag).await?, true))
+    let image = there(engine, &tag).await?;
+    if let Some((_, name)) = former.filter(|(id, _)| *id == image.id) {
+        engine.remove_image(&name).await.map_err(failure)?;
+    }
+    Ok((image, true))
+}
+
+/// What is to be built anew goes on under another name, for containers may be made of it.
+async fn keep_former(engine: &Engine, tag: &str) -> Result<Option<(String, String)>, Failure> {
+    let Some(former) = engine.inspect_image(tag).await.map_err(failure)? else {
+        return Ok(None);
+    };
+    let name = tidying::former_name(tag, &former.id);
+    engine
+        .name_image(&former.id, &name)
+        .await
+        .map_err(failure)?;
+    Ok(Some((former.id, name)))
 }
 
 /// A folder as an image, which a stage can begin with.
@@ -311,6 +334,8 @@ async fn folder_image(
         secrets: BTreeMap::new(),
         ssh: BTreeMap::new(),
         stages: BTreeMap::new(),
+        network: None,
+        cache_from: Vec::new(),
         no_cache: false,
         pull: false,
     };

@@ -31,6 +31,7 @@ pub(crate) mod single;
 mod spare;
 mod status;
 mod stopping;
+pub(crate) mod tidying;
 mod trees;
 mod users;
 
@@ -47,7 +48,7 @@ pub(crate) use driver::Input;
 pub(crate) use known::forget_saves;
 use load::LoadOptions;
 pub(crate) use pulling::{Found, Newer, Pull, look};
-pub(crate) use status::{ago, without_session};
+pub(crate) use status::{ago, lasted, without_session};
 
 use crate::engine::Engine;
 use crate::report::{Feed, Hub};

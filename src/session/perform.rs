@@ -30,6 +30,7 @@ impl Driver {
             }
             Effect::Exit(exit) => self.end(exit),
             Effect::Cancel { op } => self.cancel(&op),
+            Effect::TidyImages { kept } => self.tidy_images(kept),
             Effect::Watch { rules } => self.watch(rules),
             Effect::HooksOver { container } => hooks::over(&container),
             Effect::FollowsOver { container } => owed::over(&container),
@@ -66,7 +67,7 @@ impl Driver {
                 force,
             } => {
                 let wanted = images::Wanted {
-                    build,
+                    build: *build,
                     name,
                     stack: self.stack_name(),
                     force,

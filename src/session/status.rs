@@ -275,7 +275,12 @@ pub(crate) fn ago(since: &str) -> String {
         return String::new();
     };
     let passed = OffsetDateTime::now_utc() - since;
-    let passed = Duration::try_from(passed).unwrap_or_default().as_secs();
+    lasted(Duration::try_from(passed).unwrap_or_default())
+}
+
+/// A long time in one number.
+pub(crate) fn lasted(passed: Duration) -> String {
+    let passed = passed.as_secs();
     match passed {
         0..120 => format!("{passed} s"),
         120..7200 => format!("{} min", passed / 60),

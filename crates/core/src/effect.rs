@@ -1,5 +1,6 @@
 //! What the shell is asked to do: plain data, so that tests compare lists.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,7 +41,7 @@ pub enum Effect {
         /// Which.
         op: Op,
         /// What it is built from.
-        build: Build,
+        build: Box<Build>,
         /// Name on the engine, without the tag: `app-backend`.
         name: String,
         /// Build even if one is there.
@@ -181,6 +182,11 @@ pub enum Effect {
     FollowsOver {
         /// The container.
         container: String,
+    },
+    /// Remove the images of these names that need not stay, see [`crate::keep`]. Has no `Done`.
+    TidyImages {
+        /// How many stay of each name, which has no tag.
+        kept: BTreeMap<String, u32>,
     },
     /// Tell the running proxy which services are ready, and why others are not. Has no `Done`.
     ProxyStates {

@@ -548,6 +548,7 @@ pub(crate) fn target(effect: &Effect) -> Option<(&Op, Target<'_>)> {
         Effect::SyncLarge { op, .. } => Some((op, Target::Large(&op.service))),
         Effect::Look { op, .. } => Some((op, Target::Saves(&op.service))),
         Effect::ProxyStates { .. }
+        | Effect::TidyImages { .. }
         | Effect::HooksOver { .. }
         | Effect::FollowsOver { .. }
         | Effect::Cancel { .. }

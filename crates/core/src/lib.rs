@@ -5,6 +5,7 @@ pub mod effect;
 pub mod event;
 #[cfg(test)]
 mod invariants;
+pub mod keep;
 pub mod live;
 pub mod make;
 pub mod notice;

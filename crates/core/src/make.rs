@@ -136,6 +136,7 @@ pub fn image_name(stack: &Stack, service: &Service) -> String {
                     && theirs.args == ours.args
                     && theirs.secrets == ours.secrets
                     && theirs.contexts == ours.contexts
+                    && theirs.network == ours.network
             }
             _ => false,
         });

@@ -66,7 +66,7 @@ impl Draft {
     /// The services whose images its build begins with, or copies from.
     pub(crate) fn built_on(&self) -> impl Iterator<Item = (&str, SourceSpan)> {
         let contexts = match self.source.as_ref().map(|said| &said.value) {
-            Some(DraftSource::Build { contexts, .. }) => Some(contexts),
+            Some(DraftSource::Build(build)) => Some(&build.contexts),
             _ => None,
         };
         contexts
@@ -115,16 +115,23 @@ impl Draft {
 #[derive(Debug, Clone)]
 pub(crate) enum DraftSource {
     Image(String),
-    Build {
-        context: PathBuf,
-        dockerfile: PathBuf,
-        target: Option<String>,
-        inline: Option<String>,
-        args: BTreeMap<String, String>,
-        secrets: BTreeMap<String, Content>,
-        ssh: BTreeMap<String, Option<PathBuf>>,
-        contexts: BTreeMap<String, (DraftContext, SourceSpan)>,
-    },
+    Build(Box<DraftBuild>),
+}
+
+/// How it is built.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftBuild {
+    pub(crate) context: PathBuf,
+    pub(crate) dockerfile: PathBuf,
+    pub(crate) target: Option<String>,
+    pub(crate) inline: Option<String>,
+    pub(crate) args: BTreeMap<String, String>,
+    pub(crate) secrets: BTreeMap<String, Content>,
+    pub(crate) ssh: BTreeMap<String, Option<PathBuf>>,
+    pub(crate) contexts: BTreeMap<String, (DraftContext, SourceSpan)>,
+    pub(crate) network: Option<String>,
+    pub(crate) cache_from: Vec<String>,
+    pub(crate) keep: Option<u32>,
 }
 
 /// What a build knows by a name.
@@ -216,7 +223,7 @@ impl DraftSync {
     pub(crate) fn source<'a>(&'a self, of: Option<&'a Said<DraftSource>>) -> Option<&'a PathBuf> {
         let own = self.from.as_ref().map(|from| &from.value);
         own.or_else(|| match of.map(|said| &said.value) {
-            Some(DraftSource::Build { context, .. }) => Some(context),
+            Some(DraftSource::Build(build)) => Some(&build.context),
             _ => None,
         })
     }
@@ -261,7 +268,7 @@ impl Draft {
     /// Names of the secrets that its build takes.
     pub(crate) fn secrets_of_build(&self) -> impl Iterator<Item = &str> {
         let secrets = match self.source.as_ref().map(|said| &said.value) {
-            Some(DraftSource::Build { secrets, .. }) => Some(secrets),
+            Some(DraftSource::Build(build)) => Some(&build.secrets),
             _ => None,
         };
         secrets

@@ -328,8 +328,28 @@ pub struct Build {
     /// What `FROM NAME` and `COPY --from=NAME` mean besides the Dockerfile's own stages.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub contexts: BTreeMap<String, BuildContext>,
+    /// Which network `RUN` has, unless the engine's own: `host` or `none`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub network: Option<String>,
+    /// Images whose layers may be taken instead of building them, by reference.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cache_from: Vec<String>,
+    /// How many of its images stay, the newest, besides those in use.
+    #[serde(skip_serializing_if = "is_usual_keep")]
+    pub keep: u32,
     /// Where it is declared.
     pub at: Location,
+}
+
+/// How many images of a build stay, unless told.
+pub const USUAL_KEEP: u32 = 3;
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde asks for a reference"
+)]
+fn is_usual_keep(keep: &u32) -> bool {
+    *keep == USUAL_KEEP
 }
 
 /// What a Dockerfile may begin with, or copy from, under a name.

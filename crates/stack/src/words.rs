@@ -109,6 +109,7 @@ const BUILD: &[&str] = &[
     "secret",
     "ssh",
     "additional-context",
+    "cache-from",
     "dockerfile-inline",
 ];
 const NETWORK: &[&str] = &["alias"];
@@ -311,6 +312,8 @@ fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
         (Place::Build, "context") => "build \"CONTEXT\"",
         (Place::Build, "dockerfile") => "build \"CONTEXT\" dockerfile=\"Dockerfile.dev\"",
         (Place::Build, "target") => "build \"CONTEXT\" target=dev",
+        (Place::Build, "network") => "build \"CONTEXT\" network=\"host\"",
+        (Place::Build, "keep") => "build \"CONTEXT\" keep=3",
         (Place::Network, "aliases") => "alias \"other-name\"",
         (Place::Check, "command" | "test") => "exec SERVICE \"command\"",
         (Place::Check, "url" | "get") => "http \"/path\"",

@@ -39,6 +39,8 @@ impl Project {
                 secrets: BTreeMap::new(),
                 ssh: BTreeMap::new(),
                 stages: BTreeMap::new(),
+                network: None,
+                cache_from: Vec::new(),
                 no_cache: false,
                 pull: false,
             },
@@ -388,4 +390,19 @@ async fn an_agent_that_is_missing_is_named_with_the_way_to_it() {
         .insert("default".to_owned(), Some(nowhere));
     let failure = project.try_build().await.0.unwrap_err().to_string();
     assert!(failure.contains("does not answer"), "{failure}");
+}
+
+#[tokio::test]
+async fn the_network_of_its_commands_is_the_one_that_is_asked_for() {
+    let list = "FROM BASE\nRUN ls /sys/class/net > /networks\n";
+    let mut project = Project::new("network", list);
+    project.request.network = Some("none".to_owned());
+    // What is not there to take layers from fails no build.
+    project.request.cache_from = vec!["localhost:1/devrun/nothing:1".to_owned()];
+    project.build().await;
+    assert_eq!(project.run("cat /networks"), "lo");
+    project.request.network = None;
+    project.request.no_cache = true;
+    project.build().await;
+    assert_ne!(project.run("cat /networks"), "lo");
 }

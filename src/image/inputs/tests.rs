@@ -70,6 +70,7 @@ fn what_goes_into_the_image_changes_the_hash() {
         fs::set_permissions(root.join("requirements.txt"), Permissions::from_mode(0o755)).unwrap();
     }));
     assert!(differs(|_, build| build.target = Some("dev".into())));
+    assert!(differs(|_, build| build.network = Some("none".into())));
     assert!(differs(|_, build| drop(
         build.args.insert("A".into(), "2".into())
     )));

@@ -95,6 +95,7 @@ impl Session {
             return;
         };
         machine.image = ImageState::Have(image);
+        machine.image_to_tidy |= built && made;
         if built {
             self.build_done(name, if made { "ok" } else { "unchanged" });
         }

@@ -7,6 +7,7 @@ use devrun_stack::Source;
 use super::Session;
 use super::machine::{Doing, ImageState};
 use crate::effect::Effect;
+use crate::keep;
 use crate::spec::label;
 
 /// A build is given up for a newer save. Where that goes on for so long, one is let finish, and its
@@ -79,6 +80,17 @@ impl Session {
             if told {
                 self.build_done(name, "superseded");
             }
+        }
+    }
+
+    /// Its new image is live: older ones may go. What `ci` makes goes with its run.
+    pub(super) fn tidy_images(&mut self, name: &str) {
+        let (Some(stack), Some(machine)) = (self.stack.clone(), self.machines.get_mut(name)) else {
+            return;
+        };
+        if std::mem::take(&mut machine.image_to_tidy) && self.options.run.is_none() {
+            let kept = keep::kept_of(&stack, name);
+            self.emit(Effect::TidyImages { kept });
         }
     }
 

@@ -132,6 +132,8 @@ pub(crate) struct Machine {
     pub(crate) image_asked: Option<String>,
     /// Its image is being built or pulled.
     pub(crate) image_made: bool,
+    /// Its image is new: once that is live, older ones may go.
+    pub(crate) image_to_tidy: bool,
     /// Since when its builds are given up for newer saves, one after the other.
     pub(crate) given_up_since: Option<Duration>,
     /// Why another image is to be made once the one that is being made is in use.
@@ -327,6 +329,7 @@ impl Machine {
             },
             image_asked: None,
             image_made: false,
+            image_to_tidy: false,
             given_up_since: None,
             build_next: None,
             container: None,

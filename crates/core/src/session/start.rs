@@ -133,7 +133,7 @@ impl Session {
             Source::Build(build) => {
                 self.emit(Effect::Build {
                     op,
-                    build: build.as_ref().clone(),
+                    build: build.clone(),
                     name: make::image_name(&stack, &service),
                     force,
                 });
@@ -391,6 +391,7 @@ impl Session {
             machine.start_over();
             machine.was_ready = true;
         }
+        self.tidy_images(name);
     }
 
     /// The spec of a service's container as it should be now.

@@ -124,6 +124,7 @@ impl Session {
         if began.is_some_and(|began| machine.run_began.is_some_and(|run| run >= began)) {
             self.acted(name, "ran again");
         }
+        self.tidy_images(name);
         self.follows_over(name);
         self.update_over(name, None);
         if let Some(machine) = self.machines.get_mut(name) {

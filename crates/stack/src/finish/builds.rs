@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::context::Context;
-use crate::draft::{DraftContext, DraftSource};
+use crate::draft::{DraftBuild, DraftContext, DraftSource};
 use crate::merge::Laid;
-use crate::model::{Build, BuildContext};
+use crate::model::{Build, BuildContext, USUAL_KEEP};
 
 /// The build of a service; `chain` are those that begin with it, so that a circle, which is told
 /// elsewhere, ends.
@@ -16,7 +16,10 @@ pub(super) fn of(
     chain: &mut Vec<String>,
 ) -> Option<Build> {
     let said = laid.draft.source.as_ref()?;
-    let DraftSource::Build {
+    let DraftSource::Build(build) = &said.value else {
+        return None;
+    };
+    let DraftBuild {
         context,
         dockerfile,
         target,
@@ -25,10 +28,10 @@ pub(super) fn of(
         secrets,
         ssh,
         contexts,
-    } = &said.value
-    else {
-        return None;
-    };
+        network,
+        cache_from,
+        keep,
+    } = &**build;
     let platform = laid.draft.settings.platform.as_ref();
     chain.push(laid.node.name.clone());
     let named: BTreeMap<String, BuildContext> = contexts
@@ -46,6 +49,9 @@ pub(super) fn of(
         secrets: secrets.clone(),
         ssh: ssh.clone(),
         contexts: named,
+        network: network.clone(),
+        cache_from: cache_from.clone(),
+        keep: keep.unwrap_or(USUAL_KEEP),
         at: cx.location(said.at),
     })
 }

@@ -45,11 +45,11 @@ impl Origins<'_> {
 
     fn source(&mut self, source: Option<&Said<DraftSource>>) {
         let Some(said) = source else { return };
-        let DraftSource::Build { args, .. } = &said.value else {
+        let DraftSource::Build(build) = &said.value else {
             return self.put("image", said, Line);
         };
         self.put("build", said, Line);
-        for name in args.keys() {
+        for name in build.args.keys() {
             let origin = self.cx.origin_below(said.at, said.layer, name);
             self.found.insert(format!("build args {name}"), origin);
         }

@@ -2,7 +2,7 @@
 
 use super::page::{Page, relative};
 use super::text;
-use crate::model::{Build, BuildContext};
+use crate::model::{Build, BuildContext, USUAL_KEEP};
 
 pub(super) fn build(page: &mut Page<'_>, build: &Build) {
     let Build {
@@ -16,6 +16,9 @@ pub(super) fn build(page: &mut Page<'_>, build: &Build) {
         secrets,
         ssh,
         contexts,
+        network,
+        cache_from,
+        keep,
         at: _,
     } = build;
     let mut head = format!("build {}", page.path(context));
@@ -25,6 +28,12 @@ pub(super) fn build(page: &mut Page<'_>, build: &Build) {
     if *dockerfile != context.join("Dockerfile") {
         let way = relative(dockerfile, context);
         head += &format!(" dockerfile={}", page.quoted(&way));
+    }
+    if let Some(network) = network {
+        head += &format!(" network={}", page.quoted(network));
+    }
+    if *keep != USUAL_KEEP {
+        head += &format!(" keep={keep}");
     }
     page.say_block("build", &head, |page| {
         page.table("args", args.iter(), |name| format!("build args {name}"));
@@ -47,6 +56,10 @@ pub(super) fn build(page: &mut Page<'_>, build: &Build) {
             };
             let line = format!("additional-context {} {what}", text::name(name));
             page.row(&line, String::new());
+        }
+        if !cache_from.is_empty() {
+            let images: Vec<String> = cache_from.iter().map(|image| page.quoted(image)).collect();
+            page.row(&format!("cache-from {}", images.join(" ")), String::new());
         }
         if let Some(inline) = inline {
             let line = format!("dockerfile-inline {}", page.text(inline));

@@ -10,18 +10,22 @@ use miette::SourceSpan;
 
 use super::{Document, environment, files};
 use crate::context::{Context, tidy};
-use crate::draft::{Draft, DraftContext, DraftSource, Said};
+use crate::draft::{Draft, DraftBuild, DraftContext, DraftSource, Said};
 use crate::line::{Block, MANY, Shape};
 use crate::load::PathKind;
-use crate::model::{Content, FileKind};
+use crate::model::{Content, FileKind, USUAL_KEEP};
+use crate::value::{self, Unfit};
 use crate::words::Place;
 
 const BUILD: Shape = Shape {
     words: (1, 1),
-    properties: &["target", "dockerfile", "ssh"],
+    properties: &["target", "dockerfile", "network", "keep", "ssh"],
     block: Block::Maybe,
     example: "build \"backend\" target=dev",
 };
+
+/// Whoever wants more wants all of them.
+const MOST_KEPT: i64 = 1000;
 
 /// What stands in the block of `build`.
 #[derive(Default)]
@@ -31,6 +35,7 @@ struct Inside {
     ssh: BTreeMap<String, Option<PathBuf>>,
     inline: Option<(String, SourceSpan)>,
     contexts: BTreeMap<String, (DraftContext, SourceSpan)>,
+    cache_from: Vec<String>,
 }
 
 pub(super) fn build(
@@ -49,6 +54,10 @@ pub(super) fn build(
     let dockerfile = line
         .property("dockerfile")
         .map(|text| (cx.string(text), text.span));
+    let network = line
+        .property("network")
+        .and_then(|text| cx.parsed(text, network));
+    let keep = line.property("keep").and_then(|text| cx.parsed(text, keep));
     if let Some(ssh) = line.property("ssh") {
         let problem = cx
             .error(
@@ -89,7 +98,7 @@ pub(super) fn build(
     if there && inside.inline.is_none() {
         cx.existing(&dockerfile, at, Some(PathKind::File), "Dockerfile");
     }
-    let value = DraftSource::Build {
+    let value = DraftSource::Build(Box::new(DraftBuild {
         context,
         dockerfile,
         target,
@@ -98,7 +107,10 @@ pub(super) fn build(
         secrets: inside.secrets,
         ssh: inside.ssh,
         contexts: inside.contexts,
-    };
+        network: network.filter(|mode| mode != "default"),
+        cache_from: inside.cache_from,
+        keep,
+    }));
     cx.once(
         &mut draft.source,
         Said {
@@ -128,6 +140,23 @@ const INLINE: Shape = Shape {
     block: Block::Never,
     example: "dockerfile-inline \"FROM alpine\"",
 };
+
+const CACHE_FROM: Shape = Shape {
+    words: (1, MANY),
+    properties: &[],
+    block: Block::Never,
+    example: "cache-from \"registry.example/app:main\"",
+};
+
+/// The engine's builder knows no others.
+fn network(text: &str) -> Result<String, Unfit> {
+    value::known(text, &["default", "host", "none"], "a network for builds")
+}
+
+fn keep(text: &str) -> Result<u32, Unfit> {
+    let count = value::within(text, 1..=MOST_KEPT, "a number from 1 to 1000")?;
+    Ok(u32::try_from(count).unwrap_or(USUAL_KEEP))
+}
 
 fn ssh(cx: &mut Context<'_>, agents: &mut BTreeMap<String, Option<PathBuf>>, node: &KdlNode) {
     let Some(line) = cx.line(node, &SSH) else {
@@ -160,6 +189,12 @@ fn inside(cx: &mut Context<'_>, document: &Document<'_>, node: &KdlNode) -> Insi
                 }
             }
             "ssh" => ssh(cx, &mut inside.ssh, child),
+            "cache-from" => {
+                if let Some(line) = cx.line(child, &CACHE_FROM) {
+                    let images = line.words.iter().map(|image| cx.string(image));
+                    inside.cache_from.extend(images);
+                }
+            }
             "additional-context" => contexts::one(cx, &mut inside.contexts, child),
             "dockerfile-inline" => {
                 if let Some(line) = cx.line(child, &INLINE) {

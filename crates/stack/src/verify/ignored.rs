@@ -51,15 +51,11 @@ fn by_one(files: &[GitIgnore], from: &Path, path: &Path) -> bool {
 }
 
 fn by_docker(cx: &Context<'_>, build: Option<&DraftSource>, path: &Path) -> bool {
-    let Some(DraftSource::Build {
-        context,
-        dockerfile,
-        ..
-    }) = build
-    else {
+    let Some(DraftSource::Build(build)) = build else {
         return false;
     };
-    let mut own = dockerfile.clone().into_os_string();
+    let context = &build.context;
+    let mut own = build.dockerfile.clone().into_os_string();
     own.push(".dockerignore");
     let files = [own.into(), context.join(".dockerignore")];
     let text = files.iter().find_map(|file| cx.host.read(file).ok());

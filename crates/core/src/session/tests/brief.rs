@@ -67,6 +67,10 @@ pub(crate) fn brief(effect: &Effect) -> Option<String> {
         Effect::Remove { container, .. } => format!("remove {container}"),
         Effect::Cancel { op } => format!("cancel {} of {}", op.number, op.service),
         Effect::Exit(exit) => format!("exit {}", exit.code()),
+        Effect::TidyImages { kept } => {
+            let kept = kept.iter().map(|(name, count)| format!(" {name}={count}"));
+            format!("tidy{}", kept.collect::<String>())
+        }
         Effect::FollowsOver { .. } | Effect::Watch { .. } | Effect::Notice(_) => return None,
     };
     Some(line)

@@ -153,3 +153,35 @@ fn one_that_changed_it_waits_for_quiet_and_no_longer() {
     dockerfile(&mut bench);
     assert_eq!(bench.wake(), ["build backend"]);
 }
+
+#[test]
+fn older_images_go_once_the_new_one_is_live_and_not_before() {
+    let mut bench = Bench::ready();
+    save(&mut bench);
+    let found = image_there("app-backend:2", false);
+    let lines = bench.ends("build backend", found);
+    assert_eq!(lines[0], "create backend replacing backend-1");
+    let lines = bench.finish();
+    assert!(
+        !lines.iter().any(|line| line.starts_with("tidy")),
+        "{lines:?}"
+    );
+
+    bench.after(100);
+    bench.save(&["backend/requirements.txt"]);
+    bench.ok("sync backend-2");
+    bench.wake();
+    let built = image_there("app-backend:3", true);
+    bench.ends("build backend", built);
+    bench.ok("create backend");
+    assert!(
+        !bench
+            .ok("attach backend-3")
+            .contains(&"tidy app-backend=3".to_owned())
+    );
+    assert!(
+        bench
+            .ok("probe backend-3")
+            .contains(&"tidy app-backend=3".to_owned())
+    );
+}

@@ -245,7 +245,7 @@ fn a_task_of_a_new_image_runs_again_and_of_the_same_one_does_not() {
     bench.finish();
     assert_eq!(
         bench.happens("migrate-2", Happened::Exited { code: 0 }),
-        ["create web replacing web-1"]
+        ["tidy app-migrate=3", "create web replacing web-1"]
     );
     bench.finish();
     assert!(bench.session.view().settled);

@@ -1,0 +1,154 @@
+//! Which images of a stack stay: the newest of each name, and whatever is in use.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use devrun_stack::{BuildContext, Source, Stack};
+
+use crate::make::image_name;
+
+#[cfg(test)]
+mod tests;
+
+/// An image that the engine has.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stored {
+    /// Its id.
+    pub id: String,
+    /// All its names, `NAME:TAG`.
+    pub names: Vec<String>,
+    /// When it was last given one, seconds since 1970.
+    pub named_at: i64,
+    /// Bytes, those of layers that it shares included.
+    pub size: u64,
+    /// A container is made from it, or stands still with it.
+    pub in_use: bool,
+}
+
+/// An image that need not stay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Old {
+    /// Its id.
+    pub id: String,
+    /// The names that devrun gave it; names of somebody else's stay.
+    pub names: Vec<String>,
+    /// When it was last given one, seconds since 1970.
+    pub named_at: i64,
+    /// Bytes, those of layers that it shares included.
+    pub size: u64,
+    /// Why it need not stay.
+    pub why: Why,
+}
+
+/// Why an image need not stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// So many newer ones of its name stay.
+    Newer(u32),
+    /// No service is built into that name.
+    NotBuilt,
+}
+
+impl std::fmt::Display for Why {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Why::Newer(1) => f.write_str("a newer one stays"),
+            Why::Newer(count) => write!(f, "{count} newer ones stay"),
+            Why::NotBuilt => f.write_str("no service is built into that name"),
+        }
+    }
+}
+
+/// How many images stay of each name that this service is built into, without the tag.
+#[must_use]
+pub fn kept_of(stack: &Stack, service: &str) -> BTreeMap<String, u32> {
+    let mut kept = BTreeMap::new();
+    let Some(service) = stack.service(service) else {
+        return kept;
+    };
+    if let Source::Build(build) = &service.source {
+        let name = image_name(stack, service);
+        let mut keep = |name: String| {
+            let most = kept.entry(name).or_insert(build.keep);
+            *most = build.keep.max(*most);
+        };
+        for (context, what) in &build.contexts {
+            match what {
+                BuildContext::Folder(_) => keep(format!("{name}-{context}")),
+                BuildContext::Service { name, .. } => keep(format!("{}-{name}", stack.name)),
+                BuildContext::Image(_) => {}
+            }
+        }
+        keep(name);
+    }
+    kept
+}
+
+/// The same of all services.
+#[must_use]
+pub fn kept(stack: &Stack) -> BTreeMap<String, u32> {
+    let mut all: BTreeMap<String, u32> = BTreeMap::new();
+    for service in &stack.services {
+        for (name, keep) in kept_of(stack, &service.name) {
+            let most = all.entry(name).or_insert(keep);
+            *most = keep.max(*most);
+        }
+    }
+    all
+}
+
+/// Those of these names that need not stay, oldest first; with `others` also those of names of the
+/// stack that no service is built into.
+#[must_use]
+pub fn old(stored: &[Stored], stack: &str, kept: &BTreeMap<String, u32>, others: bool) -> Vec<Old> {
+    let prefix = format!("{stack}-");
+    let names: BTreeSet<&str> = stored
+        .iter()
+        .flat_map(|image| image.names.iter().filter_map(|name| made_name(name)))
+        .filter(|name| kept.contains_key(*name) || (others && name.starts_with(&prefix)))
+        .collect();
+    let mut found: Vec<Old> = names
+        .into_iter()
+        .flat_map(|name| old_of(stored, name, kept.get(name).copied()))
+        .collect();
+    found.sort_by(|one, other| (one.named_at, &one.names).cmp(&(other.named_at, &other.names)));
+    found
+}
+
+fn old_of(stored: &[Stored], name: &str, keep: Option<u32>) -> Vec<Old> {
+    let of_name = |image: &Stored| -> Vec<String> {
+        let names = image.names.iter();
+        let ours = names.filter(|full| made_name(full) == Some(name));
+        ours.cloned().collect()
+    };
+    let mut images: Vec<(&Stored, Vec<String>)> = stored
+        .iter()
+        .map(|image| (image, of_name(image)))
+        .filter(|(_, names)| !names.is_empty())
+        .collect();
+    images.sort_by_key(|(image, names)| (std::cmp::Reverse(image.named_at), names.clone()));
+    let newest = usize::try_from(keep.unwrap_or(0)).unwrap_or(usize::MAX);
+    images
+        .into_iter()
+        .skip(newest)
+        .filter(|(image, _)| !image.in_use)
+        .map(|(image, names)| Old {
+            id: image.id.clone(),
+            names,
+            named_at: image.named_at,
+            size: image.size,
+            why: keep.map_or(Why::NotBuilt, Why::Newer),
+        })
+        .collect()
+}
+
+/// The name without its tag, where the tag is one that devrun gives: `1f3c5a7b9d0e`, and what may
+/// follow it behind a dash. An image that somebody builds on one of ours has its labels, but no
+/// such name.
+fn made_name(full: &str) -> Option<&str> {
+    const DIGITS: usize = 12;
+    let (name, tag) = full.rsplit_once(':')?;
+    let (hash, rest) = tag.split_at_checked(DIGITS)?;
+    let lower_hex = |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c);
+    let ours = hash.chars().all(lower_hex) && (rest.is_empty() || rest.starts_with('-'));
+    ours.then_some(name)
+}

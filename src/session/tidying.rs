@@ -1,0 +1,63 @@
+//! Images that need not stay are removed.
+
+use std::collections::BTreeMap;
+
+use devrun_core::keep::{self, Old};
+
+use super::agent_binary::AGENT;
+use super::driver::Driver;
+use crate::engine::{Engine, EngineError};
+
+/// What devrun made and nobody needs.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) images: Vec<Old>,
+    /// With agents of other versions.
+    pub(crate) volumes: Vec<String>,
+}
+
+/// Looks for it.
+pub(crate) async fn left(
+    engine: &Engine,
+    stack: &devrun_stack::Stack,
+) -> Result<Left, EngineError> {
+    let stored = engine.stored_images(&stack.name).await?;
+    Ok(Left {
+        images: keep::old(&stored, &stack.name, &keep::kept(stack), true),
+        volumes: engine.old_agent_volumes(AGENT).await?,
+    })
+}
+
+/// Removes an image, or the names of it that are ours.
+pub(crate) async fn remove(engine: &Engine, image: &Old) -> Result<(), EngineError> {
+    for name in &image.names {
+        engine.remove_image(name).await?;
+    }
+    Ok(())
+}
+
+/// The name under which an image goes on that loses its own to one that is built anew: nothing
+/// that devrun made is without a name, by which it is known as such.
+pub(super) fn former_name(tag: &str, id: &str) -> String {
+    let id: String = id.trim_start_matches("sha256:").chars().take(12).collect();
+    format!("{tag}-{id}")
+}
+
+impl Driver {
+    /// Nobody waits for it, and what is not removed now is removed next time.
+    pub(super) fn tidy_images(&self, kept: BTreeMap<String, u32>) {
+        let (engine, stack) = (self.engine.clone(), self.stack_name());
+        tokio::spawn(async move {
+            let stored = match engine.stored_images(&stack).await {
+                Ok(stored) => stored,
+                Err(error) => return tracing::debug!(%error, "images are not tidied"),
+            };
+            for image in keep::old(&stored, &stack, &kept, false) {
+                match remove(&engine, &image).await {
+                    Ok(()) => tracing::debug!(names = ?image.names, "image removed"),
+                    Err(error) => tracing::debug!(%error, "an image stays"),
+                }
+            }
+        });
+    }
+}
