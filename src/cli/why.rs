@@ -43,7 +43,9 @@ pub(super) async fn run(global: &Global, options: &Why, clock: Clock) -> Result<
         Question::All => services(global, &context, clock, None).await,
         Question::Service(name) => services(global, &context, clock, Some(&name)).await,
         Question::Path(file) => {
-            let answer = path::answer(&context.stack, &rules_of(&context.stack), &file);
+            let session = of_session(&context).await.ok().flatten();
+            let rules = rules_of(&context.stack);
+            let answer = path::answer(&context.stack, &rules, session.as_ref(), &file);
             told(global, &answer.lines, &answer.json)
         }
         Question::Address(asked) => {
@@ -95,13 +97,17 @@ fn tidy(path: &Path) -> PathBuf {
     tidy
 }
 
-async fn status(context: &Context) -> Result<Status, Trouble> {
+/// How the session is, if there is one.
+async fn of_session(context: &Context) -> Result<Option<Status>, Trouble> {
     let ask = Ask::Status { caught_up: false };
-    let told = match Client::ask(&place(context)?, &ask).await? {
-        Some(mut client) => client.status().await?,
-        None => None,
-    };
-    match told {
+    match Client::ask(&place(context)?, &ask).await? {
+        Some(mut client) => client.status().await,
+        None => Ok(None),
+    }
+}
+
+async fn status(context: &Context) -> Result<Status, Trouble> {
+    match of_session(context).await? {
         Some(status) => Ok(status),
         None => current(context).await,
     }

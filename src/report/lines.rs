@@ -5,7 +5,7 @@ mod updates;
 use std::collections::BTreeMap;
 
 use anstyle::Style;
-use devrun_core::notice::NoticeEvent;
+use devrun_core::notice::{NoticeEvent, said_of_paused};
 use time::OffsetDateTime;
 
 use super::paint::{self, BAD, BUSY, DIM, GOOD, NAME};
@@ -169,6 +169,12 @@ impl Lines {
                 vec![format!("{DIM}{service:width$} |{DIM:#} {text}")]
             }
             NoticeEvent::Warning { message } => self.warning(service, message),
+            NoticeEvent::RulePaused { rule, path } => {
+                self.warning(service, &said_of_paused(service, rule, path))
+            }
+            NoticeEvent::RuleResumed { rule } => {
+                self.quiet(service, "rule", &format!("{rule} acts again"))
+            }
             NoticeEvent::SyncMended { count, paths } => self.mended(service, *count, paths),
             NoticeEvent::CheckDone {
                 check,
@@ -178,21 +184,15 @@ impl Lines {
             } => checked(check, outcome == "ok", at, details, took),
             NoticeEvent::BroughtBack { count, paths } => {
                 let first = words::first(paths, *count);
-                vec![self.row(
-                    service,
-                    DIM,
-                    "back",
-                    &format!("{first}, from the container"),
-                )]
+                self.quiet(service, "back", &format!("{first}, from the container"))
             }
             NoticeEvent::Mirrored { count, paths } => {
                 let first = words::first(paths, *count);
-                vec![self.row(
+                self.quiet(
                     service,
-                    DIM,
                     "mirror",
                     &format!("removed {first}, not on the host"),
-                )]
+                )
             }
             NoticeEvent::Compared {
                 compared,
@@ -358,6 +358,10 @@ impl Lines {
         format!(" · {watch} · {end}")
     }
 
+    fn quiet(&self, service: &str, word: &str, text: &str) -> Vec<String> {
+        vec![self.row(service, DIM, word, text)]
+    }
+
     fn warning(&self, service: &str, message: &str) -> Vec<String> {
         let mut parts = message.lines();
         let first = parts.next().unwrap_or("");
@@ -461,7 +465,9 @@ fn is_bad(event: &NoticeEvent) -> bool {
             outcome == "failed"
         }
         NoticeEvent::Settled { ready, .. } => !ready,
-        NoticeEvent::Warning { .. } | NoticeEvent::Log { .. } => true,
+        NoticeEvent::Warning { .. } | NoticeEvent::RulePaused { .. } | NoticeEvent::Log { .. } => {
+            true
+        }
         _ => false,
     }
 }

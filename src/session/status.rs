@@ -7,8 +7,8 @@ use devrun_core::session::{Held, ServiceView, State, View};
 use devrun_core::spec::{Container, ContainerState, Health};
 use devrun_stack::{Service, Stack};
 use devrun_wire::session::{
-    ContainerInfo, NotSynced, PolledInfo, PortInfo, ProxyInfo, ServiceStatus, SessionInfo, Status,
-    SyncInfo, WatchInfo,
+    ContainerInfo, NotSynced, PausedRule, PolledInfo, PortInfo, ProxyInfo, ServiceStatus,
+    SessionInfo, Status, SyncInfo, WatchInfo,
 };
 use time::OffsetDateTime;
 
@@ -72,6 +72,13 @@ fn not_synced((path, reason): &(String, String)) -> NotSynced {
     }
 }
 
+fn paused_rule((rule, path): &(String, String)) -> PausedRule {
+    PausedRule {
+        rule: rule.clone(),
+        path: path.clone(),
+    }
+}
+
 fn watch_info(view: &View) -> WatchInfo {
     let polled = view.polled.iter().map(|polled| PolledInfo {
         folder: polled.folder.display().to_string(),
@@ -127,6 +134,7 @@ fn status_of_view(service: &Service, view: &ServiceView, since: OffsetDateTime) 
             Some(Held::Trigger) => 0,
             _ => view.pending,
         },
+        paused: view.paused.iter().map(paused_rule).collect(),
         stale: view.stale,
         start_ms: view
             .took
@@ -164,6 +172,7 @@ fn declared(service: &Service) -> ServiceStatus {
         restarts: 0,
         sync: None,
         pending: 0,
+        paused: Vec::new(),
         stale: false,
         start_ms: None,
     }

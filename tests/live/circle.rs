@@ -1,9 +1,11 @@
 //! What triggers itself.
 
-use crate::stage::{about, content, stack, up};
+use serde_json::Value;
 
-#[test]
-fn a_command_that_writes_what_triggers_it_is_named_and_slowed_down() {
+use crate::kit::{Scratch, Session};
+use crate::stage::{comes, content, stack, up};
+
+fn begin() -> (Scratch, Session) {
     let stackfile = r#"stack live
 service web {
     build "."
@@ -21,28 +23,75 @@ service web {
         (".dockerignore", "made\nother.txt\n"),
     ];
     let stack = stack("circle", stackfile, dockerfile, &files);
-    let mut session = up(&stack);
-    stack.write("made/out.txt", "begin\n");
-    let warning = session.event("web", "warning", 60);
-    let said = warning["message"].as_str().unwrap();
-    assert!(
-        said.contains("made/out.txt: on rule, Stackfile.kdl:7"),
-        "{said}"
-    );
+    let session = up(&stack);
+    (stack, session)
+}
 
-    let turns = || content(&stack, "/tmp/turns").unwrap().lines().count();
-    let before = turns();
+fn turns(stack: &Scratch) -> usize {
+    content(stack, "/tmp/turns").map_or(0, |text| text.lines().count())
+}
+
+fn paused(stack: &Scratch) -> Value {
+    stack.service("web")["paused"].clone()
+}
+
+#[test]
+fn a_command_that_writes_what_triggers_it_is_named_and_paused_until_somebody_says_so() {
+    let (stack, mut session) = begin();
+    stack.write("made/in.txt", "begin\n");
+    let told = session.event("web", "rule-paused", 90);
+    assert_eq!(
+        (&told["rule"], &told["path"]),
+        (&"Stackfile.kdl:7".into(), &"made/out.txt".into()),
+        "{told}"
+    );
+    session.ready();
+    let before = turns(&stack);
     let service = stack.service("web");
     assert_eq!(service["state"], "ready", "{service}");
+    let reason = service["reason"].as_str().unwrap();
     assert!(
-        service["reason"].to_string().contains("out.txt"),
+        reason.contains("Stackfile.kdl:7 is paused") && reason.contains("made/out.txt"),
         "{service}"
     );
+    assert_eq!(service["paused"][0]["rule"], "Stackfile.kdl:7", "{service}");
+    for why in [
+        stack.ok(&["why", "web"]).out,
+        stack.ok(&["why", "made/any.txt"]).out,
+    ] {
+        assert!(
+            why.contains("Stackfile.kdl:7 is paused: made/out.txt"),
+            "{why}"
+        );
+    }
+
     // Somebody else's save waits for nothing, and saves are synced all the while.
     stack.write("app/first.txt", "second\n");
-    crate::stage::comes(&stack, "/app/first.txt", "second\n");
-    assert_eq!(turns(), before, "it goes round: {}", session.dump());
+    comes(&stack, "/app/first.txt", "second\n");
+    stack.write("made/in.txt", "again\n");
     stack.write("other.txt", "x\n");
-    crate::stage::comes(&stack, "/tmp/others", "other\n");
-    assert_eq!(about(&session.seen, "is changed each time").len(), 1);
+    comes(&stack, "/tmp/others", "other\n");
+    session.ready();
+    assert_eq!(turns(&stack), before, "it goes round: {}", session.dump());
+
+    stack.ok(&["trigger", "web"]);
+    session.event("web", "rule-resumed", 30);
+    assert!(turns(&stack) > before, "{}", session.dump());
+}
+
+#[test]
+fn a_save_of_the_stackfile_that_mends_it_has_the_rule_act_again() {
+    let (stack, mut session) = begin();
+    stack.write("made/in.txt", "begin\n");
+    session.event("web", "rule-paused", 90);
+    session.ready();
+    let before = turns(&stack);
+    stack.edit("Stackfile.kdl", "made/*.txt", "made/in.txt");
+    session.event("web", "rule-resumed", 30);
+    session.ready();
+    assert_eq!(paused(&stack), Value::Null);
+    stack.write("made/in.txt", "again\n");
+    session.event("web", "update-done", 30);
+    session.ready();
+    assert_eq!(turns(&stack), before + 1, "{}", session.dump());
 }

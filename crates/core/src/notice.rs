@@ -82,6 +82,15 @@ impl RuledOut {
     }
 }
 
+/// Why a rule of a service does nothing any more, for people.
+#[must_use]
+pub fn said_of_paused(service: &str, rule: &str, path: &str) -> String {
+    format!(
+        "{rule} is paused: {path} is changed each time by what its own save triggers; `ignore` it, \
+         or have it written elsewhere. `devrun trigger {service}`, or a save of the Stackfile, goes on"
+    )
+}
+
 /// What happened; the fields of each kind are part of the contract with scripts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
@@ -230,6 +239,18 @@ pub enum NoticeEvent {
     Warning {
         /// What.
         message: String,
+    },
+    /// A rule triggers itself, and does nothing any more.
+    RulePaused {
+        /// Where it stands: `Stackfile.kdl:71`.
+        rule: String,
+        /// The file that is changed by what its own save triggers, relative to the Stackfile.
+        path: String,
+    },
+    /// It acts again: somebody said so, or the Stackfile was saved.
+    RuleResumed {
+        /// Where it stands.
+        rule: String,
     },
     /// A check of `devrun ci` is over.
     CheckDone {

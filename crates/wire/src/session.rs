@@ -254,6 +254,9 @@ pub struct ServiceStatus {
     /// trigger.
     #[serde(skip_serializing_if = "is_none", default)]
     pub pending: usize,
+    /// Rules that do nothing any more, because they trigger themselves.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub paused: Vec<PausedRule>,
     /// What runs is older than what was saved, because its last build failed.
     #[serde(skip_serializing_if = "std::ops::Not::not", default)]
     pub stale: bool,
@@ -303,6 +306,15 @@ pub struct SyncInfo {
     /// Paths that could not be brought over, the first few.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub not_synced: Vec<NotSynced>,
+}
+
+/// A rule that does nothing until somebody says so, or the Stackfile is saved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PausedRule {
+    /// Where it stands: `Stackfile.kdl:71`.
+    pub rule: String,
+    /// The file that is changed by what its own save triggers.
+    pub path: String,
 }
 
 /// A path that could not be brought over.

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use devrun_core::notice::RuledOut;
+use devrun_core::notice::{RuledOut, said_of_paused};
 use devrun_core::plan::{Decision, Follow, OnReason, Rules, SyncReason};
-use devrun_stack::{MountSource, Service, Stack};
+use devrun_stack::{Location, MountSource, Service, Stack};
+use devrun_wire::session::{PausedRule, Status};
 use serde_json::json;
 
 use super::Answer;
@@ -24,11 +25,21 @@ struct Effect {
     concerned: bool,
 }
 
-pub(super) fn answer(stack: &Stack, rules: &Rules, path: &Path) -> Answer {
+pub(super) fn answer(
+    stack: &Stack,
+    rules: &Rules,
+    session: Option<&Status>,
+    path: &Path,
+) -> Answer {
     let name = shown(stack, path).to_string();
     let general = general(stack, path);
     let services = stack.services.iter();
-    let effects: Vec<Effect> = services.map(|it| effect(stack, rules, it, path)).collect();
+    let known = |name: &str| session?.services.iter().find(|one| one.name == name);
+    let effect = |it: &Service| {
+        let paused = known(&it.name).map_or(&[][..], |known| &known.paused);
+        effect(stack, rules, paused, it, path)
+    };
+    let effects: Vec<Effect> = services.map(effect).collect();
     let (concerned, others): (Vec<_>, Vec<_>) = effects.iter().partition(|it| it.concerned);
     let untouched: Vec<&str> = others.iter().map(|one| one.service.as_str()).collect();
     let mut lines = vec![format!("saving {NAME}{name}{NAME:#}")];
@@ -97,8 +108,19 @@ fn general(stack: &Stack, path: &Path) -> Vec<String> {
     told
 }
 
-fn effect(stack: &Stack, rules: &Rules, service: &Service, path: &Path) -> Effect {
-    let decision = rules.decide(&service.name, &[path.to_owned()]);
+fn effect(
+    stack: &Stack,
+    rules: &Rules,
+    paused: &[PausedRule],
+    service: &Service,
+    path: &Path,
+) -> Effect {
+    let is_paused = |at: &Location| paused.iter().find(|one| one.rule == at.to_string());
+    let mut about = rules.rules_about(&service.name, path);
+    about.retain(|at| is_paused(at).is_some());
+    let decision = rules.decide_without(&service.name, &[path.to_owned()], &about);
+    let by = about.iter().filter_map(is_paused);
+    let paused = by.map(|one| said_of_paused(&service.name, &one.rule, &one.path));
     let explained = rules.explain(&service.name, path, path.is_dir());
     if decision.is_nothing() {
         let mut why: Vec<String> = explained.syncs.iter().map(of_sync).collect();
@@ -110,7 +132,8 @@ fn effect(stack: &Stack, rules: &Rules, service: &Service, path: &Path) -> Effec
         if let Some(build) = built.filter(|build| !known(&build.why)) {
             why.push(format!("build: {}", build.why));
         }
-        why.extend(explained.on.iter().map(of_on));
+        let acting = explained.on.iter().filter(|one| !about.contains(&one.at));
+        why.extend(acting.map(of_on).chain(paused));
         let mounted = mounted(service, path).map(|at| format!("is live already, mounted at {at}"));
         return Effect {
             service: service.name.clone(),
@@ -121,7 +144,7 @@ fn effect(stack: &Stack, rules: &Rules, service: &Service, path: &Path) -> Effec
         };
     }
     let does = does(rules, service, path, &decision);
-    let mut ruled_out = rules.ruled_out(&service.name, &[path.to_owned()], &decision);
+    let mut ruled_out = rules.ruled_out(&service.name, &[path.to_owned()], &decision, &about);
     for one in &mut ruled_out {
         add_line(one, stack, service);
     }
@@ -134,8 +157,8 @@ fn effect(stack: &Stack, rules: &Rules, service: &Service, path: &Path) -> Effec
     let others = explained
         .on
         .iter()
-        .filter(|one| Some(&one.at) != at.as_ref());
-    why.extend(others.map(of_on));
+        .filter(|one| Some(&one.at) != at.as_ref() && !about.contains(&one.at));
+    why.extend(others.map(of_on).chain(paused));
     Effect {
         service: service.name.clone(),
         does,

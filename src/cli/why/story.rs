@@ -1,6 +1,6 @@
 //! What happened to a service, each thing with what led to it.
 
-use devrun_core::notice::{NoticeEvent, RuledOut};
+use devrun_core::notice::{NoticeEvent, RuledOut, said_of_paused};
 use serde_json::{Value, json};
 
 use crate::report::paint::{BAD, DIM, GOOD};
@@ -32,6 +32,8 @@ fn is_worth_telling(stamped: &Stamped, notices: &[Stamped]) -> bool {
     match &stamped.notice.event {
         NoticeEvent::UpdateDone { .. }
         | NoticeEvent::Warning { .. }
+        | NoticeEvent::RulePaused { .. }
+        | NoticeEvent::RuleResumed { .. }
         | NoticeEvent::SyncMended { .. } => true,
         NoticeEvent::ServiceState { from, to, .. } => match to.as_str() {
             "failed" | "unhealthy" | "stopped" | "done" => true,
@@ -147,6 +149,11 @@ impl Happened<'_> {
                     first(paths, *count)
                 )
             }
+            NoticeEvent::RulePaused { rule, path } => {
+                let service = self.what.notice.service.as_deref().unwrap_or_default();
+                said_of_paused(service, rule, path)
+            }
+            NoticeEvent::RuleResumed { rule } => format!("{rule} acts again"),
             NoticeEvent::SyncMended { paths, .. } => format!("live now: {}", paths.join(", ")),
             _ => String::new(),
         }

@@ -10,7 +10,9 @@ use super::{Decision, Follow};
 
 /// What the changed paths of a batch ask for, so far. Paths have to come sorted.
 #[derive(Debug, Default)]
-pub(super) struct Tally {
+pub(super) struct Tally<'p> {
+    /// Rules that do not act.
+    paused: &'p [Location],
     sync: Vec<PathBuf>,
     synced_by: Option<Cause>,
     /// By number of the trigger and number of the action in it: the order of declaration.
@@ -37,10 +39,44 @@ impl Cause {
             column: at.column,
         }
     }
+
+    fn place(&self) -> Location {
+        Location {
+            file: self.file.clone(),
+            line: self.line,
+            column: self.column,
+        }
+    }
 }
 
-impl Tally {
+impl<'p> Tally<'p> {
+    pub(super) fn without(paused: &'p [Location]) -> Self {
+        Self {
+            paused,
+            ..Self::default()
+        }
+    }
+
+    /// Where the rules stand that ask for more than a sync; the sync alone where there are none.
+    pub(super) fn places(&self) -> Vec<Location> {
+        let causes = self.actions.values().map(|(_, cause)| cause);
+        let causes = causes.chain(&self.rebuild);
+        let mut places: Vec<Location> = Vec::new();
+        for place in causes.map(Cause::place) {
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        if places.is_empty() {
+            places.extend(self.synced_by.as_ref().map(Cause::place));
+        }
+        places
+    }
+
     pub(super) fn sync(&mut self, path: &Path, at: &Location) {
+        if self.paused.contains(at) {
+            return;
+        }
         if self.sync.last().is_none_or(|last| last != path) {
             self.sync.push(path.to_path_buf());
         }
@@ -49,6 +85,9 @@ impl Tally {
     }
 
     pub(super) fn trigger(&mut self, number: usize, path: &Path, trigger: &Trigger) {
+        if self.paused.contains(&trigger.at) {
+            return;
+        }
         for (index, action) in trigger.actions.iter().enumerate() {
             self.actions.entry((number, index)).or_insert_with(|| {
                 let follow = match action.clone() {
@@ -65,6 +104,9 @@ impl Tally {
     }
 
     pub(super) fn rebuild(&mut self, path: &Path, at: &Location) {
+        if self.paused.contains(at) {
+            return;
+        }
         self.rebuild
             .get_or_insert_with(|| Cause::new(path, "read by the build", at));
     }
@@ -78,12 +120,7 @@ impl Tally {
                 .iter()
                 .any(|(one, ..)| one.word() == action.word());
             if !known && !follow.contains(action) {
-                let at = Location {
-                    file: cause.file.clone(),
-                    line: cause.line,
-                    column: cause.column,
-                };
-                swallowed.push((action.clone(), cause.path.clone(), at));
+                swallowed.push((action.clone(), cause.path.clone(), cause.place()));
             }
         }
         swallowed
@@ -96,6 +133,7 @@ impl Tally {
             synced_by,
             actions,
             rebuild,
+            ..
         } = self;
         let actions: Vec<(Follow, Cause)> = actions.into_values().collect();
         let cause_of = |wanted: &dyn Fn(&Follow) -> bool| {

@@ -182,7 +182,18 @@ impl Rules {
     /// the paths does not matter; an unknown service needs nothing.
     #[must_use]
     pub fn decide(&self, service: &str, paths: &[PathBuf]) -> Decision {
-        let mut tally = Tally::default();
+        self.decide_without(service, paths, &[])
+    }
+
+    /// The same, if the rules at these places did not act.
+    #[must_use]
+    pub fn decide_without(
+        &self,
+        service: &str,
+        paths: &[PathBuf],
+        paused: &[Location],
+    ) -> Decision {
+        let mut tally = Tally::without(paused);
         if let Some(service) = self.service(service) {
             for path in paths.iter().collect::<BTreeSet<_>>() {
                 service.weigh(path, &mut tally);
@@ -199,6 +210,24 @@ impl Rules {
             let shown = path.strip_prefix(&self.from.root).unwrap_or(path);
             shown.display().to_string()
         })
+    }
+
+    /// The places of all that a save of that path triggers.
+    #[must_use]
+    pub fn rules_about(&self, service: &str, path: &Path) -> Vec<Location> {
+        let Some(rules) = self.service(service) else {
+            return Vec::new();
+        };
+        let mut tally = Tally::default();
+        rules.weigh(path, &mut tally);
+        if rules
+            .built_on()
+            .iter()
+            .any(|one| self.rebuilds(one, &path.to_owned()))
+        {
+            rules.rebuild(path, &mut tally);
+        }
+        tally.places()
     }
 
     /// Whether an `on` of the service names that path, so that something may follow from a change

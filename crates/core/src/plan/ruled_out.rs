@@ -21,6 +21,7 @@ impl Rules {
         service: &str,
         paths: &[PathBuf],
         decision: &Decision,
+        paused: &[Location],
     ) -> Vec<RuledOut> {
         let Some(service) = self.service(service).filter(|_| !decision.is_nothing()) else {
             return Vec::new();
@@ -31,7 +32,7 @@ impl Rules {
             .map(|path| self.not_synced(service, path))
             .into_iter()
             .collect();
-        all.extend(self.swallowed(service, looked_at(), decision));
+        all.extend(self.swallowed(service, looked_at(), decision, paused));
         if decision.follow.is_empty() {
             all.extend(looked_at().find_map(|path| self.not_restarted(service, path)));
         }
@@ -97,6 +98,7 @@ impl Rules {
         service: &ServiceRules,
         paths: impl Iterator<Item = &'p PathBuf>,
         decision: &Decision,
+        paused: &[Location],
     ) -> Vec<RuledOut> {
         let mut tally = Tally::default();
         for path in paths {
@@ -111,7 +113,10 @@ impl Rules {
         let swallowed = tally.swallowed(&decision.follow).into_iter();
         swallowed
             .map(|(action, path, at)| {
-                let because = format!("{why} (asked for at {at})");
+                let because = match paused.contains(&at) {
+                    true => format!("its rule is paused ({at})"),
+                    false => format!("{why} (asked for at {at})"),
+                };
                 ruled_out(action.word(), because, &self.shown(&path), Some(&at))
             })
             .collect()

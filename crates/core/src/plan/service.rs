@@ -202,7 +202,7 @@ impl ServiceRules {
     }
 
     /// Adds to the tally what a change of that path asks for.
-    pub(super) fn weigh(&self, path: &Path, tally: &mut Tally) {
+    pub(super) fn weigh(&self, path: &Path, tally: &mut Tally<'_>) {
         let mut number = 0;
         for rule in &self.syncs {
             let verdict = rule.verdict(path, false);
@@ -244,7 +244,7 @@ impl ServiceRules {
     }
 
     /// Its image changes because another one did.
-    pub(super) fn rebuild(&self, path: &Path, tally: &mut Tally) {
+    pub(super) fn rebuild(&self, path: &Path, tally: &mut Tally<'_>) {
         if let Some(build) = &self.build {
             tally.rebuild(path, &build.at);
         }

@@ -54,8 +54,10 @@ impl Session {
     }
 
     fn follows(&self, name: &str, paths: &[PathBuf]) -> Vec<Follow> {
-        let rules = self.rules.as_ref();
-        rules.map_or_else(Vec::new, |rules| rules.decide(name, paths).follow)
+        let (Some(rules), Some(machine)) = (&self.rules, self.machines.get(name)) else {
+            return Vec::new();
+        };
+        machine.decide(rules, paths).follow
     }
 
     /// The paths that would be followed by this if they were alone, and the others.
@@ -164,6 +166,9 @@ impl Session {
         };
         if machine.follow.is_empty() {
             return false;
+        }
+        if !matches!(machine.image, ImageState::Busy(_)) {
+            machine.circle.could_fire(now);
         }
         if due(machine).is_some_and(|due| due > now) {
             return machine.ready;

@@ -34,10 +34,18 @@ impl Session {
 
     pub(super) fn on_trigger(&mut self, services: &[String]) {
         self.settled = false;
+        let mut paused = Vec::new();
         for (name, machine) in &mut self.machines {
-            if machine.manual && (services.is_empty() || services.contains(name)) {
-                machine.triggered = true;
+            if !services.is_empty() && !services.contains(name) {
+                continue;
             }
+            machine.triggered |= machine.manual;
+            if !machine.paused.is_empty() {
+                paused.push(name.clone());
+            }
+        }
+        for name in paused {
+            self.resume(&name);
         }
     }
 
@@ -93,4 +101,5 @@ pub(super) fn why_saves_wait(machine: &Machine, replacement: bool) -> Option<Str
     (machine.awaits_trigger() && count > 0)
         .then(|| format!("{saves} for `devrun trigger {}`", machine.name))
         .or_else(|| machine.why_it_rests())
+        .or_else(|| machine.why_paused())
 }

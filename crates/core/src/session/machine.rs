@@ -11,6 +11,7 @@ use super::circle::Circle;
 use super::large::Large;
 use super::leaving::Leaving;
 use super::looking::Looking;
+use super::paused::Paused;
 use super::seen::{Making, Seen};
 use super::settling::Settling;
 use super::spent::Spent;
@@ -181,6 +182,10 @@ pub(crate) struct Machine {
     pub(crate) looking: Option<Looking>,
     /// Whether these come from what they led to.
     pub(crate) circle: Circle,
+    /// Rules that do not act, because they trigger themselves.
+    pub(crate) paused: Vec<Paused>,
+    /// Saves that these are about.
+    pub(crate) set_aside: BTreeSet<PathBuf>,
     /// The one of those that is under way.
     pub(crate) in_hand: Option<Follow>,
     /// What follows if the image turns out to be the same, so that no new container makes it
@@ -355,6 +360,8 @@ impl Machine {
             follow: VecDeque::new(),
             looking: None,
             circle: Circle::default(),
+            paused: Vec::new(),
+            set_aside: BTreeSet::new(),
             in_hand: None,
             after_rebuild: Vec::new(),
             undone: None,
@@ -446,8 +453,10 @@ impl Machine {
     pub(crate) fn add_follow(&mut self, more: Vec<Follow>) {
         // Whatever it finds was not asked of these.
         self.looking = None;
+        // What is saved while a task runs is not what it has read.
+        let begun = usize::from(self.waits_for.is_some());
         for follow in more {
-            if !self.follow.contains(&follow) {
+            if !self.follow.iter().skip(begun).any(|one| *one == follow) {
                 self.follow.push_back(follow);
             }
         }

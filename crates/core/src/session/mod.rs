@@ -15,6 +15,7 @@ mod limits;
 mod looking;
 mod machine;
 mod notices;
+mod paused;
 mod proxy;
 mod replicas;
 mod seen;
@@ -187,6 +188,9 @@ impl Session {
             .filter_map(|machine| match &machine.suspect {
                 Some((until, _)) if machine.busy.is_none() => Some(*until),
                 _ if self.follow_waits(machine).is_some() => None,
+                _ if machine.task && task::due(machine).is_some_and(|due| due > self.now) => {
+                    task::due(machine)
+                }
                 _ if machine.can_follow() => follow::due(machine).or(unsynced::due(machine)),
                 _ => None,
             })

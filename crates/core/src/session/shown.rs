@@ -62,6 +62,8 @@ pub struct ServiceView {
     pub unsynced: Vec<(String, String)>,
     /// For what they wait, if it is not for us.
     pub held: Option<Held>,
+    /// Rules that do not act because they trigger themselves, each with the file that they change.
+    pub paused: Vec<(String, String)>,
     /// What runs is older than what was saved, because its last build failed, or its limits were
     /// refused.
     pub stale: bool,
@@ -128,6 +130,7 @@ impl Session {
             pending: machine.unfinished().max(waiting) + unsynced.len(),
             unsynced,
             held: super::hold::held(machine),
+            paused: machine.paused().collect(),
             stale: (machine.image == ImageState::Failed || machine.unlimited.is_some())
                 && machine.running(),
             took: machine.start_took,
@@ -152,7 +155,7 @@ impl Session {
         }
         let building = matches!(machine.image, ImageState::Busy(_)) && machine.image_made;
         if machine.completed && !building {
-            return facts(State::Done, None);
+            return facts(State::Done, machine.why_paused());
         }
         if !self.connected {
             return facts(State::Waiting, Some("for the engine".to_owned()));
@@ -246,7 +249,10 @@ impl Session {
                         &format!("for {}, which is {word}", other.name),
                     )
                 }
-                None => facts(state, "about to start"),
+                None => match machine.why_it_rests() {
+                    Some(why) => facts(State::Waiting, &why),
+                    None => facts(state, "about to start"),
+                },
             },
         }
     }

@@ -41,6 +41,9 @@ impl Session {
                     }
                 }
                 self.choose();
+                for name in self.order.clone() {
+                    self.resume(&name);
+                }
                 if self.options.watch {
                     self.emit(Effect::Watch { rules });
                 }

@@ -49,9 +49,12 @@ impl Session {
         let Some(machine) = self.machines.get(name) else {
             return;
         };
-        if machine.busy.is_some() {
+        if machine.busy.is_some() || self.task_rests(name) {
             return;
         }
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
         if !machine.pending.is_empty() && !machine.holds_saves() {
             self.plan_update(name);
         }
@@ -372,6 +375,9 @@ impl Session {
             machine.run_due = false;
             machine.looked_at = true;
             machine.run_began = Some(now);
+            if machine.task {
+                machine.circle.fires(now);
+            }
             machine.forget_process();
         }
     }

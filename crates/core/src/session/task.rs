@@ -1,6 +1,8 @@
 //! Tasks that run again, because what they read is another one or a rule asks for it. Who waits for
 //! a task to complete is not restarted or replaced meanwhile.
 
+use std::time::Duration;
+
 use devrun_stack::{Condition, Service};
 
 use super::Session;
@@ -10,6 +12,12 @@ use crate::effect::Effect;
 use crate::event::Synced;
 use crate::plan::Follow;
 use crate::spec::label;
+
+/// When a task that is held back may run.
+pub(super) fn due(machine: &Machine) -> Option<Duration> {
+    let waits = machine.task && !machine.running() && machine.busy.is_none();
+    machine.circle.rests_until().filter(|_| waits)
+}
 
 impl Machine {
     /// It is done, and about to run again, or that is being found out.
@@ -33,6 +41,22 @@ impl Machine {
 }
 
 impl Session {
+    /// Whether a task that does not run is held back, to see whether it is saved all the same.
+    pub(super) fn task_rests(&mut self, name: &str) -> bool {
+        let now = self.now;
+        let Some(machine) = self.machines.get_mut(name) else {
+            return false;
+        };
+        if !machine.task || machine.running() {
+            return false;
+        }
+        machine.circle.could_fire(now);
+        machine
+            .circle
+            .rests_until()
+            .is_some_and(|until| until > now)
+    }
+
     /// Whether it has done what it is for. One that is to run again has not, from now on.
     pub(super) fn is_done(&mut self, name: &str) -> bool {
         if self.machines.get(name).is_some_and(|it| !it.completed) {
@@ -109,9 +133,18 @@ impl Session {
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        machine.follow.clear();
-        machine.after_rebuild.clear();
+        // What was saved too late for this run is read by the next.
+        let follow = std::mem::take(&mut machine.follow);
+        let after = std::mem::take(&mut machine.after_rebuild);
+        let runs = |follow: &Follow| *follow != Follow::Rebuild;
+        machine.run_due |= follow.iter().chain(&after).any(runs);
         machine.saved = None;
+        if follow.contains(&Follow::Rebuild) {
+            self.rebuild(name);
+        }
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
         if machine.run_due {
             // What it is to read was saved while it ran.
             machine.runs_again();
@@ -167,7 +200,12 @@ impl Session {
 
     /// Whether nothing more follows until somebody mends a task.
     pub(super) fn follow_waits_in_vain(&self, machine: &Machine) -> bool {
-        let idle = machine.is_up() && machine.busy.is_none() && machine.pending.is_empty();
+        let building = matches!(
+            machine.image,
+            ImageState::Unknown { .. } | ImageState::Busy(_)
+        );
+        let idle =
+            machine.is_up() && machine.busy.is_none() && !building && machine.pending.is_empty();
         let task = self.follow_waits(machine).filter(|_| idle);
         task.is_some_and(|task| self.will_not_run(task))
     }
@@ -190,6 +228,7 @@ impl Session {
         };
         let saved = machine.saved.map_or(self.now, |(_, last)| last);
         if machine.waits_for.replace(task.to_owned()).is_none() {
+            machine.circle.fires(self.now);
             self.ask_to_run(task, saved);
         }
         let Some(machine) = self.machines.get(name) else {
@@ -210,7 +249,9 @@ impl Session {
         };
         machine.waits_for = None;
         machine.follow.pop_front();
-        if failed.is_some() {
+        self.look_again = true;
+        let again = Follow::Run(task.to_owned());
+        if failed.is_some() && !machine.follow.contains(&again) {
             // As with a command: what runs goes on, and what would have followed does not.
             machine.follow.clear();
         }
@@ -218,14 +259,14 @@ impl Session {
             machine.saved = None;
         }
         match failed {
-            Some(_) => self.update_over(name, failed),
+            Some(_) => self.end_update(name, failed),
             None => self.step_over(name, &format!("ran {task}")),
         }
         false
     }
 
     /// Several may ask for it because of the same save: one run is enough.
-    fn ask_to_run(&mut self, task: &str, saved: std::time::Duration) {
+    fn ask_to_run(&mut self, task: &str, saved: Duration) {
         let Some(machine) = self.machines.get(task) else {
             return;
         };

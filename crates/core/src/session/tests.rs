@@ -2,6 +2,7 @@
 
 mod bench;
 mod brief;
+mod circle;
 mod edits;
 mod ending;
 mod engine;

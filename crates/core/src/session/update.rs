@@ -10,7 +10,7 @@ use super::settling::Settling;
 use crate::effect::Effect;
 use crate::event::{Problem, Synced, Transport};
 use crate::notice::NoticeEvent;
-use crate::plan::{Decision, Follow};
+use crate::plan::{Decision, Follow, Rules};
 
 /// So many paths stand in a notice.
 const PATHS_TOLD: usize = 20;
@@ -23,14 +23,15 @@ impl Session {
         };
         let now = self.now;
         let mut concerned = BTreeSet::new();
-        let mut round = Vec::new();
+        self.pause_what_goes_round(&rules, &paths);
         for (name, machine) in &mut self.machines {
             if machine.wanted != Wanted::Run {
                 continue;
             }
             for path in &paths {
-                let needs = rules.decide(name, std::slice::from_ref(path));
-                if !needs.sync.is_empty() || !needs.follow.is_empty() {
+                let needs = machine.decide(&rules, std::slice::from_ref(path));
+                machine.set_aside(&rules, std::slice::from_ref(path));
+                if !needs.is_nothing() {
                     if machine.pending.is_empty() {
                         machine.noticed = None;
                     }
@@ -42,9 +43,6 @@ impl Session {
                     machine.saved_while_it_runs();
                     let first = machine.saved.map_or(now, |(first, _)| first);
                     machine.saved = Some((first, now));
-                    if !needs.follow.is_empty() && machine.goes_round(path, now) {
-                        round.push((name.clone(), needs.reason));
-                    }
                 }
             }
         }
@@ -77,15 +75,28 @@ impl Session {
                 });
             }
         }
-        for (name, rule) in round {
-            self.warn(
-                Some(&name),
-                format!(
-                    "{rule}: this file is changed each time by what its own save triggers, so that \
-                     waits for some seconds now, and longer each time; let `ignore` name the file, \
-                     or have it written elsewhere"
-                ),
-            );
+    }
+
+    /// Looks whether one of these is written by what it triggers itself.
+    fn pause_what_goes_round(&mut self, rules: &Rules, paths: &[PathBuf]) {
+        let now = self.now;
+        for path in paths {
+            let writable = self.containers_write(path);
+            let mut round = Vec::new();
+            for (name, machine) in &mut self.machines {
+                let needs = machine.decide(rules, std::slice::from_ref(path));
+                // A task runs again for whatever it reads.
+                let follows = !needs.follow.is_empty() || (machine.task && !needs.is_nothing());
+                if machine.wanted == Wanted::Run
+                    && follows
+                    && machine.goes_round(path, writable, now)
+                {
+                    round.push(name.clone());
+                }
+            }
+            for name in round {
+                self.pause(&name, path);
+            }
         }
     }
 
@@ -114,7 +125,9 @@ impl Session {
         if paths.is_empty() {
             return;
         }
-        let decision = rules.decide(name, &paths);
+        let decision = machine.decide(&rules, &paths);
+        let ruled_out = machine.ruled_out(&rules, &paths, &decision);
+        machine.set_aside(&rules, &paths);
         machine.try_again();
         let action = action_words(&decision);
         let noticed = match machine.pending.is_empty() {
@@ -136,7 +149,7 @@ impl Session {
             NoticeEvent::UpdatePlanned {
                 action,
                 reason: decision.reason.clone(),
-                ruled_out: rules.ruled_out(name, &paths, &decision),
+                ruled_out,
             },
         );
         let since = noticed.map(|noticed| noticed.since);
@@ -317,7 +330,7 @@ impl Session {
             return Vec::new();
         };
         let planned = std::mem::take(&mut machine.planned);
-        let asked: HashSet<PathBuf> = rules.decide(name, &planned).sync.into_iter().collect();
+        let asked: HashSet<PathBuf> = machine.decide(&rules, &planned).sync.into_iter().collect();
         let not_synced = planned.iter().filter(|path| !asked.contains(*path));
         let live: Vec<PathBuf> = not_synced.chain(&synced.changed).cloned().collect();
         let mut needs = self.needs(name, &live);

@@ -67,10 +67,9 @@ fn who_saves_more_often_than_a_build_takes_sees_one_each_minute_all_the_same() {
         &["build backend"][..],
         &["cancel build backend", "build backend"],
     ] {
-        bench.save(&["backend/requirements.txt"]);
+        bench.after(100).save(&["backend/requirements.txt"]);
         bench.ok("sync backend-3");
         assert_eq!(bench.wake(), lines, "from now on as before");
-        bench.after(100);
     }
 }
 

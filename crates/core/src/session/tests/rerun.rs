@@ -250,3 +250,29 @@ fn a_task_of_a_new_image_runs_again_and_of_the_same_one_does_not() {
     bench.finish();
     assert!(bench.session.view().settled);
 }
+
+#[test]
+fn what_is_saved_while_a_task_runs_by_a_rule_runs_it_once_more() {
+    let mut bench = ready();
+    bench.happens("seed-1", Happened::Exited { code: 0 });
+    bench.save(&["schema/a.sql"]);
+    bench.wake();
+    bench.finish_until("create seed");
+    bench.ok("create seed");
+    while let Some(open) = bench.open().first().cloned() {
+        bench.ok(&open);
+    }
+    bench.after(100).save(&["schema/b.sql"]);
+    bench.after(100);
+    let lines = bench.happens("seed-1", Happened::Exited { code: 1 });
+    assert!(!lines.contains(&"restart web-1".to_owned()), "{lines:?}");
+    bench.finish_until("start seed");
+    bench.ok("start seed");
+    while let Some(open) = bench.open().first().cloned() {
+        bench.ok(&open);
+    }
+    let lines = bench
+        .after(100)
+        .happens("seed-1", Happened::Exited { code: 0 });
+    assert_eq!(lines, ["restart web-1"]);
+}
