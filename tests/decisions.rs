@@ -10,7 +10,8 @@
 //! | sync, + command, + signal, + restart, recreate | `ladder::*` |
 //! | a restart kills at once what catches nothing | `ladder::a_process_that_catches_nothing_*` |
 //! | the stronger of two rules, and not the weaker as well | `ladder::of_a_strong_and_a_weak_rule_*`, `live::rules::the_strongest_action_wins` |
-//! | a command of the user that fails keeps the container | `live::rules::a_command_that_fails_*` |
+//! | a command of the user that fails keeps the container, and is tried again | `failing::a_command_*`, `live::rules::a_command_that_fails_*` |
+//! | what the engine refuses is done in the next stronger way | `failing::*`, `limits::an_engine_that_refuses_*` |
 //! | rebuild, and no other service's build | `builds::what_the_build_reads_*` |
 //! | rebuild that makes the same image | `builds::an_image_that_turns_out_the_same_*` |
 //! | the image of an earlier content is found again | `builds::there_and_back_*` |
@@ -38,6 +39,8 @@ mod kit;
 mod builds;
 #[path = "decisions/crashes.rs"]
 mod crashes;
+#[path = "decisions/failing.rs"]
+mod failing;
 #[path = "decisions/kept.rs"]
 mod kept;
 #[path = "decisions/ladder.rs"]

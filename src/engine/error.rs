@@ -233,6 +233,12 @@ impl EngineError {
         Some(hint)
     }
 
+    /// True where the engine does not do what it does as a rule, without a reason of ours. Where it
+    /// does not answer, or has no room left, nothing else would help either.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Other { .. } | Self::NetworkMissing { .. })
+    }
+
     /// True where what was meant is simply not there.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(

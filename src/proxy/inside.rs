@@ -48,4 +48,6 @@ pub(crate) struct InsideError {
     pub(crate) message: String,
     /// The container is not there any more.
     pub(crate) container_gone: bool,
+    /// The engine did not do what it does as a rule.
+    pub(crate) refused: bool,
 }

@@ -78,7 +78,7 @@ pub(super) fn large(action: &str) -> Option<&'static str> {
 pub(super) fn reason(reason: &str) -> (Option<&str>, &str) {
     let Some((path, rule)) = reason
         .split_once(": ")
-        .filter(|(path, _)| *path != "changed")
+        .filter(|(path, _)| *path != "changed" && !path.contains(" ("))
     else {
         return (None, reason);
     };

@@ -35,6 +35,7 @@ pub(super) fn failure(error: EngineError) -> Failure {
         hint: error.hint(),
         container_gone: matches!(error, EngineError::NoSuchContainer { .. }),
         created: None,
+        refused: error.is_refusal(),
         impossible: matches!(error, EngineError::OutOfRange { .. }),
         port: match error {
             EngineError::PortTaken { port } => Some(port),

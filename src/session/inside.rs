@@ -62,6 +62,7 @@ impl Hands {
                     .await;
                 let ran = ran.map_err(|error| InsideError {
                     container_gone: error.is_absent(),
+                    refused: error.is_refusal(),
                     message: error.to_string(),
                 })?;
                 Ok(Ran {
@@ -245,6 +246,7 @@ fn inside(message: String) -> InsideError {
     InsideError {
         message,
         container_gone: false,
+        refused: false,
     }
 }
 

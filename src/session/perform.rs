@@ -375,6 +375,7 @@ impl Driver {
                 Err(error) => Outcome::Failed(Failure {
                     message: error.message,
                     container_gone: error.container_gone,
+                    refused: error.refused,
                     ..Failure::default()
                 }),
             }

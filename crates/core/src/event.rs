@@ -233,6 +233,9 @@ pub struct Failure {
     pub created: Option<String>,
     /// A port of the host that somebody else has.
     pub port: Option<u16>,
+    /// The engine did not do what it does as a rule, and whatever it was asked to do is not to
+    /// blame.
+    pub refused: bool,
     /// No container can have what was asked for, so a new one would not help.
     pub impossible: bool,
 }

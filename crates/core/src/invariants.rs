@@ -50,6 +50,8 @@ struct Known {
     attached: bool,
     /// Since its last start, it said that it is well.
     well: bool,
+    /// The engine refused something of it.
+    refused: bool,
 }
 
 impl Known {
@@ -221,6 +223,12 @@ impl Invariants {
                     }
                 }
             }
+            Outcome::Failed(failure) if failure.refused => {
+                let known = container_of(effect).and_then(|id| self.containers.get_mut(id));
+                if let Some(known) = known {
+                    known.refused = true;
+                }
+            }
             // Whatever cannot be stopped must not keep the others from it.
             Outcome::Failed(failure)
                 if failure.container_gone
@@ -361,10 +369,10 @@ impl Invariants {
         };
         let wanted = spec.labels.get(label::SPEC).map_or("", String::as_str);
         let live = Live::of_spec(spec).within(self.capacity);
-        let equal = self
-            .containers
-            .get(&old.container)
-            .is_some_and(|known| known.running && known.spec == wanted && known.live == live);
+        let equal = self.containers.get(&old.container).is_some_and(|known| {
+            let same = known.spec == wanted && known.live == live;
+            known.running && same && !known.refused
+        });
         let told_to = self.recreate || self.recreates(&spec.service);
         if equal && !told_to {
             return Err(format!("{} is equal, and runs", old.container));

@@ -336,14 +336,15 @@ impl Session {
             machine.forget_process();
             return;
         }
+        if doing != Doing::Attach && self.stronger(name, doing, in_hand.as_ref(), &failure) {
+            return;
+        }
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
         match doing {
             Doing::Exec | Doing::Signal => {
-                // The person's command failed: what runs goes on, and what would have followed
-                // does not.
-                let rest = std::mem::take(&mut machine.follow);
-                machine.undone = Some((now, in_hand.into_iter().chain(rest).collect()));
-                machine.saved = None;
-                self.update_over(name, Some(told(failure)));
+                self.on_step_failed(name, in_hand, told(failure));
             }
             Doing::Sync | Doing::Push => {
                 machine.attached = None;

@@ -190,6 +190,7 @@ impl Session {
                 seen.started_ns = time_ns;
                 machine.engine_restarts = false;
                 machine.forget_process();
+                machine.process_begins();
                 machine.restarts += 1;
                 machine.failed = None;
                 machine.start_began.get_or_insert(self.now);
@@ -275,12 +276,8 @@ impl Session {
         machine.forget_process();
         // Whatever it failed of, this is why.
         machine.failed = None;
-        if let Some((at, undone)) = machine.undone.take()
-            && now.saturating_sub(at) < TOGETHER
-        {
-            // The command failed because the container was about to end.
-            machine.add_follow(undone);
-        }
+        // A command failed because the container was about to end.
+        machine.undone_within(TOGETHER, now);
         if service.task && (code == 0 || machine.run_due) {
             self.complete(name);
             return;

@@ -35,17 +35,22 @@ impl Session {
     pub(super) fn on_trigger(&mut self, services: &[String]) {
         self.settled = false;
         let mut paused = Vec::new();
+        let mut named = Vec::new();
         for (name, machine) in &mut self.machines {
             if !services.is_empty() && !services.contains(name) {
                 continue;
             }
             machine.triggered |= machine.manual;
+            named.push(name.clone());
             if !machine.paused.is_empty() {
                 paused.push(name.clone());
             }
         }
         for name in paused {
             self.resume(&name);
+        }
+        for name in named {
+            self.try_failed_again(&name);
         }
     }
 

@@ -15,6 +15,7 @@ use super::paused::Paused;
 use super::seen::{Making, Seen};
 use super::settling::Settling;
 use super::spent::Spent;
+use super::undone::Undone;
 use super::unsynced::Unsynced;
 use crate::event::{Failure, Op, Transport};
 use crate::live::Live;
@@ -191,8 +192,11 @@ pub(crate) struct Machine {
     /// What follows if the image turns out to be the same, so that no new container makes it
     /// pointless.
     pub(crate) after_rebuild: Vec<Follow>,
-    /// What a command that failed left undone, and when.
-    pub(crate) undone: Option<(Duration, Vec<Follow>)>,
+    pub(crate) undone: Option<Undone>,
+    /// What of `follow` failed before and is tried again, without a save that asks for it.
+    pub(crate) retried: Vec<Follow>,
+    /// The engine refused something, for which a stronger way was gone.
+    pub(crate) stronger: bool,
     pub(crate) update: Option<Update>,
     /// How long what of it.
     pub(crate) spent: Spent,
@@ -365,6 +369,8 @@ impl Machine {
             in_hand: None,
             after_rebuild: Vec::new(),
             undone: None,
+            retried: Vec::new(),
+            stronger: false,
             update: None,
             spent: Spent::default(),
             start_parts: Vec::new(),
@@ -440,6 +446,7 @@ impl Machine {
         self.exits = 0;
         self.pushed = false;
         self.unlimited = None;
+        self.stronger = false;
         if self.image == ImageState::Failed {
             self.image = ImageState::Unknown {
                 reason: "tried again".to_owned(),
@@ -540,7 +547,10 @@ impl Machine {
         if self.wanted != Wanted::Run {
             return 0;
         }
-        let under_way = self.update.is_some() || !self.follow.is_empty() || self.is_unsure();
+        let under_way = self.update.is_some()
+            || !self.follow.is_empty()
+            || self.undone.is_some()
+            || self.is_unsure();
         self.pending.len().max(usize::from(under_way)) + self.large.count()
     }
 

@@ -28,6 +28,7 @@ mod stop;
 mod task;
 #[cfg(test)]
 pub(crate) mod tests;
+mod undone;
 mod unsynced;
 mod update;
 mod wanted;

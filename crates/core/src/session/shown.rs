@@ -64,8 +64,8 @@ pub struct ServiceView {
     pub held: Option<Held>,
     /// Rules that do not act because they trigger themselves, each with the file that they change.
     pub paused: Vec<(String, String)>,
-    /// What runs is older than what was saved, because its last build failed, or its limits were
-    /// refused.
+    /// What runs is older than what was saved, because its last build, or a step after it,
+    /// failed.
     pub stale: bool,
     /// How long its last start took.
     pub took: Option<Duration>,
@@ -131,7 +131,9 @@ impl Session {
             unsynced,
             held: super::hold::held(machine),
             paused: machine.paused().collect(),
-            stale: (machine.image == ImageState::Failed || machine.unlimited.is_some())
+            stale: (machine.image == ImageState::Failed
+                || machine.undone.is_some()
+                || machine.unlimited.is_some())
                 && machine.running(),
             took: machine.start_took,
         }
@@ -191,6 +193,7 @@ impl Session {
                 let replacement = self.replacement_waits(service, machine);
                 let reason = super::hold::why_saves_wait(machine, replacement);
                 let reason = reason.or_else(|| self.why_follow_waits(machine));
+                let reason = reason.or_else(|| machine.why_undone());
                 let reason = reason.or_else(|| machine.why_unlimited());
                 (State::Ready, reason.or_else(|| self.why_unsynced(machine)))
             }

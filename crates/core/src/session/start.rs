@@ -100,6 +100,10 @@ impl Session {
             if (1..ATTACH_TRIES).contains(&machine.attach_tries) {
                 return false;
             }
+            let served = machine.was_ready && machine.attach_tries > 0;
+            if served && self.stronger(name, Doing::Attach, None, &failure) {
+                return true;
+            }
             self.explain(name, failure);
             return true;
         }
@@ -312,6 +316,7 @@ impl Session {
             // The new one is compared with the host, which tells anew what follows.
             let stays = |one: &Follow| matches!(one, Follow::Rebuild | Follow::Run(_));
             machine.follow.retain(stays);
+            machine.container_begins();
             machine.after_rebuild.clear();
         }
         let op = self.begin(name, Doing::Create);
@@ -379,6 +384,7 @@ impl Session {
                 machine.circle.fires(now);
             }
             machine.forget_process();
+            machine.process_begins();
         }
     }
 
@@ -389,6 +395,7 @@ impl Session {
             machine.failed = None;
             machine.crashed = None;
             machine.exits = 0;
+            machine.stronger = false;
             machine.start_took = machine.start_began.take().map(|began| now - began);
         }
         self.update_over(name, None);

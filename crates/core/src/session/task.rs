@@ -136,6 +136,7 @@ impl Session {
         // What was saved too late for this run is read by the next.
         let follow = std::mem::take(&mut machine.follow);
         let after = std::mem::take(&mut machine.after_rebuild);
+        machine.undone = None;
         let runs = |follow: &Follow| *follow != Follow::Rebuild;
         machine.run_due |= follow.iter().chain(&after).any(runs);
         machine.saved = None;
@@ -248,18 +249,18 @@ impl Session {
             return false;
         };
         machine.waits_for = None;
-        machine.follow.pop_front();
+        let step = machine.follow.pop_front();
         self.look_again = true;
-        let again = Follow::Run(task.to_owned());
-        if failed.is_some() && !machine.follow.contains(&again) {
-            // As with a command: what runs goes on, and what would have followed does not.
-            machine.follow.clear();
-        }
+        // Saved meanwhile, it is to run again, whatever became of this run.
+        let again = step
+            .as_ref()
+            .is_some_and(|step| machine.follow.contains(step));
         if machine.follow.is_empty() {
             machine.saved = None;
         }
         match failed {
-            Some(_) => self.end_update(name, failed),
+            Some(told) if again => self.end_update(name, Some(told)),
+            Some(told) => self.on_step_failed(name, step, told),
             None => self.step_over(name, &format!("ran {task}")),
         }
         false

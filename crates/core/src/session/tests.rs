@@ -23,5 +23,6 @@ mod simulation;
 mod spent;
 pub(crate) mod stacks;
 mod tasks;
+mod undone;
 mod unsynced;
 mod world;

@@ -94,6 +94,11 @@ impl Unsynced {
         (new, mended)
     }
 
+    /// It is tried as soon as that can be.
+    pub(super) fn now(&mut self, now: Duration) {
+        self.again = self.again.map(|_| now);
+    }
+
     /// All of it, to be tried along with something else.
     pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
         self.paths.keys()

@@ -129,6 +129,9 @@ impl Session {
         let ruled_out = machine.ruled_out(&rules, &paths, &decision);
         machine.set_aside(&rules, &paths);
         machine.try_again();
+        if !(decision.sync.is_empty() && decision.follow.is_empty()) {
+            machine.take_up_undone(now);
+        }
         let action = action_words(&decision);
         let noticed = match machine.pending.is_empty() {
             true => machine.noticed.take(),
@@ -168,6 +171,7 @@ impl Session {
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
+        machine.asked_anew(&needs);
         match machine.container_id() {
             Some(container) if !sync.is_empty() => {
                 // Another save is another reason to try.

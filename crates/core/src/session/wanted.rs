@@ -73,6 +73,7 @@ impl Session {
     }
 
     fn want(&mut self, name: &str, build: bool, recreate: bool) {
+        let now = self.now;
         let up = self
             .service(name)
             .is_some_and(|service| self.dependencies_up(service));
@@ -83,6 +84,7 @@ impl Session {
         if machine.failed.is_some() || machine.image == ImageState::Failed {
             machine.try_again();
         }
+        machine.take_up_undone(now);
         if recreate {
             machine.recreate = Some(asked_for());
         }

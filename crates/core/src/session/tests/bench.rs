@@ -202,6 +202,16 @@ impl Bench {
         self.ends(line, Outcome::Failed(failure))
     }
 
+    /// The engine does not do it.
+    pub(super) fn refused(&mut self, line: &str) -> Vec<String> {
+        let failure = Failure {
+            message: "no".to_owned(),
+            refused: true,
+            ..Failure::default()
+        };
+        self.ends(line, Outcome::Failed(failure))
+    }
+
     /// It ends well.
     pub(super) fn ok(&mut self, line: &str) -> Vec<String> {
         let effect = self.under_way(line).clone();

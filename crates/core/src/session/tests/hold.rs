@@ -19,7 +19,7 @@ impl Bench {
         self.feed(Event::Request(Request::Detach { service }))
     }
 
-    fn trigger(&mut self, services: &[&str]) -> Vec<String> {
+    pub(super) fn trigger(&mut self, services: &[&str]) -> Vec<String> {
         let services = owned(services);
         self.feed(Event::Request(Request::Trigger { services }))
     }

@@ -221,34 +221,6 @@ fn a_command_comes_before_the_restart_whichever_was_asked_for_first() {
 }
 
 #[test]
-fn a_command_that_fails_leaves_what_runs() {
-    let mut bench = Bench::ready();
-    bench.save(&["backend/package.json"]);
-    bench.ok("sync backend-1");
-    bench.wake();
-    bench.heard();
-    assert_eq!(
-        bench.fails("exec backend-1", "`npm ci` ended with 1"),
-        NOTHING
-    );
-    assert_eq!(bench.state("backend"), "ready");
-    assert_eq!(
-        bench.heard(),
-        [
-            "backend package.json → synced: failed; `npm ci` ended with 1",
-            "settled, ready: true"
-        ]
-    );
-    bench.after(100);
-    assert_eq!(
-        bench.save(&["backend/package.json"]),
-        ["sync backend-1 package.json"]
-    );
-    let lines = bench.finish();
-    assert!(lines.contains(&"exec backend-1 npm ci".to_owned()));
-}
-
-#[test]
 fn a_command_that_the_end_of_its_container_cut_off_runs_again() {
     let mut bench = Bench::ready();
     bench.save(&["backend/package.json"]);
