@@ -3,34 +3,31 @@
 use std::collections::BTreeSet;
 
 use devrun_core::effect::Exit;
-use devrun_core::live::Live;
-use devrun_core::make;
-use devrun_core::session::wanted;
-use devrun_core::spec::{Container, ContainerState, Image, label};
-use devrun_stack::{Service, Source};
+use devrun_core::spec::{Container, label};
+use devrun_wire::session::{Ask, PlannedStep, Tell};
 use serde::Serialize;
 
-use super::Trouble;
 use super::arguments::{Format, Global, Up};
+use super::client::{Client, place};
 use super::context::Context;
 use super::output::line;
-use super::run::trouble;
+use super::{Trouble, up};
 use crate::engine::Engine;
-use crate::report::paint::{BAD, BUSY, DIM, GOOD, NAME};
+use crate::report::paint::{BAD, BUSY, DIM, GOOD, NAME, stderr_line};
 use crate::report::table::{self, Cell};
+use crate::session::foresee_alone;
 use crate::session::load::root_hash;
-use crate::session::single::{image_at_hand, rules_of};
 
 /// What would be done about one thing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(super) struct Step {
+struct Step {
     /// `service`, `container`, `network`, `volume`.
     kind: &'static str,
     name: String,
-    /// `make`, `pull`, `build`, `create`, `recreate`, `update` (in place), `start`, `keep`, `off`,
-    /// `leave`, `remove`.
-    pub(super) action: &'static str,
-    pub(super) reason: String,
+    /// `make`, `pull`, `build`, `create`, `update` (in place), `recreate`, `restart`, `start`, `reload`, `compare`, `keep`,
+    /// `off`, `leave`, `remove`, …
+    action: String,
+    reason: String,
 }
 
 pub(super) async fn run(global: &Global, options: &Up) -> Result<u8, Trouble> {
@@ -39,49 +36,147 @@ pub(super) async fn run(global: &Global, options: &Up) -> Result<u8, Trouble> {
     let engine = Engine::connect().await?;
     let mut steps = foundations(&engine, &context).await?;
     let containers = engine.snapshot(&context.stack.name).await?;
-    let chosen = wanted(&context.stack, &options.services, &global.profile);
-    for service in &context.stack.services {
-        if chosen.contains(&service.name) {
-            steps.push(of_service(&engine, &context, &containers, service, options).await?);
-        } else {
-            steps.push(off(service));
-        }
+    let foreseen = foreseen(global, options, &context, &engine, containers.clone()).await?;
+    let Tell::Foreseen {
+        steps: foreseen,
+        warnings,
+        fails,
+    } = foreseen
+    else {
+        return Err(Trouble::new(Exit::Failed, "the session ended"));
+    };
+    if fails {
+        let message = warnings.last().cloned().unwrap_or_default();
+        return Err(Trouble::new(Exit::Failed, message));
     }
-    with_the_network_of(&context, &mut steps);
-    steps.extend(orphans(&context, &containers).map(|container| undeclared(container, options)));
+    steps.extend(of_services(&context, &foreseen));
+    steps.extend(undeclared(&context, &containers, &foreseen, options));
     if global.format == Format::Json {
         let object = serde_json::json!({
-            "stack": context.stack.name, "dry_run": true, "steps": steps,
+            "stack": context.stack.name, "dry_run": true, "steps": steps, "warnings": warnings,
         });
         line(global.color, &object.to_string())?;
     } else {
+        for warning in &warnings {
+            stderr_line(global.color, &format!("{BUSY}warning{BUSY:#}  {warning}"));
+        }
         print(global, &context, &steps)?;
     }
     Ok(Exit::Done.code())
 }
 
-/// Whoever has the network of a service is made anew together with it.
-fn with_the_network_of(context: &Context, steps: &mut [Step]) {
-    for service in &context.stack.services {
-        let Some(other) = service.settings.network_of() else {
-            continue;
-        };
-        let anew = |step: &&Step| {
-            step.kind == "service"
-                && step.name == other
-                && matches!(step.action, "recreate" | "create")
-        };
-        if steps.iter().find(anew).is_none() {
-            continue;
-        }
-        let own = |step: &&mut Step| step.kind == "service" && step.name == service.name;
-        if let Some(step) = steps.iter_mut().find(own)
-            && matches!(step.action, "keep" | "start")
-        {
-            step.action = "recreate";
-            step.reason = format!("{other}, whose network it has, is made anew");
-        }
+/// What the session of this stack would do, or, where there is none, one that is begun now.
+async fn foreseen(
+    global: &Global,
+    options: &Up,
+    context: &Context,
+    engine: &Engine,
+    containers: Vec<Container>,
+) -> Result<Tell, Trouble> {
+    let place = place(context)?;
+    up::same_engine(&place, engine).await?;
+    let ask = Ask::Foresee {
+        services: options.services.clone(),
+        profiles: global.profile.clone(),
+        variables: up::variables(context),
+        build: options.build,
+        recreate: options.recreate,
+        file: context.options.file.display().to_string(),
+    };
+    if let Some(mut client) = Client::ask(&place, &ask).await?
+        && let Some(told) = client.next().await?
+    {
+        return Ok(told);
     }
+    let root = root_hash(&context.stack.root);
+    let begun = up::session_options(global, options, root);
+    let capacity = engine.version().await?.capacity();
+    Ok(foresee_alone(engine, &context.options, begun, containers, capacity).await)
+}
+
+/// One step a service, in order of declaration; then those that are declared no more.
+fn of_services(context: &Context, foreseen: &[PlannedStep]) -> Vec<Step> {
+    let declared = context.stack.services.iter().map(|service| &service.name);
+    let removed = foreseen.iter().filter(|step| step.action == "remove");
+    let removed = removed.map(|step| &step.service);
+    let removed = removed.filter(|name| context.stack.service(name).is_none());
+    let names: Vec<&String> = declared.chain(removed).collect();
+    let own = |name: &String| {
+        let own: Vec<&PlannedStep> = foreseen.iter().filter(|it| it.service == *name).collect();
+        together(name, &own)
+    };
+    names.into_iter().filter_map(own).collect()
+}
+
+/// The steps of one service as one: the first, and what comes of it.
+fn together(name: &str, steps: &[&PlannedStep]) -> Option<Step> {
+    let first = steps
+        .iter()
+        .find(|step| step.action != "keep")
+        .or(steps.first())?;
+    let makes = matches!(first.action.as_str(), "build" | "pull");
+    let rest = steps.iter().filter(|step| step.action != "keep").skip(1);
+    let mut reason = first.reason.clone();
+    for step in rest {
+        if step.action == first.action {
+            continue;
+        }
+        let then = match step.action.as_str() {
+            "create" => "its container is made".to_owned(),
+            "recreate" if makes && step.reason == "changed: image" => {
+                "its container is made anew if the image differs".to_owned()
+            }
+            "recreate" => format!("its container is made anew ({})", step.reason),
+            "restart" => match step.reason.as_str() {
+                "" => "restarted".to_owned(),
+                reason => format!("restarted ({reason})"),
+            },
+            "compare" => "its files are compared".to_owned(),
+            other => other.to_owned(),
+        };
+        reason = match reason.as_str() {
+            "" => format!("then {then}"),
+            _ => format!("{reason}; then {then}"),
+        };
+    }
+    Some(Step {
+        kind: "service",
+        name: name.to_owned(),
+        action: first.action.clone(),
+        reason,
+    })
+}
+
+/// Containers whose service is no longer declared and that nobody takes away.
+fn undeclared(
+    context: &Context,
+    containers: &[Container],
+    foreseen: &[PlannedStep],
+    options: &Up,
+) -> Vec<Step> {
+    let removed = |container: &&Container| {
+        let name = container.service();
+        foreseen
+            .iter()
+            .any(|step| step.service == name && step.action == "remove")
+    };
+    let left = orphans(context, containers).filter(|container| !removed(container));
+    let step = |container: &Container| {
+        let (action, reason) = match options.remove_orphans {
+            true => ("remove", "no longer in the Stackfile"),
+            false => (
+                "leave",
+                "no longer in the Stackfile, and not since a session runs; --remove-orphans removes it",
+            ),
+        };
+        Step {
+            kind: "container",
+            name: container.name.clone(),
+            action: action.to_owned(),
+            reason: reason.to_owned(),
+        }
+    };
+    left.map(step).collect()
 }
 
 /// Containers of this stack and checkout whose service is no longer declared.
@@ -104,149 +199,13 @@ pub(super) fn orphans<'a>(
     })
 }
 
-/// What would be done for one service.
-pub(super) async fn of_service(
-    engine: &Engine,
-    context: &Context,
-    containers: &[Container],
-    service: &Service,
-    options: &Up,
-) -> Result<Step, Trouble> {
-    let stack = &context.stack;
-    let image = image_at_hand(engine, stack, &rules_of(stack), service)
-        .await
-        .map_err(|failure| trouble(&service.name, failure))?;
-    let root = root_hash(&stack.root);
-    let parts = image.map(|image| {
-        let container_of = |name: &str| {
-            let mut found = containers.iter();
-            let other = found.find(|container| container.service() == name)?;
-            Some(other.id.clone())
-        };
-        let settled = make::settled(stack, service, container_of);
-        let spec = make::container(stack, &settled, &image, &root, None);
-        let of = |name: &str| spec.labels.get(name).cloned().unwrap_or_default();
-        (image, of(label::SPEC), of(label::PARTS))
-    });
-    let seen = containers
-        .iter()
-        .find(|container| container.service() == service.name);
-    let machine = engine.version().await?.capacity();
-    let live = Live::of_service(service).within(machine);
-    let named =
-        options.services.is_empty() || options.services.iter().any(|name| service.is_called(name));
-    let (action, reason) = decide(
-        service,
-        (parts, live),
-        seen,
-        (options.build && named, options.recreate && named),
-    );
-    Ok(Step {
-        kind: "service",
-        name: service.name.clone(),
-        action,
-        reason,
-    })
-}
-
-/// The same comparison as that of a session, on what is there at this moment.
-fn decide(
-    service: &Service,
-    (wanted, live): (Option<(Image, String, String)>, Live),
-    seen: Option<&Container>,
-    (build, recreate): (bool, bool),
-) -> (&'static str, String) {
-    let (word, then) = match &service.source {
-        Source::Build(_) => ("build", "no image of its present files"),
-        Source::Image(_) => ("pull", "its image is not on this machine"),
-    };
-    let after = match seen {
-        Some(_) => "then its container is made anew",
-        None => "then its container is made",
-    };
-    if build && word == "build" {
-        return (word, format!("asked for; {after} if the image differs"));
-    }
-    let Some((_, spec, parts)) = wanted else {
-        return (word, format!("{then}; {after}"));
-    };
-    match seen {
-        None => ("create", "it has no container".to_owned()),
-        Some(_) if recreate => ("recreate", "asked for".to_owned()),
-        Some(seen) if seen.label(label::SPEC) != spec => (
-            "recreate",
-            make::reason(service, seen.label(label::PARTS), &parts),
-        ),
-        Some(seen) if seen.live != live && !is_done(service, seen) => limits(seen.live, live),
-        Some(seen) => match seen.state {
-            ContainerState::Running => ("keep", String::new()),
-            ContainerState::Restarting => ("keep", "the engine starts it again".to_owned()),
-            ContainerState::Exited if is_done(service, seen) => {
-                ("keep", "its task is done".to_owned())
-            }
-            ContainerState::Exited => {
-                let code = seen.exit_code.unwrap_or_default();
-                ("start", format!("exited with {code}"))
-            }
-            _ => ("start", "it does not run".to_owned()),
-        },
-    }
-}
-
-fn is_done(service: &Service, seen: &Container) -> bool {
-    service.task && seen.state == ContainerState::Exited && seen.exit_code == Some(0)
-}
-
-/// Limits and restart policy are declared otherwise.
-fn limits(seen: Live, wanted: Live) -> (&'static str, String) {
-    let differs = format!("changed: {}", seen.difference(&wanted));
-    match seen.lifts(&wanted) {
-        Some(word) => (
-            "recreate",
-            format!("{differs} (the engine cannot lift {word} of one that is there)"),
-        ),
-        None => ("update", differs),
-    }
-}
-
-fn off(service: &Service) -> Step {
-    let reason = service
-        .profiles
-        .first()
-        .map_or("not asked for".to_owned(), |name| {
-            format!("--profile {name}")
-        });
-    Step {
-        kind: "service",
-        name: service.name.clone(),
-        action: "off",
-        reason,
-    }
-}
-
-fn undeclared(container: &Container, options: &Up) -> Step {
-    let (action, reason) = match options.remove_orphans {
-        true => ("remove", "no longer in the Stackfile"),
-        false => (
-            "leave",
-            "no longer in the Stackfile; --remove-orphans removes it",
-        ),
-    };
-    Step {
-        kind: "container",
-        name: container.name.clone(),
-        action,
-        reason: reason.to_owned(),
-    }
-}
-
 /// The network and the volumes that are missing.
 async fn foundations(engine: &Engine, context: &Context) -> Result<Vec<Step>, Trouble> {
     let stack = &context.stack;
     let made = |kind, name: &str| Step {
         kind,
         name: name.to_owned(),
-        action: "make",
+        action: "make".to_owned(),
         reason: String::new(),
     };
     let mut steps = Vec::new();
@@ -264,7 +223,7 @@ async fn foundations(engine: &Engine, context: &Context) -> Result<Vec<Step>, Tr
         }
         let mut step = made("volume", &volume.engine_name);
         if volume.external {
-            step.action = "missing";
+            step.action = "missing".to_owned();
             step.reason = format!("external, {}: nobody but you makes it", volume.at);
         }
         steps.push(step);
@@ -282,7 +241,7 @@ fn print(global: &Global, context: &Context, steps: &[Step]) -> Result<(), Troub
         ),
     )?;
     let rows = steps.iter().map(|step| {
-        let style = match step.action {
+        let style = match step.action.as_str() {
             "keep" => GOOD,
             "off" | "leave" => DIM,
             "missing" => BAD,
@@ -297,7 +256,7 @@ fn print(global: &Global, context: &Context, steps: &[Step]) -> Result<(), Troub
             Cell::styled(NAME, &format!("  {}", step.name)),
             Cell::styled(
                 style,
-                match step.action {
+                match step.action.as_str() {
                     "update" => "update in place",
                     action => action,
                 },
@@ -314,69 +273,45 @@ fn print(global: &Global, context: &Context, steps: &[Step]) -> Result<(), Troub
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::sample;
 
-    fn service(task: bool) -> Service {
-        Service {
-            name: "web".to_owned(),
-            task,
-            source: Source::Image("web:1".to_owned()),
-            ..Service::default()
-        }
-    }
-
-    fn container(state: ContainerState, spec: &str, code: Option<i64>) -> Container {
-        let labels = [(label::SPEC, spec), (label::PARTS, "image=1 ports=1")];
-        Container {
-            state,
-            exit_code: code,
-            ..sample::container("app-web", labels)
+    fn step(action: &str, reason: &str) -> PlannedStep {
+        PlannedStep {
+            service: "web".to_owned(),
+            action: action.to_owned(),
+            reason: reason.to_owned(),
         }
     }
 
     #[test]
-    fn what_is_there_is_compared_with_what_is_declared() {
-        let there = || {
-            Some((
-                Image::default(),
-                "s1".to_owned(),
-                "image=1 ports=2".to_owned(),
-            ))
+    fn the_steps_of_a_service_are_one_line() {
+        let said = |steps: &[PlannedStep]| {
+            let steps: Vec<&PlannedStep> = steps.iter().collect();
+            let step = together("web", &steps).unwrap();
+            format!("{}: {}", step.action, step.reason)
         };
-        let running = container(ContainerState::Running, "s1", None);
-        let other = container(ContainerState::Running, "s0", None);
-        let ended = container(ContainerState::Exited, "s1", Some(0));
-        let with = |image| (image, Live::default());
-        let asked = |seen, flags| decide(&service(false), with(there()), seen, flags);
-        let none = (false, false);
-        assert_eq!(asked(None, none).0, "create");
-        assert_eq!(asked(Some(&running), none).0, "keep");
-        assert_eq!(asked(Some(&running), (false, true)).0, "recreate");
+        let build = || step("build", "no image of its present files");
         assert_eq!(
-            asked(Some(&other), none),
-            ("recreate", "changed: ports".to_owned())
+            said(&[build(), step("create", "it has no container")]),
+            "build: no image of its present files; then its container is made"
         );
-        assert_eq!(asked(Some(&ended), none).0, "start");
-        let bound = |memory| Live {
-            memory,
-            ..Live::default()
-        };
-        let bounded = |seen: &Container, memory| {
-            decide(&service(false), (there(), bound(memory)), Some(seen), none)
-        };
         assert_eq!(
-            bounded(&running, 1),
-            ("update", "changed: limits memory".to_owned())
+            said(&[build(), step("recreate", "changed: image")]),
+            "build: no image of its present files; then its container is made anew if the image differs"
         );
-        assert_eq!(bounded(&other, 1).0, "recreate");
-        let limited = Container {
-            live: bound(1),
-            ..running.clone()
-        };
-        assert_eq!(bounded(&limited, 1).0, "keep");
-        assert_eq!(bounded(&limited, 0).0, "recreate");
-        let done = decide(&service(true), with(there()), Some(&ended), none);
-        assert_eq!(done, ("keep", "its task is done".to_owned()));
-        assert_eq!(decide(&service(false), with(None), None, none).0, "pull");
+        assert_eq!(
+            said(&[build(), step("recreate", "changed: image, ports")]),
+            "build: no image of its present files; then its container is made anew (changed: image, ports)"
+        );
+        assert_eq!(
+            said(&[
+                step("compare", "what it syncs is declared otherwise"),
+                step("restart", "db was replaced")
+            ]),
+            "compare: what it syncs is declared otherwise; then restarted (db was replaced)"
+        );
+        assert_eq!(
+            said(&[step("keep", "its task is done")]),
+            "keep: its task is done"
+        );
     }
 }

@@ -124,7 +124,7 @@ async fn foreground(
     Ok(exit.code())
 }
 
-fn session_options(global: &Global, options: &Up, root: String) -> Options {
+pub(super) fn session_options(global: &Global, options: &Up, root: String) -> Options {
     Options {
         services: options.services.clone(),
         profiles: global.profile.clone(),
@@ -234,7 +234,7 @@ async fn connect(place: &Place, child: &mut std::process::Child) -> Result<Clien
 
 /// The session that runs has the engine that is meant here: there is one session for a checkout,
 /// and what it starts elsewhere is not what was asked for.
-async fn same_engine(place: &Place, engine: &Engine) -> Result<(), Trouble> {
+pub(super) async fn same_engine(place: &Place, engine: &Engine) -> Result<(), Trouble> {
     let Some(mut client) = Client::ask(place, &Ask::Status { caught_up: false }).await? else {
         return Ok(());
     };
@@ -253,6 +253,17 @@ async fn same_engine(place: &Place, engine: &Engine) -> Result<(), Trouble> {
     }
 }
 
+/// Those of the shell that the Stackfile may use.
+pub(super) fn variables(context: &Context) -> Vec<(String, String)> {
+    let named = context.stack.variables.iter();
+    named
+        .filter_map(|variable| {
+            let value = context.options.shell.get(&variable.name)?;
+            Some((variable.name.clone(), value.clone()))
+        })
+        .collect()
+}
+
 /// There is a session: it gets what this command asks for, and is followed.
 async fn hand_over(
     global: &Global,
@@ -261,19 +272,10 @@ async fn hand_over(
     place: &Place,
     printer: Printer,
 ) -> Result<u8, Trouble> {
-    let variables = context
-        .stack
-        .variables
-        .iter()
-        .filter_map(|variable| {
-            let value = context.options.shell.get(&variable.name)?;
-            Some((variable.name.clone(), value.clone()))
-        })
-        .collect();
     let ask = Ask::Up {
         services: options.services.clone(),
         profiles: global.profile.clone(),
-        variables,
+        variables: variables(context),
         build: options.build,
         recreate: options.recreate,
     };

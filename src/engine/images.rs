@@ -11,6 +11,7 @@ use bollard::query_parameters::{
 use devrun_core::keep::Stored;
 use devrun_core::spec::{Image, label};
 use futures_util::StreamExt;
+use time::format_description::well_known::Rfc3339;
 
 use super::classify::classify;
 use super::{Engine, EngineError, PATIENT, PROMPT, filters, optional, registry, within};
@@ -49,12 +50,18 @@ impl Engine {
             .and_then(|health| health.test)
             .unwrap_or_default();
         let tag = image.repo_tags.unwrap_or_default().into_iter().next();
+        // One whose steps were all in the cache is as old as these, and has its name since now.
+        let named = image.metadata.and_then(|metadata| metadata.last_tag_time);
+        let made = image.created.max(named);
         Ok(Some(Image {
             id: image.id.unwrap_or_default(),
             name: match reference.starts_with("sha256:") {
                 true => tag.unwrap_or_else(|| reference.to_owned()),
                 false => reference.to_owned(),
             },
+            created: made
+                .and_then(|time| time.format(&Rfc3339).ok())
+                .unwrap_or_default(),
             user: config.user.unwrap_or_default(),
             working_dir: config.working_dir.unwrap_or_default(),
             exposed: config

@@ -27,5 +27,5 @@ pub(crate) use endpoint::{Connection, Endpoint};
 pub(crate) use ensure::image_tag;
 pub(crate) use inputs::{folder_hash, inputs_hash};
 pub(crate) use progress::{Step, StepState};
-pub(crate) use reading::line_reading;
+pub(crate) use reading::{changed_since, line_reading};
 pub(crate) use secrets::{SecretSource, own_authorities};

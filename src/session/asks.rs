@@ -5,6 +5,7 @@ use devrun_wire::session::{Ask, Tell};
 use tokio::sync::mpsc;
 
 use super::driver::Driver;
+use super::foreseeing::Asked;
 
 impl Driver {
     pub(super) fn on_ask(&mut self, ask: Ask, reply: mpsc::UnboundedSender<Tell>) {
@@ -43,6 +44,24 @@ impl Driver {
                     build,
                     recreate,
                 }));
+            }
+            Ask::Foresee {
+                services,
+                profiles,
+                variables,
+                build,
+                recreate,
+                file,
+            } => {
+                let asked = Asked {
+                    services,
+                    profiles,
+                    variables,
+                    build,
+                    recreate,
+                    file,
+                };
+                self.foresee(asked, reply);
             }
             Ask::Stop { services } => {
                 self.stopping.push((services.clone(), reply));

@@ -42,7 +42,7 @@ fn whoever_has_the_network_of_another_goes_with_its_container() {
     stack.edit("Stackfile.kdl", "A one", "A two");
     let plan = stack.ok(&["up", "--dry-run"]);
     assert!(
-        said(&plan).contains("vpn, whose network it has, is made anew"),
+        said(&plan).contains("vpn, whose network it has, was made anew"),
         "{}",
         said(&plan)
     );

@@ -236,6 +236,42 @@ pub enum Effect {
     Exit(Exit),
 }
 
+impl Effect {
+    /// The operation that it begins, if it does.
+    #[must_use]
+    pub fn op(&self) -> Option<&Op> {
+        match self {
+            Effect::Prepare { op, .. }
+            | Effect::Pull { op, .. }
+            | Effect::Build { op, .. }
+            | Effect::Look { op, .. }
+            | Effect::Create { op, .. }
+            | Effect::Start { op, .. }
+            | Effect::Update { op, .. }
+            | Effect::Restart { op, .. }
+            | Effect::Attach { op, .. }
+            | Effect::Probe { op, .. }
+            | Effect::Sync { op, .. }
+            | Effect::SyncLarge { op, .. }
+            | Effect::Push { op, .. }
+            | Effect::Exec { op, .. }
+            | Effect::Signal { op, .. }
+            | Effect::ProxyApply { op, .. }
+            | Effect::Explain { op, .. }
+            | Effect::Stop { op, .. }
+            | Effect::Remove { op, .. } => Some(op),
+            Effect::HooksOver { .. }
+            | Effect::FollowsOver { .. }
+            | Effect::TidyImages { .. }
+            | Effect::ProxyStates { .. }
+            | Effect::Cancel { .. }
+            | Effect::Watch { .. }
+            | Effect::Notice(_)
+            | Effect::Exit(_) => None,
+        }
+    }
+}
+
 /// A container that makes room for its successor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Old {

@@ -191,6 +191,8 @@ pub struct Image {
     pub id: String,
     /// A name for people, `app-backend:1f3c…`.
     pub name: String,
+    /// When it was made or got its name, RFC 3339; empty where that is not known.
+    pub created: String,
     /// `USER`; empty is root.
     pub user: String,
     /// `WORKDIR`.

@@ -2,6 +2,7 @@
 
 mod files;
 mod origin;
+mod places;
 mod settings;
 mod sync;
 
@@ -13,6 +14,7 @@ use serde::Serialize;
 
 pub use files::{Content, File, FileInside, FileKind, FileSource};
 pub use origin::{Filled, Origin, Origins, Speaker};
+pub use places::Placed;
 pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Trigger, Ulimit};
 pub use sync::{Owner, Sync};
 

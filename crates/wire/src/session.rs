@@ -28,6 +28,21 @@ pub enum Ask {
         /// Make containers anew even if they are equal.
         recreate: bool,
     },
+    /// What would be done if this were applied. Answered by one [`Tell::Foreseen`].
+    Foresee {
+        /// Services to start; empty means all.
+        services: Vec<String>,
+        /// Profiles chosen.
+        profiles: Vec<String>,
+        /// Variables of the caller's shell that the Stackfile may use.
+        variables: Vec<(String, String)>,
+        /// Build images even if equal ones are there.
+        build: bool,
+        /// Make containers anew even if they are equal.
+        recreate: bool,
+        /// What the Stackfile is to say, absolute.
+        file: String,
+    },
     /// Stop these services and keep them stopped. Answered by [`Tell::Status`] once they are.
     Stop {
         /// Their names; never empty.
@@ -92,6 +107,15 @@ pub enum Tell {
         /// The object.
         notice: serde_json::Value,
     },
+    /// What would be done.
+    Foreseen {
+        /// In their order.
+        steps: Vec<PlannedStep>,
+        /// What would be said.
+        warnings: Vec<String>,
+        /// Nothing would be done, because of the last of these.
+        fails: bool,
+    },
     /// What a comparison found.
     Verified {
         /// In the order in which they were asked for.
@@ -107,6 +131,17 @@ pub enum Tell {
         /// Why, for people.
         message: String,
     },
+}
+
+/// Something that would be done to a service, or not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedStep {
+    /// Its name.
+    pub service: String,
+    /// `create`, `recreate`, `keep`, …
+    pub action: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// A file of a container that the host is to have.

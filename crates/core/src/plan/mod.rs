@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use devrun_stack::ignore::GitIgnore;
-use devrun_stack::{Command, Location, Mount, On, Source, Stack, Sync};
+use devrun_stack::{Command, Location, Mount, On, Placed, Source, Stack, Sync};
 
 pub use explain::{BuildReason, Explanation, OnReason, SyncReason};
 pub use named::Named;
@@ -385,7 +385,7 @@ impl Rules {
 }
 
 /// What of a service says what is synced, and where to.
-type Syncs<'a> = (&'a [Sync], &'a [Mount], &'a [String]);
+type Syncs<'a> = (Vec<Sync>, Vec<Mount>, &'a [String]);
 
 impl Input {
     /// All that has a say in what is synced to a service; `None` where nothing is.
@@ -403,7 +403,11 @@ impl Input {
                 .any(|one| one.starts_with(at) || at.starts_with(one))
         };
         let texts = self.texts.iter().filter(|(file, _)| has_a_say(file));
-        let syncs: Syncs<'_> = (&own.sync, &own.mounts, &own.taken);
+        let syncs: Syncs<'_> = (
+            own.sync.without_places(),
+            own.mounts.without_places(),
+            &own.taken,
+        );
         (!own.sync.is_empty()).then(|| (syncs, texts.collect()))
     }
 

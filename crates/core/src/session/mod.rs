@@ -7,6 +7,7 @@ mod circle;
 mod done;
 mod engine;
 mod follow;
+mod foresee;
 mod freshness;
 mod hold;
 mod large;
@@ -43,6 +44,7 @@ use crate::effect::{Effect, Exit, RouteState};
 use crate::event::{Event, Op, Polled, WatchEvent};
 use crate::live::Capacity;
 use crate::plan::Rules;
+pub use foresee::{Foreseen, Foresight, STALE};
 pub use hold::Held;
 pub use machine::State;
 use machine::{Busy, Doing, Machine};
@@ -81,7 +83,7 @@ enum Prepared {
 }
 
 /// The state of one stack.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Session {
     options: Options,
     stack: Option<Arc<Stack>>,

@@ -55,8 +55,9 @@ impl Session {
 
     pub(super) fn proxy_config_differs(&self, name: &str) -> bool {
         let applied = self.machines.get(name).map(|machine| &machine.applied);
-        self.proxy_config(name, 0)
-            .is_ok_and(|config| applied.is_some_and(|applied| applied.as_ref() != Some(&config)))
+        self.proxy_config(name, 0).is_ok_and(|config| {
+            applied.is_some_and(|applied| applied.as_ref() != Some(&without_comments(&config)))
+        })
     }
 
     pub(super) fn apply_proxy_config(&mut self, name: &str, container: String) {
@@ -78,6 +79,7 @@ impl Session {
     /// What it is being given is remembered now: by the time it has it, something else may be wanted.
     fn note_applying(&mut self, name: &str) {
         let config = self.proxy_config(name, 0).ok();
+        let config = config.map(|config| without_comments(&config));
         if let Some(machine) = self.machines.get_mut(name) {
             machine.applying = config;
         }
@@ -173,6 +175,13 @@ impl Session {
             })
             .collect()
     }
+}
+
+/// What nginx heeds of it: the comments say where routes are declared, and a line more above them
+/// makes them no others.
+fn without_comments(config: &str) -> String {
+    let heeded = |line: &&str| !line.trim_start().starts_with('#');
+    config.lines().filter(heeded).collect::<Vec<_>>().join("\n")
 }
 
 /// Whoever looks at the page wants to know what the program said, not only that it failed.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use devrun_stack::{Service, Stack, Trigger};
+use devrun_stack::{Placed, Service, Stack, Trigger};
 
 use super::leaving::Leaving;
 use super::machine::{ImageState, Machine, Wanted};
@@ -105,7 +105,8 @@ impl Session {
                 ..machine
             };
             self.machines.insert(service.name.clone(), machine);
-            if old.is_some_and(|old| old.source != service.source) {
+            if old.is_some_and(|old| old.source.without_places() != service.source.without_places())
+            {
                 self.look_for_image(&service.name, "declared otherwise");
             }
         }
@@ -116,7 +117,11 @@ impl Session {
         if before != stack {
             self.settled = false;
         }
-        if (&before.networks, &before.volumes) != (&stack.networks, &stack.volumes) {
+        let made = |stack: &Stack| {
+            let networks = stack.networks.without_places();
+            (networks, stack.volumes.without_places())
+        };
+        if made(before) != made(stack) {
             if let Prepared::Busy(op) = self.prepared.clone() {
                 self.emit(Effect::Cancel { op });
             }

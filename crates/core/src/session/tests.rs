@@ -8,6 +8,7 @@ mod ending;
 mod engine;
 mod failing;
 mod first_start;
+mod foreseen;
 mod hold;
 mod hooks;
 mod large;

@@ -31,6 +31,15 @@ fn what_is_declared_otherwise_is_made_anew_and_nothing_else() {
 }
 
 #[test]
+fn a_line_more_above_it_all_is_followed_by_nothing() {
+    let mut bench = Bench::ready();
+    let below = format!("// A comment.\n\n{}", APP.trim_start());
+    assert_eq!(bench.load(&below), NOTHING);
+    assert_eq!(bench.load(APP), NOTHING);
+    assert!(bench.session.view().settled);
+}
+
+#[test]
 fn an_edit_while_the_container_is_made_is_not_lost() {
     let mut bench = Bench::new(APP);
     bench.finish_until("create db");
