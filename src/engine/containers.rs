@@ -1,5 +1,7 @@
 //! Containers: what there is, and the verbs on them.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bollard::models::ContainerCreateBody;
@@ -82,6 +84,23 @@ impl Engine {
             .inspect_container(id, None::<InspectContainerOptions>);
         let found = optional(within(&format!("inspecting {}", short(id)), PROMPT, call).await)?;
         Ok(found.map(describe::container))
+    }
+
+    /// Its IPv4 addresses, by the name of the network.
+    pub(crate) async fn addresses(
+        &self,
+        id: &str,
+    ) -> Result<BTreeMap<String, Ipv4Addr>, EngineError> {
+        let call = self
+            .docker
+            .inspect_container(id, None::<InspectContainerOptions>);
+        let found = within(&format!("inspecting {}", short(id)), PROMPT, call).await?;
+        let networks = found.network_settings.and_then(|it| it.networks);
+        let addresses = networks.into_iter().flatten().filter_map(|(name, end)| {
+            let address = end.ip_address?.parse().ok()?;
+            Some((name, address))
+        });
+        Ok(addresses.collect())
     }
 
     /// The first process of a running container and how it is told to end.

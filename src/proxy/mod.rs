@@ -10,5 +10,6 @@ mod states;
 mod tests;
 
 pub(crate) use config::apply_config;
+pub(crate) use error::ProxyError;
 pub(crate) use inside::{Inside, InsideError, Ran};
 pub(crate) use states::apply_states;

@@ -158,6 +158,9 @@ fn state(ready: bool) -> RouteState {
         ready,
         state: if ready { "ready" } else { "starting" },
         reason: String::new(),
+        lines: Vec::new(),
+        hold: Duration::ZERO,
+        containers: Vec::new(),
     }
 }
 

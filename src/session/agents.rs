@@ -202,6 +202,7 @@ pub(super) enum AgentError {
 impl super::driver::Driver {
     /// From now on this is the agent of its container; its end becomes an input.
     pub(super) fn adopt(&mut self, agent: Agent) {
+        self.forget_proxy(&agent.container);
         let (inputs, connection) = (self.inputs.clone(), agent.connection.clone());
         let (container, number) = (agent.container.clone(), agent.number);
         let gone = connection.watch_end();

@@ -108,9 +108,9 @@ impl Driver {
         });
     }
 
-    /// Those who asked for a stop are told once it is done.
+    /// Those who asked for a stop are told once it is done, and the proxy knows.
     pub(super) fn answer_stops(&mut self) {
-        if self.stopping.is_empty() {
+        if self.stopping.is_empty() || self.proxy_busy {
             return;
         }
         let status = self.status();

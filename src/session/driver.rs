@@ -13,12 +13,13 @@ use devrun_core::plan::Rules;
 use devrun_core::session::Session;
 use devrun_stack::Stack;
 use devrun_wire::session::{Ask, Tell};
-use tokio::sync::{OnceCell, mpsc};
+use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::agents::{Agent, Agents};
 use super::ahead::Ahead;
+use super::behind::Known;
 use super::deputies::wanted_in_vain;
 use super::load::{self, LoadOptions};
 use super::looking::Looked;
@@ -47,10 +48,9 @@ pub(crate) enum Input {
     /// The connection to an agent ended.
     AgentGone { container: String, number: u64 },
     /// The proxy was told about the services, or could not be.
-    ProxyTold {
-        container: String,
-        states: Option<Vec<RouteState>>,
-    },
+    ProxyTold { known: Option<Known> },
+    /// Names behind the proxy mean their new addresses now.
+    ProxySettled,
     /// From a command, over the socket.
     Ask {
         ask: Ask,
@@ -83,10 +83,13 @@ pub(super) struct Driver {
     pub(super) tasks: HashMap<Op, AbortHandle>,
     pub(super) agents: Agents,
     pub(super) agent_volume: Arc<OnceCell<String>>,
-    /// What the proxy was told, and what it is to be told next.
-    pub(super) proxy_told: Option<(String, Vec<RouteState>)>,
-    pub(super) proxy_wanted: Option<(String, Vec<RouteState>)>,
+    /// What the proxy was told, and what it is to know.
+    pub(super) proxy_told: Option<Known>,
+    pub(super) proxy_newest: Option<(String, Vec<RouteState>)>,
+    pub(super) proxy_behind: bool,
     pub(super) proxy_busy: bool,
+    /// Told once it knows all that it is to know.
+    pub(super) waiting_for_pause: Vec<oneshot::Sender<()>>,
     pub(super) watcher: Option<Watcher>,
     pub(super) ahead: Ahead,
     /// By service.
@@ -141,8 +144,10 @@ impl Driver {
             agents: Agents::new(),
             agent_volume: Arc::default(),
             proxy_told: None,
-            proxy_wanted: None,
+            proxy_newest: None,
+            proxy_behind: false,
             proxy_busy: false,
+            waiting_for_pause: Vec::new(),
             watcher: None,
             ahead: Ahead::default(),
             looked: HashMap::new(),
@@ -280,7 +285,8 @@ impl Driver {
                 self.looked.insert(service, looked);
             }
             Input::AgentGone { container, number } => self.agent_gone(container, number),
-            Input::ProxyTold { container, states } => self.proxy_told(container, states),
+            Input::ProxyTold { known } => self.proxy_told(known),
+            Input::ProxySettled => self.proxy_settled(),
             Input::Ask { ask, reply } => self.on_ask(ask, reply),
             Input::TerminalGone { service } => {
                 self.terminals.retain(|reply| !reply.is_closed());

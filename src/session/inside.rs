@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use devrun_wire::frames::{Request, Response};
+use devrun_wire::frames::{Behind, Request, Response};
 use futures_util::StreamExt;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -146,6 +146,40 @@ impl Hands {
         };
         let found = tokio::time::timeout(timeout, search).await;
         found.unwrap_or_else(|_| Answer::Bad("its log could not be read in time".to_owned()))
+    }
+
+    /// From now on requests that the proxy cannot pass on are held as is said here.
+    pub(super) async fn hold(
+        &self,
+        socket: String,
+        services: Vec<Behind>,
+    ) -> Result<(), InsideError> {
+        match &self.agent {
+            Some(agent) => {
+                let request = Request::Hold { socket, services };
+                self.ask(agent, request).await.map(|_| ())
+            }
+            None => Err(inside("without an agent nobody can hold them".to_owned())),
+        }
+    }
+
+    /// Waits until no request of this container is with those, at most for so long.
+    pub(super) async fn drain(
+        &self,
+        addresses: Vec<u32>,
+        ports: Vec<u16>,
+        limit: Duration,
+    ) -> Result<(), InsideError> {
+        let Some(agent) = &self.agent else {
+            return Err(inside("without an agent nobody can look".to_owned()));
+        };
+        let timeout_ms = millis(limit);
+        let request = Request::Drain {
+            addresses,
+            ports,
+            timeout_ms,
+        };
+        self.ask(agent, request).await.map(|_| ())
     }
 
     async fn ask(&self, agent: &Agent, request: Request) -> Result<Ran, InsideError> {

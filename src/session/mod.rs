@@ -6,6 +6,7 @@ mod agreed;
 mod ahead;
 mod asks;
 mod back;
+mod behind;
 mod comparing;
 mod containers;
 mod deaf;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use devrun_core::effect::{Effect, PutFile, RouteState};
+use devrun_core::effect::{Effect, Old, PutFile};
 use devrun_core::event::{Failure, MakingPart, Op, Outcome, Progress, Synced};
 use devrun_core::routes::proxy_port;
+use devrun_core::spec::ContainerSpec;
 use devrun_stack::{Command, Mount, MountSource, Probe};
 
 use super::containers::First;
@@ -13,13 +14,10 @@ use super::early::{Early, Of};
 use super::inside::Hands;
 use super::{containers, hooks, images, large, looking, owed, pushing, reading, trees};
 use crate::probe::{Answer, Probed, until_ready};
-use crate::proxy::{apply_config, apply_states};
+use crate::proxy::apply_config;
 
 /// How long a command of an `on` rule may take.
 pub(super) const COMMAND_PATIENCE: Duration = Duration::from_secs(15 * 60);
-
-/// How long the proxy may take to be told; everybody else waits for it.
-const PROXY_PATIENCE: Duration = Duration::from_secs(2);
 
 impl Driver {
     pub(super) fn perform(&mut self, effect: Effect) {
@@ -114,17 +112,7 @@ impl Driver {
                 spec,
                 replaces,
                 files,
-            } => {
-                let volume = self.agent_volume.clone();
-                let first = self.first(&op.service, files);
-                self.look_ahead(&op.service);
-                let agent = replaces
-                    .as_ref()
-                    .and_then(|old| self.agents.get(&old.container).cloned());
-                let over = self.parts_of(&op);
-                let made = containers::create(engine, *spec, replaces, first, agent, volume, over);
-                self.work(op, made);
-            }
+            } => self.create(op, *spec, replaces, files),
             Effect::Start {
                 op,
                 container,
@@ -151,18 +139,12 @@ impl Driver {
                 op,
                 container,
                 grace,
-            } => {
-                let agent = self.agents.get(&container).cloned();
-                self.work(op, containers::stop(engine, agent, container, grace));
-            }
+            } => self.stop(op, container, grace, false),
             Effect::Remove {
                 op,
                 container,
                 grace,
-            } => {
-                let agent = self.agents.get(&container).cloned();
-                self.work(op, containers::discard(engine, agent, container, grace));
-            }
+            } => self.stop(op, container, grace, true),
             Effect::Explain { op, container } => {
                 self.work(op, containers::explain(engine, container))
             }
@@ -221,14 +203,47 @@ impl Driver {
         }
     }
 
+    fn create(&mut self, op: Op, spec: ContainerSpec, replaces: Option<Old>, files: Vec<PutFile>) {
+        let volume = self.agent_volume.clone();
+        let first = self.first(&op.service, files);
+        self.look_ahead(&op.service);
+        let old = replaces.as_ref().map(|old| old.container.clone());
+        let agent = old.as_ref().and_then(|old| self.agents.get(old).cloned());
+        let drained = old.map(|old| self.drained(&op.service, &old));
+        let (engine, over) = (self.engine.clone(), self.parts_of(&op));
+        self.work(op, async move {
+            if let Some(drained) = drained {
+                drained.await;
+            }
+            containers::create(engine, spec, replaces, first, agent, volume, over).await
+        });
+    }
+
+    fn stop(&mut self, op: Op, container: String, grace: Duration, remove: bool) {
+        let agent = self.agents.get(&container).cloned();
+        let drained = self.drained(&op.service, &container);
+        let engine = self.engine.clone();
+        self.work(op, async move {
+            drained.await;
+            match remove {
+                true => containers::discard(engine, agent, container, grace).await,
+                false => containers::stop(engine, agent, container, grace).await,
+            }
+        });
+    }
+
     fn restart(&mut self, op: Op, container: String, grace: Duration) {
         let agent = self.agents.get(&container).cloned();
         if self.has_hooks(&op.service) {
             hooks::owed(&container);
         }
         self.look_ahead(&op.service);
-        let restarts = containers::restart(self.engine.clone(), agent, container, grace);
-        self.work(op, restarts);
+        let drained = self.drained(&op.service, &container);
+        let engine = self.engine.clone();
+        self.work(op, async move {
+            drained.await;
+            containers::restart(engine, agent, container, grace).await
+        });
     }
 
     /// What is compared once the container runs can be looked at until then. Without news of saves
@@ -316,7 +331,7 @@ impl Driver {
         });
     }
 
-    fn hands(&self, container: &str) -> Hands {
+    pub(super) fn hands(&self, container: &str) -> Hands {
         Hands {
             engine: self.engine.clone(),
             container: container.to_owned(),
@@ -395,45 +410,6 @@ impl Driver {
                 Err(error) => Outcome::Failed(error.into()),
             }
         });
-    }
-
-    /// The proxy is told one thing after the other, and always the newest.
-    fn tell_proxy(&mut self, container: String, states: Vec<RouteState>) {
-        self.proxy_wanted = Some((container, states));
-        if self.proxy_busy {
-            return;
-        }
-        let Some((container, states)) = self.proxy_wanted.take() else {
-            return;
-        };
-        let before = match self.proxy_told.take() {
-            Some((told, before)) if told == container => before,
-            _ => Vec::new(),
-        };
-        self.proxy_busy = true;
-        let (hands, inputs) = (self.hands(&container), self.inputs.clone());
-        tokio::spawn(async move {
-            let telling = apply_states(&hands, &before, &states);
-            let states = match tokio::time::timeout(PROXY_PATIENCE, telling).await {
-                Ok(Ok(())) => Some(states),
-                Ok(Err(error)) => {
-                    tracing::debug!(%error, "the proxy was not told");
-                    None
-                }
-                Err(_) => None,
-            };
-            let _ = inputs.send(Input::ProxyTold { container, states }).await;
-        });
-    }
-
-    pub(super) fn proxy_told(&mut self, container: String, states: Option<Vec<RouteState>>) {
-        self.proxy_busy = false;
-        self.proxy_told = states.map(|states| (container, states));
-        if let Some((container, states)) = self.proxy_wanted.take() {
-            self.tell_proxy(container, states);
-        } else {
-            self.publish_held();
-        }
     }
 
     pub(super) fn stack_name(&self) -> String {

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import socket
 import sys
 import threading
@@ -28,6 +29,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.tell()
 
+    def do_DELETE(self):
+        self.tell()
+
     def tell(self):
         left = int(self.headers.get("Content-Length", 0))
         digest, size = hashlib.sha256(), 0
@@ -36,6 +40,8 @@ class Handler(BaseHTTPRequestHandler):
             digest.update(piece)
             size += len(piece)
             left -= len(piece)
+        if "/fall" in self.path:
+            self.fall()
         told = {
             "port": self.server.server_port,
             "host": socket.gethostname(),
@@ -46,6 +52,13 @@ class Handler(BaseHTTPRequestHandler):
             "headers": {name.lower(): value for name, value in self.headers.items()},
         }
         self.answer(200, json.dumps(told).encode())
+
+    def fall(self):
+        _, once, name = self.path.partition("once=")
+        mark = f"/tmp/fell-{name}"
+        if not once or not os.path.exists(mark):
+            open(mark, "w").close()
+            os._exit(1)
 
     def answer(self, status, body):
         self.send_response(status)

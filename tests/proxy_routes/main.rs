@@ -2,6 +2,10 @@
 //! a client of this process and small services behind it.
 
 #[cfg(test)]
+mod agent;
+#[cfg(test)]
+mod held;
+#[cfg(test)]
 mod stage;
 
 #[cfg(test)]
@@ -19,7 +23,7 @@ mod tests {
         stage
     }
 
-    fn read_until(stream: &mut impl Read, wanted: &str) -> String {
+    pub(crate) fn read_until(stream: &mut impl Read, wanted: &str) -> String {
         let mut got = String::new();
         let mut buffer = [0; 4096];
         while !got.contains(wanted) {

@@ -124,6 +124,40 @@ impl Stage {
         container
     }
 
+    /// nginx's container.
+    pub(crate) fn proxy(&self) -> &str {
+        &self.containers[0]
+    }
+
+    /// Connections of nginx to the socket of this name.
+    pub(crate) fn connections(&self, socket: &str) -> usize {
+        let table = self.inside("cat /proc/net/unix");
+        // Flags 0 and state 3: an end of a connection; the listening one has others.
+        let ends = table
+            .lines()
+            .filter(|line| line.ends_with(socket) && line.split_whitespace().nth(5) == Some("03"));
+        ends.count()
+    }
+
+    /// Begins to listen at one more port.
+    pub(crate) fn listen(&self, container: &str, port: &str) {
+        docker(&["exec", "-d", container, "python", "-c", BACKEND, port]);
+    }
+
+    /// Starts one again that has ended, or is about to.
+    pub(crate) fn start(&self, container: &str) {
+        until("the engine knows its end", || !self.runs(container));
+        let before = docker(&["logs", container]).matches("listening").count();
+        docker(&["start", container]);
+        until("the neighbour listens again", || {
+            docker(&["logs", container]).matches("listening").count() > before
+        });
+    }
+
+    fn runs(&self, container: &str) -> bool {
+        docker(&["inspect", "--format", "{{.State.Running}}", container]).trim() == "true"
+    }
+
     /// Where it is on the network.
     pub(crate) fn address(&self, container: &str) -> String {
         let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
@@ -250,6 +284,9 @@ pub(crate) fn state(service: &str, state: &'static str) -> RouteState {
         ready: state == "ready",
         state,
         reason: format!("because it is {state}"),
+        lines: Vec::new(),
+        hold: Duration::ZERO,
+        containers: Vec::new(),
     }
 }
 
@@ -291,7 +328,7 @@ pub(crate) fn until(what: &str, mut come: impl FnMut() -> bool) {
     }
 }
 
-fn docker(words: &[&str]) -> String {
+pub(crate) fn docker(words: &[&str]) -> String {
     docker_with(words, b"")
 }
 

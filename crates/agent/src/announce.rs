@@ -43,7 +43,7 @@ fn neighbour(line: &str) -> Option<Ipv4Addr> {
 }
 
 /// As the kernel prints it: the bytes in memory, read as a number of this machine.
-fn address(word: &str) -> Option<Ipv4Addr> {
+pub(crate) fn address(word: &str) -> Option<Ipv4Addr> {
     let number = u32::from_str_radix(word, 16).ok()?;
     Some(Ipv4Addr::from(number.to_ne_bytes()))
 }

@@ -201,7 +201,8 @@ fn status_of(line: &str) -> Option<u16> {
     words.next()?.parse().ok()
 }
 
-fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+/// A header of a head.
+pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
     head.lines().skip(1).find_map(|line| {
         let (key, value) = line.split_once(':')?;
         key.trim().eq_ignore_ascii_case(name).then(|| value.trim())

@@ -10,8 +10,10 @@ use devrun_wire::codec::FrameError;
 
 mod announce;
 mod clock;
+mod drain;
 mod exchange;
 mod hello;
+mod hold;
 mod http;
 mod inspect;
 mod kill;

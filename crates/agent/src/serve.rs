@@ -7,10 +7,12 @@ use std::thread;
 use std::time::Instant;
 
 use devrun_wire::codec::{self, FrameError};
-use devrun_wire::frames::{Request, Response, VERSION};
+use devrun_wire::frames::{Behind, Request, Response, VERSION};
 
 use crate::clock;
+use crate::drain;
 use crate::hello;
+use crate::hold::Hold;
 use crate::http;
 use crate::inspect;
 use crate::kill;
@@ -43,6 +45,7 @@ pub(crate) fn serve(
         groups: Groups::default(),
         busy: Arc::new(AtomicUsize::new(0)),
         stir: None,
+        hold: None,
     };
     let result = server.conversation(&mut BufReader::with_capacity(INPUT, input));
     server.groups.close();
@@ -56,6 +59,8 @@ struct Server<W> {
     busy: Arc<AtomicUsize>,
     /// From the first request on that waits for something to happen.
     stir: Option<Stir>,
+    /// From the first word on about what waits.
+    hold: Option<Hold>,
 }
 
 impl<W: Write + Send + 'static> Server<W> {
@@ -159,6 +164,15 @@ impl<W: Write + Send + 'static> Server<W> {
             Request::Await { root, folders } => {
                 return self.wait(number, &root, &folders).err().map(Response::from);
             }
+            Request::Hold { socket, services } => done(self.hold(&socket, services)),
+            Request::Drain {
+                addresses,
+                ports,
+                timeout_ms,
+            } => {
+                let deadline = clock::deadline(timeout_ms);
+                return self.aside(number, move || drain::drain(&addresses, &ports, deadline));
+            }
         })
     }
 
@@ -177,6 +191,15 @@ impl<W: Write + Send + 'static> Server<W> {
             // As above.
             let _ = self.answers.send(number, &answer);
         }
+        Ok(())
+    }
+
+    fn hold(&mut self, socket: &str, services: Vec<Behind>) -> Result<(), Refusal> {
+        let hold = match self.hold.take() {
+            Some(hold) => hold,
+            None => Hold::start(socket)?,
+        };
+        self.hold.insert(hold).tell(services);
         Ok(())
     }
 

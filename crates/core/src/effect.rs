@@ -319,6 +319,12 @@ pub struct RouteState {
     pub state: &'static str,
     /// Why it is not ready, for the page.
     pub reason: String,
+    /// More lines about the reason: what it said last.
+    pub lines: Vec<String>,
+    /// How long a request may wait for it; zero where there is nothing to wait for.
+    pub hold: Duration,
+    /// Containers that take its requests.
+    pub containers: Vec<String>,
 }
 
 /// The only way to an exit code.

@@ -11,7 +11,7 @@ use miette::SourceSpan;
 use crate::context::Context;
 use crate::model::{
     Attachment, Command, Condition, Content, FileInside, Logging, Mount, On, Owner, Port,
-    Resources, Restart,
+    Resources, Restart, Update,
 };
 
 pub(crate) use settings::DraftSettings;
@@ -48,6 +48,7 @@ pub(crate) struct Draft {
     pub(crate) init: Once<bool>,
     pub(crate) task: Once<()>,
     pub(crate) routes: Vec<Said<DraftRoute>>,
+    pub(crate) update: Once<Update>,
     pub(crate) sync: Vec<Said<DraftSync>>,
     pub(crate) on: Vec<Said<On>>,
     pub(crate) ready_timeout: Once<Duration>,
@@ -253,6 +254,7 @@ impl Draft {
             "init" => emptied(&mut self.init),
             "task" => emptied(&mut self.task),
             "route" => emptied(&mut self.routes),
+            "update" => emptied(&mut self.update),
             "sync" => emptied(&mut self.sync),
             "on" => emptied(&mut self.on),
             "ready-timeout" => emptied(&mut self.ready_timeout),

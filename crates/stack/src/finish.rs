@@ -75,6 +75,7 @@ pub(crate) fn service(
         profiles: said(draft.profiles.as_ref()).unwrap_or_default(),
         task: laid.is_task(),
         routes,
+        update: said(draft.update.as_ref()).unwrap_or_default(),
         sync,
         on: rules(&draft.on),
         ready_timeout: said(draft.ready_timeout.as_ref()).unwrap_or(Duration::from_secs(300)),

@@ -3,6 +3,7 @@
 mod files;
 mod origin;
 mod places;
+mod route;
 mod settings;
 mod sync;
 
@@ -15,6 +16,7 @@ use serde::Serialize;
 pub use files::{Content, File, FileInside, FileKind, FileSource};
 pub use origin::{Filled, Origin, Origins, Speaker};
 pub use places::Placed;
+pub use route::{Route, Update};
 pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Trigger, Ulimit};
 pub use sync::{Owner, Sync};
 
@@ -184,6 +186,8 @@ pub struct Service {
     pub task: bool,
     /// Paths that the proxy passes to it.
     pub routes: Vec<Route>,
+    /// What becomes of requests while it is replaced.
+    pub update: Update,
     /// Trees that are kept in step with the host.
     pub sync: Vec<Sync>,
     /// Triggers relative to the Stackfile's folder.
@@ -233,6 +237,7 @@ impl Default for Service {
             init: false,
             task: false,
             routes: Vec::new(),
+            update: Update::default(),
             sync: Vec::new(),
             on: Vec::new(),
             ready_timeout: READY_TIMEOUT,
@@ -525,17 +530,6 @@ pub struct Logging {
     pub driver: String,
     /// Its options, under the engine's names.
     pub options: BTreeMap<String, String>,
-}
-
-/// A path that the proxy passes on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Route {
-    /// Ends in `*` for a prefix, else exact.
-    pub pattern: String,
-    /// Port inside.
-    pub port: u16,
-    /// Where it is declared.
-    pub at: Location,
 }
 
 /// A trigger.

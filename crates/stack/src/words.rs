@@ -100,7 +100,7 @@ const COMMON: &[&str] = &[
     "pull",
     "trigger",
 ];
-const SERVICE: &[&str] = &["task", "route", "replicas"];
+const SERVICE: &[&str] = &["task", "route", "update", "replicas"];
 const PROXY: &[&str] = &["config", "health"];
 const SYNC: &[&str] = &["include", "ignore", "back", "on"];
 const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild", "run"];

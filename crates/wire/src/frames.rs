@@ -144,6 +144,37 @@ pub enum Request {
         /// Relative paths; an empty one is the root itself. One that is not there is passed over.
         folders: Vec<Vec<u8>>,
     },
+    /// From now on requests that the proxy cannot pass on are held at this socket, as is said of
+    /// their service; replaces what was said before. Answered by [`Response::Done`].
+    Hold {
+        /// Absolute path of the socket.
+        socket: String,
+        /// All services with routes.
+        services: Vec<Behind>,
+    },
+    /// Tell once no request is with one of these any more: no connection is being made to them, or
+    /// is open and has an end. Answered by [`Response::Exited`]: 124 where time ran out.
+    Drain {
+        /// IPv4 addresses, as numbers.
+        addresses: Vec<u32>,
+        /// Their ports.
+        ports: Vec<u16>,
+        /// End of patience, milliseconds.
+        timeout_ms: u64,
+    },
+}
+
+/// A service behind the proxy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// Its name, which is its name on the network too.
+    pub name: String,
+    /// It takes requests.
+    pub ready: bool,
+    /// How long a request for it may wait, milliseconds; 0 where there is nothing to wait for.
+    pub hold_ms: u64,
+    /// Where it is, IPv4 addresses as numbers; none means that its name is looked up.
+    pub addresses: Vec<u32>,
 }
 
 /// What the agent answers.

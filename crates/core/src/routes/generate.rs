@@ -6,10 +6,16 @@ use devrun_stack::{Service, Stack};
 
 use super::states::{READY_DIR, STATE_DIR, STATES, WAIT_DIR};
 use super::table::RouteEntry;
-use super::{GENERATION_PATH, nginx};
+use super::{GENERATION_PATH, hold, nginx};
 
 /// Where requests for what is not ready end, inside nginx only.
-const WAIT_PATH: &str = "/.devrun/wait";
+pub(super) const WAIT_PATH: &str = "/.devrun/wait";
+
+/// What a location says within nginx: wait; it has no end; its body takes time. No service's own
+/// answer is taken for one of these.
+const WAITS: u16 = 418;
+const OPEN: u16 = 419;
+const LARGE: u16 = 420;
 
 /// Settings that a person's `server { }` block may set otherwise.
 const SETTINGS: &[(&str, &str)] = &[
@@ -64,13 +70,16 @@ pub(super) fn routes(
     }
     text.push_str(&generation_location(generation));
     text.push_str(&wait_location());
+    text.push_str(&hold::locations());
+    let keeps_bodies = !own.iter().any(|own| own == "proxy_request_buffering");
     for entry in table {
-        text.push_str(&route(entry));
+        text.push_str(&route(entry, keeps_bodies));
         if let Some(bare) = bare_path(entry, table, health) {
             text.push_str(&location(
                 entry,
                 &format!("= {}", quoted(bare)),
                 "the same without the slash",
+                keeps_bodies,
             ));
         }
     }
@@ -102,9 +111,15 @@ if ($scheme = https) { set $devrun_port 443; }
 if ($http_host ~ ":([0-9]+)$") { set $devrun_port $1; }
 set $devrun_upgrade "";
 set $devrun_connection close;
+set $devrun_tries "";
+set $devrun_way "";
+if ($http_transfer_encoding) { set $devrun_way large; }
+if ($content_length ~ "^[0-9]{6,}$") { set $devrun_way large; }
+if ($http_accept ~* "^text/event-stream") { set $devrun_way open; }
 if ($http_upgrade ~* "^websocket$") {
     set $devrun_upgrade $http_upgrade;
     set $devrun_connection upgrade;
+    set $devrun_way open;
 }
 "#;
 
@@ -169,14 +184,15 @@ fn wait_location() -> String {
     text
 }
 
-fn route(entry: &RouteEntry) -> String {
+fn route(entry: &RouteEntry, keeps_bodies: bool) -> String {
     let path = quoted(entry.path());
     let name = if entry.is_prefix() {
         path
     } else {
         format!("= {path}")
     };
-    location(entry, &name, &format!("to {}", entry.service))
+    let comment = format!("to {}", entry.service);
+    location(entry, &name, &comment, keeps_bodies)
 }
 
 /// `/api/*` takes `/api` as well. Without this nginx answers it by itself, with a permanent
@@ -193,19 +209,32 @@ fn bare_path<'e>(
 
 /// A variable in `proxy_pass` makes nginx look the name up while it runs, and passes the path
 /// on unchanged.
-fn location(entry: &RouteEntry, name: &str, comment: &str) -> String {
+fn location(entry: &RouteEntry, name: &str, comment: &str, keeps_bodies: bool) -> String {
     let RouteEntry {
         service, port, at, ..
     } = entry;
     let place = at.to_string().replace(char::is_control, "?");
+    // A body that nginx does not keep cannot be sent a second time.
+    let failed = match keeps_bodies {
+        true => format!("error_page {WAITS} 502 504 = @devrun-hold;"),
+        false => {
+            format!("error_page {WAITS} = @devrun-hold;\n    error_page 502 504 =503 {WAIT_PATH};")
+        }
+    };
     format!(
         "\n# {comment} ({place})\n\
          location {name} {{\n\
          \x20   set $devrun_service {service};\n\
+         \x20   set $devrun_inside {port};\n\
          \x20   set $devrun_upstream http://{service}:{port};\n\
          \x20   proxy_pass $devrun_upstream;\n\
-         \x20   if (!-f {READY_DIR}/{service}) {{ return 503; }}\n\
-         \x20   error_page 502 503 504 =503 {WAIT_PATH};\n\
+         \x20   if (!-f {READY_DIR}/{service}) {{ return {WAITS}; }}\n\
+         \x20   if ($devrun_way = open) {{ return {OPEN}; }}\n\
+         \x20   if ($devrun_way = large) {{ return {LARGE}; }}\n\
+         \x20   recursive_error_pages on;\n\
+         \x20   {failed}\n\
+         \x20   error_page {OPEN} = @devrun-open;\n\
+         \x20   error_page {LARGE} = @devrun-admit;\n\
          }}\n"
     )
 }

@@ -7,6 +7,7 @@
 
 mod explain;
 mod generate;
+mod hold;
 mod nginx;
 mod states;
 mod table;
@@ -29,6 +30,9 @@ pub const CONFIG_PATH: &str = "/etc/nginx/nginx.conf";
 
 /// The path at which the running configuration tells its number, to the container itself only.
 pub const GENERATION_PATH: &str = "/.devrun/generation";
+
+/// Where the agent in the proxy's container is asked what becomes of a request.
+pub const HOLD_SOCKET: &str = "/run/devrun/hold.sock";
 
 /// Paths below this one are devrun's own.
 const RESERVED: &str = "/.devrun";

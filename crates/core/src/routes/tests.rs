@@ -39,6 +39,9 @@ fn state(service: &str, ready: bool, state: &'static str, reason: &str) -> Route
         ready,
         state,
         reason: reason.into(),
+        lines: Vec::new(),
+        hold: std::time::Duration::ZERO,
+        containers: Vec::new(),
     }
 }
 

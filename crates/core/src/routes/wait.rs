@@ -28,6 +28,10 @@ pub fn wait_page(state: &RouteState) -> String {
     let service = escaped(&state.service);
     let shown = escaped(shown_state(state));
     let reason = escaped(shown_reason(state));
+    let lines = match state.lines.join("\n") {
+        none if none.is_empty() => none,
+        lines => format!("<pre>{}</pre>\n", escaped(&lines)),
+    };
     format!(
         "<!doctype html>\n\
          <html lang=\"en\">\n\
@@ -43,6 +47,7 @@ pub fn wait_page(state: &RouteState) -> String {
          <main>\n\
          <h1>{service} <span class=\"{shown}\">{shown}</span></h1>\n\
          <pre>{reason}</pre>\n\
+         {lines}\
          <p>This page loads itself again each second and gives way to {service}.</p>\n\
          <p><code>devrun why {service}</code> explains, <code>devrun logs {service}</code> shows its output.</p>\n\
          </main>\n\
@@ -57,6 +62,8 @@ struct Answer<'s> {
     service: &'s str,
     state: &'s str,
     reason: &'s str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    lines: &'s [String],
 }
 
 /// The same for a program, one JSON object.
@@ -68,6 +75,7 @@ pub fn wait_json(state: &RouteState) -> String {
         service: &state.service,
         state: shown_state(state),
         reason,
+        lines: &state.lines,
     };
     // Text and nothing else always has a JSON form.
     let mut text = serde_json::to_string(&answer).unwrap_or_default();

@@ -273,6 +273,7 @@ impl Session {
             return;
         };
         let attached = machine.attached.is_some();
+        machine.fell = machine.ready;
         machine.forget_process();
         // Whatever it failed of, this is why.
         machine.failed = None;

@@ -215,6 +215,10 @@ pub(crate) struct Machine {
     pub(crate) suspect: Option<(Duration, Failure)>,
     /// Its process ended by itself; the engine may start it again, which may go better.
     pub(crate) crashed: Option<Failure>,
+    /// It was ready when its process ended by itself, and has not ended again since.
+    pub(crate) fell: bool,
+    /// The step that the build of its image has come to.
+    pub(crate) build_step: Option<String>,
     /// Exits since it was ready last.
     pub(crate) exits: u32,
     /// It ended and the engine starts it again by itself.
@@ -380,6 +384,8 @@ impl Machine {
             failed: None,
             suspect: None,
             crashed: None,
+            fell: false,
+            build_step: None,
             exits: 0,
             engine_restarts: false,
             stopped_outside: false,

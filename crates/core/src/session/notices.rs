@@ -180,6 +180,9 @@ impl Session {
                 if let Some(took) = took_ms.filter(|_| !cached) {
                     self.image_step(&name, &step, Duration::from_millis(took));
                 }
+                if let Some(machine) = self.machines.get_mut(&name) {
+                    machine.build_step = Some(step.clone());
+                }
                 self.notice_timed(
                     Some(&name),
                     cause,

@@ -1,7 +1,9 @@
 //! The proxy's configuration and what it has to know of the services.
 
+use std::time::Duration;
+
 use super::Session;
-use super::machine::{Doing, ImageState, Machine};
+use super::machine::{Doing, ImageState, Machine, Wanted};
 use super::shown::Facts;
 use crate::effect::{Effect, PutFile, RouteState};
 use crate::event::Failure;
@@ -138,7 +140,7 @@ impl Session {
     fn one_that_serves<'a>(&self, stack: &'a Stack, first: &'a Service) -> &'a Service {
         let ready = |service: &&Service| {
             let machine = self.machines.get(&service.name);
-            machine.is_some_and(|machine| machine.ready && machine.running())
+            machine.is_some_and(Machine::serves)
         };
         stack
             .members(first.declared_as())
@@ -155,25 +157,69 @@ impl Session {
             .iter()
             .filter(|service| !service.routes.is_empty())
             .filter(|service| service.leads())
-            .filter_map(|first| {
-                let service = self.one_that_serves(stack, first);
-                let machine = self.machines.get(&service.name)?;
-                let Facts { state, reason } = self.facts(service, machine);
-                let building = matches!(machine.image, ImageState::Busy(_));
-                let ready = machine.ready && machine.running();
-                Some(RouteState {
-                    service: service.declared_as().to_owned(),
-                    ready,
-                    state: state.word(),
-                    reason: match reason {
-                        _ if ready => String::new(),
-                        Some(reason) => with_last_words(reason, machine),
-                        None if building => "its image is being built".to_owned(),
-                        None => String::new(),
-                    },
-                })
-            })
+            .filter_map(|first| self.route_state(stack, first))
             .collect()
+    }
+
+    fn route_state(&self, stack: &Stack, first: &Service) -> Option<RouteState> {
+        let service = self.one_that_serves(stack, first);
+        let machine = self.machines.get(&service.name)?;
+        let Facts { state, reason } = self.facts(service, machine);
+        let building = matches!(machine.image, ImageState::Busy(_));
+        let all = || {
+            let members = stack.members(first.declared_as());
+            members.filter_map(|member| self.machines.get(&member.name))
+        };
+        // Nothing comes to one that is about to end; the name stands for all of them.
+        let ready = machine.serves() && !all().any(Machine::gives_way);
+        let serving = all().filter(|_| ready).filter(|member| member.serves());
+        Some(RouteState {
+            service: service.declared_as().to_owned(),
+            ready,
+            state: state.word(),
+            reason: match reason {
+                _ if machine.serves() => String::new(),
+                Some(reason) => with_last_words(reason, machine),
+                None if building => "its image is being built".to_owned(),
+                None => String::new(),
+            },
+            lines: match machine.failure() {
+                _ if machine.serves() => Vec::new(),
+                Some(failure) => failure.details.clone(),
+                None if building => machine.build_step.iter().cloned().collect(),
+                None => Vec::new(),
+            },
+            hold: match ready || all().any(|member| self.is_coming(member)) {
+                true => service.update.hold,
+                false => Duration::ZERO,
+            },
+            containers: serving.filter_map(Machine::container_id).collect(),
+        })
+    }
+
+    /// It is on its way, so that waiting for it makes sense.
+    fn is_coming(&self, machine: &Machine) -> bool {
+        machine.wanted == Wanted::Run
+            && self.ending.is_none()
+            && !machine.completed
+            && (machine.failure().is_none() || machine.fell)
+            && !self.hopeless(machine, 0)
+    }
+}
+
+impl Machine {
+    /// Requests can be passed to it.
+    fn serves(&self) -> bool {
+        self.ready && self.running()
+    }
+
+    /// Its process is about to end by what we do.
+    fn gives_way(&self) -> bool {
+        let ends = matches!(
+            self.doing(),
+            Some(Doing::Restart | Doing::Stop | Doing::Create)
+        );
+        ends && self.running()
     }
 }
 

@@ -66,6 +66,7 @@ impl Origins<'_> {
         self.once("init", &draft.init);
         self.once("task", &draft.task);
         self.once("ready-timeout", &draft.ready_timeout);
+        self.once("update", &draft.update);
         self.once("config", &draft.config);
         self.once("health", &draft.health);
         self.each("network", &draft.networks, |one| one.network.clone());

@@ -2,7 +2,7 @@
 
 use super::page::Page;
 use super::{amounts, build, settings, text, words};
-use crate::model::{Service, Source};
+use crate::model::{Service, Source, Update};
 
 pub(super) fn service(page: &mut Page<'_>, service: &Service) {
     let Service {
@@ -26,6 +26,7 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
         init,
         task,
         routes,
+        update,
         sync,
         on,
         ready_timeout,
@@ -90,6 +91,9 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
         words::hooks(page, "post-start", post_start);
         words::hooks(page, "pre-stop", pre_stop);
         words::routes(page, routes);
+        if !routes.is_empty() || *update != Update::default() {
+            words::update(page, *update);
+        }
         for tree in sync {
             words::sync(page, tree);
         }

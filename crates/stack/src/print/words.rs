@@ -4,7 +4,7 @@ use super::page::Page;
 use super::{amounts, text};
 use crate::model::{
     Action, Attachment, Command, Condition, DependsOn, FileInside, Healthcheck, Logging, Mount,
-    MountSource, On, Port, Probe, Proxy, Pull, Resources, Restart, Route, Sync, Trigger,
+    MountSource, On, Port, Probe, Proxy, Pull, Resources, Restart, Route, Sync, Trigger, Update,
 };
 
 pub(super) fn proxy(page: &mut Page<'_>, proxy: &Proxy) {
@@ -229,6 +229,12 @@ pub(super) fn routes(page: &mut Page<'_>, routes: &[Route]) {
             format!("route {} port={}", patterns.join(" "), some[0].port)
         },
     );
+}
+
+pub(super) fn update(page: &mut Page<'_>, update: Update) {
+    let [hold, drain] = [update.hold, update.drain].map(amounts::duration);
+    let line = format!("update replace hold=\"{hold}\" drain=\"{drain}\"");
+    page.say("update", &line);
 }
 
 pub(super) fn sync(page: &mut Page<'_>, sync: &Sync) {

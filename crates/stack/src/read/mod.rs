@@ -14,6 +14,7 @@ mod service;
 mod settings;
 mod sync;
 mod top;
+mod update;
 mod vars;
 
 pub(crate) use check::checks;

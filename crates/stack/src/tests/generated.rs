@@ -427,6 +427,10 @@ impl Making {
             let route = self.routes;
             nodes.push(format!("route \"/r{route}/*\" \"/e{route}\" port=8000"));
         }
+        if dice.once_in(4) {
+            let more = dice.one_of(&["", "replace hold=\"0s\"", "drain=\"1.5m\" hold=\"90s\""]);
+            nodes.push(format!("update {more}"));
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The fields of each request.
 
 use super::{Frame, FrameError, FrameReader, FrameWriter, Request};
+use crate::frames::Behind;
+use crate::primitive::{Reader, Writer};
 
 impl Frame for Request {
     fn put(&self, out: &mut FrameWriter) {
@@ -101,6 +103,7 @@ impl Frame for Request {
                 fields.bytes(root.as_bytes());
                 fields.list(folders, |fields, folder| fields.bytes(folder));
             }
+            Request::Hold { .. } | Request::Drain { .. } => put_of_proxy(self, out),
         }
     }
 
@@ -172,7 +175,53 @@ impl Frame for Request {
                 root: fields.text()?,
                 folders: fields.list(|f| f.bytes())?,
             },
+            23 => Request::Hold {
+                socket: fields.text()?,
+                services: fields.list(get_behind)?,
+            },
+            24 => Request::Drain {
+                addresses: fields.list(|f| f.u32())?,
+                ports: fields.list(|f| f.u16())?,
+                timeout_ms: fields.u64()?,
+            },
             _ => return Err(FrameError::Unknown { number, kind }),
         })
     }
+}
+
+fn put_of_proxy(request: &Request, out: &mut FrameWriter) {
+    match request {
+        Request::Hold { socket, services } => {
+            let fields = out.kind(23);
+            fields.bytes(socket.as_bytes());
+            fields.list(services, put_behind);
+        }
+        Request::Drain {
+            addresses,
+            ports,
+            timeout_ms,
+        } => {
+            let fields = out.kind(24);
+            fields.list(addresses, |fields, address| fields.u32(*address));
+            fields.list(ports, |fields, port| fields.u16(*port));
+            fields.u64(*timeout_ms);
+        }
+        _ => {}
+    }
+}
+
+fn put_behind(fields: &mut Writer, behind: &Behind) {
+    fields.bytes(behind.name.as_bytes());
+    fields.flag(behind.ready);
+    fields.u64(behind.hold_ms);
+    fields.list(&behind.addresses, |fields, address| fields.u32(*address));
+}
+
+fn get_behind(fields: &mut Reader<'_>) -> Result<Behind, FrameError> {
+    Ok(Behind {
+        name: fields.text()?,
+        ready: fields.flag()?,
+        hold_ms: fields.u64()?,
+        addresses: fields.list(|f| f.u32())?,
+    })
 }

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::{Decoder, Frame, FrameError, decode, encode, read, write};
-use crate::frames::{Entry, Item, Kind, MAX_FRAME, Request, Response, VERSION, Version};
+use crate::frames::{Behind, Entry, Item, Kind, MAX_FRAME, Request, Response, VERSION, Version};
 
 fn bytes() -> impl Strategy<Value = Vec<u8>> {
     vec(any::<u8>(), 0..40)
@@ -61,7 +61,30 @@ fn request() -> impl Strategy<Value = Request> {
             }
         }),
         (".*", vec(bytes(), 0..5)).prop_map(|(root, folders)| Request::Await { root, folders }),
+        (".*", vec(behind(), 0..4))
+            .prop_map(|(socket, services)| Request::Hold { socket, services }),
+        (
+            vec(any::<u32>(), 0..4),
+            vec(any::<u16>(), 0..4),
+            any::<u64>()
+        )
+            .prop_map(|(addresses, ports, timeout_ms)| Request::Drain {
+                addresses,
+                ports,
+                timeout_ms,
+            }),
     ]
+}
+
+fn behind() -> impl Strategy<Value = Behind> {
+    (".*", any::<bool>(), any::<u64>(), vec(any::<u32>(), 0..4)).prop_map(
+        |(name, ready, hold_ms, addresses)| Behind {
+            name,
+            ready,
+            hold_ms,
+            addresses,
+        },
+    )
 }
 
 fn entry() -> impl Strategy<Value = Entry> {
@@ -170,7 +193,7 @@ proptest! {
 
     #[test]
     fn a_known_kind_with_any_fields_is_a_frame_or_an_error(
-        kind in 0u8..12, bytes in vec(any::<u8>(), 0..200)
+        kind in 0u8..30, bytes in vec(any::<u8>(), 0..200)
     ) {
         let frame: Vec<u8> = [&[kind, 0, 0, 0, 0], bytes.as_slice()].concat();
         let _ = decode::<Request>(&frame);

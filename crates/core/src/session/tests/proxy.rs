@@ -154,3 +154,47 @@ fn who_is_gone_for_a_moment_is_not_called_ready_without_its_probe() {
         "{told:?}"
     );
 }
+
+/// How long requests for the backend may wait, as the proxy was told last.
+fn hold(bench: &Bench) -> u64 {
+    let (_, states) = bench.session.told_proxy.as_ref().unwrap();
+    let backend = states.iter().find(|state| state.service == "backend");
+    backend.unwrap().hold.as_secs()
+}
+
+#[test]
+fn requests_wait_for_what_comes_and_for_nothing_else() {
+    let mut bench = Bench::ready();
+    bench.save(&["backend/app.py"]);
+    bench.ok("sync backend-1");
+    bench.wake();
+    assert_eq!(hold(&bench), 30, "it restarts");
+    bench.ok("restart backend-1");
+    bench.ok("attach backend-1");
+    bench.ok("probe backend-1");
+    bench.happens("backend-1", Happened::Exited { code: 1 });
+    assert_eq!(hold(&bench), 30, "it fell, and the engine starts it again");
+    bench.happens("backend-1", Happened::Started);
+    bench.happens("backend-1", Happened::Exited { code: 1 });
+    bench.finish();
+    assert_eq!(hold(&bench), 0, "it does not start");
+    bench.save(&["backend/app.py"]);
+    assert_eq!(hold(&bench), 30, "what was mended is tried");
+    bench.stop(&["backend"]);
+    bench.finish();
+    assert_eq!(hold(&bench), 0, "it was stopped");
+}
+
+#[test]
+fn requests_wait_for_one_that_waits_unless_that_is_in_vain() {
+    let mut bench = Bench::ready();
+    bench.stop(&["db"]);
+    bench.finish();
+    bench.happens("backend-1", Happened::Exited { code: 1 });
+    bench.happens("backend-1", Happened::Removed);
+    bench.finish();
+    assert_eq!(bench.state("backend"), "waiting: for db, which is stopped");
+    assert_eq!(hold(&bench), 0);
+    bench.up(&["db"]);
+    assert_eq!(hold(&bench), 30);
+}

@@ -1,0 +1,123 @@
+//! What becomes of a request that cannot be passed on, or not at once. nginx keeps it, body and all,
+//! and asks the agent in its container, which answers with the name of the location that goes on.
+
+use std::fmt::Write;
+
+use super::HOLD_SOCKET;
+use super::generate::WAIT_PATH;
+
+/// What the agent is told of a request. Nothing else of it goes there.
+const TOLD: [(&str, &str); 9] = [
+    ("Devrun-Service", "$devrun_service"),
+    ("Devrun-Port", "$devrun_inside"),
+    ("Devrun-Way", "$devrun_way"),
+    ("Devrun-Method", "$request_method"),
+    ("Devrun-Accept", "$http_accept"),
+    ("Devrun-Mode", "$http_sec_fetch_mode"),
+    ("Devrun-Connect", "$upstream_connect_time"),
+    ("Devrun-Status", "$upstream_status"),
+    ("Devrun-Tries", "$devrun_tries"),
+];
+
+/// What says that a request may have had its effect.
+const LOST: &str = "{\"error\":\"$devrun_service went away while it had this request, which is not \
+                    sent again\",\"service\":\"$devrun_service\",\"state\":\"lost\"}\\n";
+
+/// The locations, shared by all routes: each has said which service it is for.
+pub(super) fn locations() -> String {
+    let mut text = String::new();
+    let without_agent = format!("error_page 502 504 =503 {WAIT_PATH};");
+    text.push_str(&ask(
+        "hold",
+        "It waits until its service takes it.",
+        "set $devrun_tries \"${devrun_tries}i\";",
+        &without_agent,
+    ));
+    text.push_str(&ask(
+        "admit",
+        "Its body has taken time: whether its service takes it is asked anew.",
+        "",
+        "error_page 502 504 = @devrun-direct;",
+    ));
+    let again = "error_page 502 504 = @devrun-hold;";
+    let to = "set $devrun_upstream http://$upstream_http_x_devrun_to;";
+    let stays = "proxy_socket_keepalive on;";
+    let pass = "proxy_pass $devrun_upstream;";
+    for (name, comment, lines) in [
+        (
+            "live",
+            "To where its service is by now.",
+            [to, "", pass, again],
+        ),
+        (
+            "live-open",
+            "The same, and it has no end.",
+            [to, stays, pass, again],
+        ),
+        (
+            "open",
+            "Nobody waits for its end: the kernel is asked to keep it alive, which marks it.",
+            ["", stays, pass, again],
+        ),
+        (
+            "direct",
+            "Nobody is there to be asked.",
+            ["", "", pass, &without_agent],
+        ),
+        (
+            "wait",
+            "It has waited long enough.",
+            [
+                "",
+                "",
+                "return 503;",
+                &format!("error_page 503 =503 {WAIT_PATH};"),
+            ],
+        ),
+        (
+            "lost",
+            "Its service may have got it, and it must not get it twice.",
+            [
+                "default_type application/json;",
+                "add_header X-Devrun-Service $devrun_service always;",
+                "add_header X-Devrun-State lost always;",
+                &format!("return 502 '{LOST}';"),
+            ],
+        ),
+    ] {
+        text.push_str(&named(name, comment, &lines));
+    }
+    text
+}
+
+fn named(name: &str, comment: &str, lines: &[&str]) -> String {
+    let mut text =
+        format!("\n# {comment}\nlocation @devrun-{name} {{\n    recursive_error_pages on;\n");
+    for line in lines.iter().filter(|line| !line.is_empty()) {
+        let _ = writeln!(text, "    {line}");
+    }
+    text.push_str("}\n");
+    text
+}
+
+/// The agent holds its answer back as long as the request is to wait.
+fn ask(name: &str, comment: &str, first: &str, failed: &str) -> String {
+    let mut lines = vec![
+        first.to_owned(),
+        "proxy_method GET;".to_owned(),
+        "proxy_http_version 1.0;".to_owned(),
+        "proxy_pass_request_headers off;".to_owned(),
+        "proxy_pass_request_body off;".to_owned(),
+        "proxy_request_buffering on;".to_owned(),
+        "proxy_ignore_client_abort off;".to_owned(),
+        "proxy_ignore_headers X-Accel-Expires;".to_owned(),
+        "proxy_connect_timeout 3s;".to_owned(),
+        "proxy_read_timeout 1d;".to_owned(),
+    ];
+    lines.extend(TOLD.map(|(header, value)| format!("proxy_set_header {header} {value};")));
+    lines.push("proxy_set_header Content-Length \"\";".to_owned());
+    lines.push(failed.to_owned());
+    lines.push(format!("proxy_pass http://unix:{HOLD_SOCKET};"));
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    named(name, comment, &lines)
+}

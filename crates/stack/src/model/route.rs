@@ -1,0 +1,37 @@
+//! Which requests a service gets, and what becomes of them while it is replaced or restarted.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::Location;
+
+/// A path that the proxy passes on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Route {
+    /// Ends in `*` for a prefix, else exact.
+    pub pattern: String,
+    /// Port inside.
+    pub port: u16,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+/// How a service that has routes gives way to its successor: the old one ends, then the new one
+/// starts, and requests wait meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Update {
+    /// How long a request may wait until it is passed on.
+    pub hold: Duration,
+    /// How long requests that are with the old one may take until it is told to end.
+    pub drain: Duration,
+}
+
+impl Default for Update {
+    fn default() -> Self {
+        Self {
+            hold: Duration::from_secs(30),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
