@@ -23,6 +23,7 @@
 //! | the Stackfile | `live::rules::the_stackfile_itself_is_live`, `failures::stackfile` |
 //! | limits and restart policy: in place, where the engine can | `limits::*` |
 //! | a loop | `live::circle` |
+//! | `settle`, `trigger manual` | `waiting::*` |
 //! | older images go, but none in use and none of somebody else | `kept::*` |
 //! | killed, or cut off from the engine, at any moment | `crashes::*` |
 #![allow(
@@ -53,3 +54,5 @@ mod nothing;
 mod outside;
 #[path = "decisions/stage.rs"]
 mod stage;
+#[path = "decisions/waiting.rs"]
+mod waiting;

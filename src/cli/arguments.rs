@@ -116,7 +116,7 @@ pub(crate) enum Verb {
     Why(Why),
     /// Wait until services are ready and all saves are live
     Wait(Wait),
-    /// Bring over the saves of services with `trigger manual`
+    /// Bring over what waits for it: saves under `trigger manual`, paused rules, what failed
     Trigger(Names),
     /// Compare the files of running containers with the host, and bring over what differs
     Sync(Sync),

@@ -539,6 +539,8 @@ pub struct On {
     pub patterns: Vec<String>,
     /// What happens, in order of declaration.
     pub actions: Vec<Action>,
+    /// How long nothing of it must have changed before anything happens.
+    pub settle: Duration,
     /// Where it is declared.
     pub at: Location,
 }

@@ -291,14 +291,10 @@ impl Rules {
         self.service(service).map_or(&[], |service| &service.syncs)
     }
 
-    /// The sync rule, by its number, that wants quiet before it sends that file, and how long.
+    /// The rule, by its number, that wants quiet before it acts on that file, and how long.
     #[must_use]
     pub fn settle(&self, service: &str, path: &Path) -> Option<(usize, Duration)> {
-        let rules = self.sync_rules(service).iter().enumerate();
-        rules
-            .filter(|(_, rule)| !rule.settle.is_zero() && rule.covers(path))
-            .map(|(number, rule)| (number, rule.settle))
-            .max_by_key(|(_, pause)| *pause)
+        self.service(service)?.settle(path)
     }
 
     /// Whether what is synced to a service may be something else than by these older rules, so

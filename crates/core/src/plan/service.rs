@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use devrun_stack::{Action, Build, BuildContext, Location, MountSource, On, Service, Source};
 
@@ -16,6 +17,7 @@ use super::sync_rule::{Common, SyncRule, Verdict};
 pub(super) struct Trigger {
     pub(super) patterns: Vec<Pattern>,
     pub(super) actions: Vec<Action>,
+    pub(super) settle: Duration,
     pub(super) at: Location,
 }
 
@@ -28,6 +30,7 @@ impl Trigger {
                 .map(|text| Pattern::new(base, text))
                 .collect(),
             actions: on.actions.clone(),
+            settle: on.settle,
             at: on.at.clone(),
         };
         on.iter().map(one).collect()
@@ -199,6 +202,31 @@ impl ServiceRules {
     pub(super) fn is_triggered_by(&self, path: &Path) -> bool {
         let inner = self.syncs.iter().flat_map(|rule| &rule.on);
         inner.chain(&self.on).any(|trigger| trigger.matches(path))
+    }
+
+    /// The number of the rule that wants quiet before it acts on that path, and how long; of
+    /// several the most patient one.
+    pub(super) fn settle(&self, path: &Path) -> Option<(usize, Duration)> {
+        let verdicts = self
+            .syncs
+            .iter()
+            .map(|rule| (rule, rule.verdict(path, false)));
+        let syncs = verdicts
+            .clone()
+            .map(|(rule, verdict)| (verdict == Verdict::Covered).then_some(rule.settle));
+        let inner = verdicts.flat_map(|(rule, verdict)| {
+            let asks = move |it: &Trigger| verdict.is_heeded() && it.matches(path);
+            rule.on.iter().map(move |it| asks(it).then_some(it.settle))
+        });
+        let own = self.on.iter().map(|it| {
+            let asks = it.matches(path) && self.heeds(path, false);
+            asks.then_some(it.settle)
+        });
+        let all = syncs.chain(inner).chain(own).enumerate();
+        let patient = all.filter_map(|(number, pause)| Some((number, pause?)));
+        patient
+            .filter(|(_, pause)| !pause.is_zero())
+            .max_by_key(|(_, pause)| *pause)
     }
 
     /// Adds to the tally what a change of that path asks for.

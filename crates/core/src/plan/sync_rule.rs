@@ -160,11 +160,6 @@ impl SyncRule {
         self.verdict(&self.from.join(rel), is_dir) == Verdict::Covered
     }
 
-    /// Whether the rule brings over that file (absolute, on the host).
-    pub(super) fn covers(&self, path: &Path) -> bool {
-        self.verdict(path, false) == Verdict::Covered
-    }
-
     /// Whether the host is to have the file `rel`, relative to [`from`](Self::from), where the
     /// container made it. A name may say so in spite of `.gitignore`, not in spite of `ignore`.
     #[must_use]

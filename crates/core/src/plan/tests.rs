@@ -22,6 +22,7 @@ fn on(line: usize, patterns: &[&str], actions: &[Action]) -> On {
     On {
         patterns: patterns.iter().map(|text| (*text).to_owned()).collect(),
         actions: actions.to_vec(),
+        settle: Duration::ZERO,
         at: at(line),
     }
 }

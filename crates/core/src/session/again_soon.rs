@@ -58,9 +58,13 @@ pub(super) fn due(machine: &Machine) -> Option<Duration> {
     let can_pass = machine.busy.is_none()
         && machine.wanted == super::machine::Wanted::Run
         && !machine.holds_saves()
-        && machine.attached.is_some()
-        && machine.running();
+        && match machine.running() {
+            true => machine.attached.is_some(),
+            false => machine.container.is_some(),
+        };
     let held = machine.pending.iter().filter(|_| can_pass);
-    held.filter_map(|path| held_until(&machine.passed, &machine.settling, path))
-        .min()
+    let first = held
+        .filter_map(|path| held_until(&machine.passed, &machine.settling, path))
+        .min();
+    first.max(super::task::due(machine).filter(|_| first.is_some()))
 }

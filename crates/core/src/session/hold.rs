@@ -51,7 +51,19 @@ impl Session {
         }
         for name in named {
             self.try_failed_again(&name);
+            for task in self.failed_tasks_before(&name) {
+                self.try_failed_again(&task);
+            }
         }
+    }
+
+    /// What keeps that service's saves from being followed.
+    fn failed_tasks_before(&self, name: &str) -> Vec<String> {
+        let needed = self.service(name).into_iter();
+        let needed = needed.flat_map(|service| &service.depends_on);
+        let tasks = needed.filter_map(|needed| self.machines.get(&needed.service));
+        let failed = tasks.filter(|machine| machine.task && machine.failure().is_some());
+        failed.map(|machine| machine.name.clone()).collect()
     }
 
     /// What somebody asked for is live: from now on saves wait again.

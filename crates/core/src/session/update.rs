@@ -115,7 +115,7 @@ impl Session {
             // The agent is about to compare everything anyway, but what follows must not be lost.
             return;
         }
-        let paths = match attached {
+        let paths = match attached || idle {
             true => machine.take_due(now),
             false => {
                 machine.settling = Settling::default();

@@ -292,11 +292,15 @@ pub(super) fn on(page: &mut Page<'_>, whose: &str, rule: &On) {
     let On {
         patterns,
         actions,
+        settle,
         at: _,
     } = rule;
     let comment = page.whence(&format!("{whose} {}", patterns.join(" ")));
     let quoted: Vec<String> = patterns.iter().map(|one| page.quoted(one)).collect();
-    let head = format!("on {}", quoted.join(" "));
+    let mut head = format!("on {}", quoted.join(" "));
+    if !settle.is_zero() {
+        head += &format!(" settle=\"{}\"", amounts::duration(*settle));
+    }
     let words: Vec<String> = actions.iter().map(|one| action(page, one)).collect();
     if words.iter().any(|word| word.contains('\n')) {
         return page.block(&head, comment, |page| {

@@ -33,7 +33,7 @@ const BACK: Shape = Shape {
 };
 const ON: Shape = Shape {
     words: (1, MANY),
-    properties: &[],
+    properties: &["settle"],
     block: Block::Always,
     example: "on \"requirements*.txt\" { rebuild }",
 };
@@ -377,9 +377,12 @@ fn on(cx: &mut Context<'_>, node: &KdlNode, layer: usize, base: &str) -> Option<
     }
     let patterns = line.words.iter().map(|text| glob(cx, text, base));
     let patterns = patterns.collect();
+    let settle = line.property("settle");
+    let settle = settle.and_then(|text| cx.parsed(text, value::settle));
     let value = On {
         patterns,
         actions,
+        settle: settle.unwrap_or_default(),
         at: cx.location(line.at()),
     };
     Some(Said {

@@ -377,8 +377,9 @@ impl Making {
         }
         if dice.once_in(4) {
             nodes.push(format!(
-                "on \"deploy/**\" \"{}\" {{ recreate }}",
-                dice.below(3)
+                "on \"deploy/**\" \"{}\" {} {{ recreate }}",
+                dice.below(3),
+                dice.one_of(&["", "settle=\"250ms\""])
             ));
         }
         let Who::Service { index, task } = who else {

@@ -1,7 +1,7 @@
 //! Tasks that run again, and who waits for them.
 
 use super::bench::{Bench, image_there};
-use crate::event::{Outcome, Synced};
+use crate::event::{Event, Outcome, Request, Synced};
 use crate::observed::Happened;
 use crate::session::Options;
 
@@ -274,5 +274,26 @@ fn what_is_saved_while_a_task_runs_by_a_rule_runs_it_once_more() {
     let lines = bench
         .after(100)
         .happens("seed-1", Happened::Exited { code: 0 });
+    assert_eq!(lines, ["restart web-1"]);
+}
+
+#[test]
+fn a_trigger_of_who_waits_for_a_task_that_failed_runs_the_task_again() {
+    let mut bench = ready();
+    bench.save(&["src/1.sql"]);
+    bench.ok("sync migrate-1");
+    bench.ok("start migrate-1");
+    bench.ok("sync web-1");
+    bench.happens("migrate-1", Happened::Exited { code: 1 });
+    bench.finish();
+    assert_eq!(bench.state("migrate"), "failed: task ended with 1");
+    let services = vec!["web".to_owned()];
+    let lines = bench.feed(Event::Request(Request::Trigger { services }));
+    assert_eq!(lines, ["start migrate-1"]);
+    bench.ok("start migrate-1");
+    bench.finish();
+    let lines = bench
+        .after(100)
+        .happens("migrate-1", Happened::Exited { code: 0 });
     assert_eq!(lines, ["restart web-1"]);
 }

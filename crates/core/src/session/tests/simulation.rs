@@ -48,7 +48,7 @@ service backend {
     sync to="/app" {
         on "requirements.txt" { rebuild }
         on "package.json"     { exec "npm ci"; restart }
-        on "*.conf"           { signal "HUP" }
+        on "*.conf" settle="200ms" { signal "HUP" }
         on "deploy.ini"       { recreate }
         on "*.py"             { restart }
     }
