@@ -153,4 +153,6 @@ fn where_nothing_comes_nobody_waits() {
     );
     kit::docker(&["stop", "-t", "0", &stack.container("backend")]);
     assert_eq!(state("api/word", "*/*"), "unreachable");
+    let told = get(&format!("{}api/word", url(&stack))).unwrap();
+    assert!(told.body.contains("no devrun session answers"), "{told:?}");
 }

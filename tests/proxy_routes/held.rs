@@ -197,5 +197,8 @@ fn without_anybody_to_ask_the_answer_comes_at_once() {
             (503, "updating")
         );
     });
-    assert_eq!(stage.get("/api/x").status, 503);
+    let page = stage.ask("GET", "/api/x", &["Accept: text/html"], b"");
+    assert_eq!(page.status, 503);
+    assert!(page.body.contains("because it is updating"), "{page:?}");
+    assert!(page.body.contains("no devrun session"), "{page:?}");
 }

@@ -4,12 +4,15 @@ use std::fmt::Write;
 
 use devrun_stack::{Service, Stack};
 
-use super::states::{READY_DIR, STATE_DIR, STATES, WAIT_DIR};
+use super::states::{ALONE, READY_DIR, STATE_DIR, STATES, WAIT_DIR};
 use super::table::RouteEntry;
 use super::{GENERATION_PATH, hold, nginx};
 
 /// Where requests for what is not ready end, inside nginx only.
 pub(super) const WAIT_PATH: &str = "/.devrun/wait";
+
+/// The same where nobody is there to be asked.
+pub(super) const ALONE_PATH: &str = "/.devrun/alone";
 
 /// What a location says within nginx: wait; it has no end; its body takes time. No service's own
 /// answer is taken for one of these.
@@ -69,7 +72,16 @@ pub(super) fn routes(
         text.push_str(&health_location(health));
     }
     text.push_str(&generation_location(generation));
-    text.push_str(&wait_location());
+    text.push_str(&wait_location(
+        WAIT_PATH,
+        "What is asked of a service that is not ready, or takes no connection.",
+        "",
+    ));
+    text.push_str(&wait_location(
+        ALONE_PATH,
+        "The same where no session says more.",
+        ALONE,
+    ));
     text.push_str(&hold::locations());
     let keeps_bodies = !own.iter().any(|own| own == "proxy_request_buffering");
     for entry in table {
@@ -149,10 +161,10 @@ fn generation_location(generation: u64) -> String {
 
 /// One place for all services: `$devrun_service` says which. A page is a file, so that it can
 /// change without a reload; the method is GET by now, as always behind `error_page`.
-fn wait_location() -> String {
+fn wait_location(path: &str, comment: &str, version: &str) -> String {
     let mut text = format!(
-        "\n# What is asked of a service that is not ready, or takes no connection.\n\
-         location = {WAIT_PATH} {{\n\
+        "\n# {comment}\n\
+         location = {path} {{\n\
          \x20   internal;\n\
          \x20   root {WAIT_DIR};\n\
          \x20   types {{ text/html html; application/json json; }}\n\
@@ -173,8 +185,8 @@ fn wait_location() -> String {
     }
     let _ = write!(
         text,
-        "    set $devrun_page $devrun_service.json;\n\
-         \x20   if ($http_accept ~* \"text/html\") {{ set $devrun_page $devrun_service.html; }}\n\
+        "    set $devrun_page $devrun_service{version}.json;\n\
+         \x20   if ($http_accept ~* \"text/html\") {{ set $devrun_page $devrun_service{version}.html; }}\n\
          \x20   if (!-f {WAIT_DIR}/$devrun_page) {{\n\
          \x20       return 503 '{{\"error\":\"$devrun_service is not ready\",\"service\":\"$devrun_service\",\"state\":\"$devrun_state\"}}\\n';\n\
          \x20   }}\n\

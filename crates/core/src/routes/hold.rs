@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::HOLD_SOCKET;
-use super::generate::WAIT_PATH;
+use super::generate::{ALONE_PATH, WAIT_PATH};
 
 /// What the agent is told of a request. Nothing else of it goes there.
 const TOLD: [(&str, &str); 9] = [
@@ -26,7 +26,7 @@ const LOST: &str = "{\"error\":\"$devrun_service went away while it had this req
 /// The locations, shared by all routes: each has said which service it is for.
 pub(super) fn locations() -> String {
     let mut text = String::new();
-    let without_agent = format!("error_page 502 504 =503 {WAIT_PATH};");
+    let without_agent = format!("error_page 502 504 =503 {ALONE_PATH};");
     text.push_str(&ask(
         "hold",
         "It waits until its service takes it.",

@@ -13,6 +13,9 @@ pub(super) const STATE_DIR: &str = "/run/devrun/state";
 /// `SERVICE.html` and `SERVICE.json`: the answer.
 pub(super) const WAIT_DIR: &str = "/run/devrun/wait";
 
+/// In the names of those that say that no session is there.
+pub(super) const ALONE: &str = ".alone";
+
 /// All states but `ready`: a ready service that takes no connection is `unreachable`, which is
 /// what nginx says by itself where none of these files is there.
 pub(super) const STATES: [&str; 10] = [
@@ -92,8 +95,16 @@ pub fn state_changes(before: &[RouteState], now: &[RouteState]) -> Vec<Change> {
 fn told(state: &RouteState) -> Vec<PutFile> {
     let name = &state.service;
     let mut files = vec![
-        PutFile::text(format!("{WAIT_DIR}/{name}.html"), wait_page(state)),
-        PutFile::text(format!("{WAIT_DIR}/{name}.json"), wait_json(state)),
+        PutFile::text(format!("{WAIT_DIR}/{name}.html"), wait_page(state, true)),
+        PutFile::text(format!("{WAIT_DIR}/{name}.json"), wait_json(state, true)),
+        PutFile::text(
+            format!("{WAIT_DIR}/{name}{ALONE}.html"),
+            wait_page(state, false),
+        ),
+        PutFile::text(
+            format!("{WAIT_DIR}/{name}{ALONE}.json"),
+            wait_json(state, false),
+        ),
     ];
     if STATES.contains(&state.state) {
         let text = format!("{}\n", shown_state(state));

@@ -217,22 +217,38 @@ fn what_nginx_says_is_told_in_lines_of_the_persons_file() {
 
 #[test]
 fn the_page_says_what_it_waits_for_and_shows_foreign_text_as_text() {
-    let page = wait_page(&state(
-        "backend",
-        false,
-        "starting",
-        "waits for db: <b>\"5432\"</b> & co",
-    ));
+    let page = wait_page(
+        &state(
+            "backend",
+            false,
+            "starting",
+            "waits for db: <b>\"5432\"</b> & co",
+        ),
+        true,
+    );
     insta::assert_snapshot!(page);
+}
+
+#[test]
+fn last_lines_are_shown_as_text_and_that_nobody_follows_is_said() {
+    let mut failed = state("backend", false, "failed", "exited with 1");
+    failed.lines = vec!["<script>".into(), "a & b".into()];
+    let page = wait_page(&failed, false);
+    assert!(page.contains("&lt;script&gt;\na &amp; b</pre>"), "{page}");
+    assert!(page.contains("no devrun session answers"), "{page}");
+    assert!(!wait_page(&failed, true).contains("no devrun session"));
+    let told = wait_json(&failed, false);
+    assert!(told.contains(r#""lines":["<script>","a & b"]"#), "{told}");
+    assert!(told.contains("no devrun session answers"), "{told}");
 }
 
 #[test]
 fn programs_get_the_same_as_an_object() {
     insta::assert_snapshot!(
-        wait_json(&state("backend", false, "failed", "exit code 1:\n\"no\"")),
+        wait_json(&state("backend", false, "failed", "exit code 1:\n\"no\""), true),
         @r#"{"error":"backend is not ready: exit code 1:\n\"no\"","service":"backend","state":"failed","reason":"exit code 1:\n\"no\""}"#
     );
-    insta::assert_snapshot!(wait_json(&state("backend", true, "ready", "")), @r#"{"error":"backend is not ready: it takes no connection just now","service":"backend","state":"unreachable","reason":"it takes no connection just now"}"#);
+    insta::assert_snapshot!(wait_json(&state("backend", true, "ready", ""), true), @r#"{"error":"backend is not ready: it takes no connection just now","service":"backend","state":"unreachable","reason":"it takes no connection just now"}"#);
 }
 
 fn steps(before: &[RouteState], now: &[RouteState]) -> Vec<String> {
@@ -289,8 +305,12 @@ fn a_new_container_starts_with_markers_for_the_ready_ones_only() {
         [
             "/run/devrun/wait/a.html",
             "/run/devrun/wait/a.json",
+            "/run/devrun/wait/a.alone.html",
+            "/run/devrun/wait/a.alone.json",
             "/run/devrun/wait/b.html",
             "/run/devrun/wait/b.json",
+            "/run/devrun/wait/b.alone.html",
+            "/run/devrun/wait/b.alone.json",
             "/run/devrun/state/b.building",
             "/run/devrun/ready/a",
         ]

@@ -22,15 +22,23 @@ fn shown_reason(state: &RouteState) -> &str {
     }
 }
 
+/// What is said where nobody follows what becomes of it.
+const ALONE: &str = "no devrun session answers, so this is what was known last";
+
 /// The page for a browser; loads itself again each second, as a GET whatever the request was.
+/// `attended`: a session says what is going on.
 #[must_use]
-pub fn wait_page(state: &RouteState) -> String {
+pub fn wait_page(state: &RouteState, attended: bool) -> String {
     let service = escaped(&state.service);
     let shown = escaped(shown_state(state));
     let reason = escaped(shown_reason(state));
     let lines = match state.lines.join("\n") {
         none if none.is_empty() => none,
         lines => format!("<pre>{}</pre>\n", escaped(&lines)),
+    };
+    let alone = match attended {
+        true => String::new(),
+        false => format!("<p>But {ALONE}; <code>devrun up</code> starts one.</p>\n"),
     };
     format!(
         "<!doctype html>\n\
@@ -47,7 +55,7 @@ pub fn wait_page(state: &RouteState) -> String {
          <main>\n\
          <h1>{service} <span class=\"{shown}\">{shown}</span></h1>\n\
          <pre>{reason}</pre>\n\
-         {lines}\
+         {lines}{alone}\
          <p>This page loads itself again each second and gives way to {service}.</p>\n\
          <p><code>devrun why {service}</code> explains, <code>devrun logs {service}</code> shows its output.</p>\n\
          </main>\n\
@@ -64,11 +72,13 @@ struct Answer<'s> {
     reason: &'s str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     lines: &'s [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<&'s str>,
 }
 
 /// The same for a program, one JSON object.
 #[must_use]
-pub fn wait_json(state: &RouteState) -> String {
+pub fn wait_json(state: &RouteState, attended: bool) -> String {
     let reason = shown_reason(state);
     let answer = Answer {
         error: format!("{} is not ready: {reason}", state.service),
@@ -76,6 +86,7 @@ pub fn wait_json(state: &RouteState) -> String {
         state: shown_state(state),
         reason,
         lines: &state.lines,
+        note: (!attended).then_some(ALONE),
     };
     // Text and nothing else always has a JSON form.
     let mut text = serde_json::to_string(&answer).unwrap_or_default();

@@ -178,7 +178,7 @@ fn requests_wait_for_what_comes_and_for_nothing_else() {
     bench.happens("backend-1", Happened::Exited { code: 1 });
     bench.finish();
     assert_eq!(hold(&bench), 0, "it does not start");
-    bench.save(&["backend/app.py"]);
+    bench.save(&["backend/other.py"]);
     assert_eq!(hold(&bench), 30, "what was mended is tried");
     bench.stop(&["backend"]);
     bench.finish();
