@@ -25,6 +25,8 @@
 //! | a loop | `live::circle` |
 //! | `settle`, `trigger manual` | `waiting::*` |
 //! | older images go, but none in use and none of somebody else | `kept::*` |
+//! | one that dies of a save | `died::*` |
+//! | stopped by hand stays so, what vanished comes back | `failures::hands::*` |
 //! | killed, or cut off from the engine, at any moment | `crashes::*` |
 #![allow(
     clippy::unwrap_used,
@@ -40,6 +42,8 @@ mod kit;
 mod builds;
 #[path = "decisions/crashes.rs"]
 mod crashes;
+#[path = "decisions/died.rs"]
+mod died;
 #[path = "decisions/failing.rs"]
 mod failing;
 #[path = "decisions/kept.rs"]

@@ -20,6 +20,9 @@ const SAME_MOMENT: Duration = Duration::from_millis(50);
 /// tells of an end once it has cleaned up.
 pub(super) const TOGETHER: Duration = Duration::from_secs(1);
 
+/// How a reason begins that says so.
+pub(super) const LOOPS: &str = "crash-looping";
+
 impl Session {
     pub(super) fn on_engine(&mut self, observed: Observed) {
         match observed {
@@ -78,6 +81,7 @@ impl Session {
                 .find(|container| container.service() == name);
             machine.container = now.map(Seen::of);
             machine.restarts = now.map_or(0, |container| container.restarts);
+            machine.engine_starts = machine.restarts;
             machine.forget_process();
             if machine.stopped_outside && machine.wanted == Wanted::Stopped && machine.running() {
                 // Whoever stopped it has started it again.
@@ -188,9 +192,14 @@ impl Session {
             Happened::Started if !replaced_by_us && !seen.running => {
                 seen.running = true;
                 seen.started_ns = time_ns;
+                machine.engine_starts = match machine.engine_restarts {
+                    true => machine.engine_starts + 1,
+                    false => 0,
+                };
                 machine.engine_restarts = false;
                 machine.forget_process();
                 machine.process_begins();
+                machine.process_is_new(self.now);
                 machine.restarts += 1;
                 machine.failed = None;
                 machine.start_began.get_or_insert(self.now);
@@ -257,6 +266,9 @@ impl Session {
     pub(super) fn on_process_ended(&mut self, name: &str, code: i64) {
         self.drop_busy(name);
         let service = self.service(name).cloned();
+        self.note_death(name);
+        let up = service.as_ref();
+        let up = up.is_some_and(|service| self.dependencies_up(service));
         let now = self.now;
         let Some(machine) = self.machines.get_mut(name) else {
             return;
@@ -269,7 +281,7 @@ impl Session {
             // The engine keeps to what it was told, whatever is declared now.
             let seen = machine.container.as_ref();
             machine.engine_restarts =
-                seen.is_some_and(|seen| starts_again(seen.live.restart, code, 1));
+                seen.is_some_and(|seen| starts_again(seen.live.restart, code, 0));
             return;
         };
         let attached = machine.attached.is_some();
@@ -286,15 +298,20 @@ impl Session {
         machine.exits += 1;
         let policy = machine.container.as_ref().map(|seen| seen.live.restart);
         let policy = policy.unwrap_or(service.restart);
-        let again = starts_again(policy, code, machine.exits) && !service.task;
+        let again = starts_again(policy, code, machine.engine_starts) && !service.task;
         machine.engine_restarts = again;
         let exits = machine.exits;
+        let after = machine.after_what();
         let word = if service.task { "task ended" } else { "exited" };
         let message = match exits {
-            _ if !again => format!("{word} with {code}"),
-            0..EXITS_TO_FAIL => format!("{word} with {code}, the engine starts it again"),
-            _ => format!("crash-looping, {exits} exits, the last with {code}"),
+            _ if !again => format!("{word} with {code}{after}"),
+            0..EXITS_TO_FAIL => format!("{word} with {code}{after}, the engine starts it again"),
+            _ => format!("{LOOPS}{after}, {exits} exits, the last with {code}"),
         };
+        if again && machine.mending && machine.wanted == Wanted::Run && up {
+            // The engine's pause may be long by now.
+            return self.restart(name);
+        }
         if !attached && !machine.pushed && !service.task && self.push_all(name) {
             // It may run code that is older than the host's: that is not a failure yet.
         } else if !again {
@@ -355,13 +372,13 @@ impl Session {
     }
 }
 
-/// Whether the engine starts one again that ended with this code, so many times since it was ready.
-fn starts_again(policy: Restart, code: i64, exits: u32) -> bool {
+/// Whether the engine starts one again that ended with this code, and that it has started so often.
+fn starts_again(policy: Restart, code: i64, before: u32) -> bool {
     match policy {
         Restart::No => false,
         Restart::Always | Restart::UnlessStopped => true,
         Restart::OnFailure(None) => code != 0,
-        Restart::OnFailure(Some(times)) => code != 0 && exits <= times,
+        Restart::OnFailure(Some(times)) => code != 0 && before < times,
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use devrun_stack::Command;
 
 use super::again_soon::Passed;
+use super::blame::Blame;
 use super::circle::Circle;
 use super::large::Large;
 use super::leaving::Leaving;
@@ -15,6 +16,7 @@ use super::paused::Paused;
 use super::seen::{Making, Seen};
 use super::settling::Settling;
 use super::spent::Spent;
+use super::state::Shown;
 use super::undone::Undone;
 use super::unsynced::Unsynced;
 use crate::event::{Failure, Op, Transport};
@@ -219,8 +221,18 @@ pub(crate) struct Machine {
     pub(crate) fell: bool,
     /// The step that the build of its image has come to.
     pub(crate) build_step: Option<String>,
-    /// Exits since it was ready last.
+    /// Exits since it was ready last, and not only for a moment.
     pub(crate) exits: u32,
+    /// Since when its process runs, or ran.
+    pub(crate) up_since: Option<Duration>,
+    /// It was saved since, although it was known to die.
+    pub(crate) mending: bool,
+    /// Times that the engine has started it again by itself since somebody else did.
+    pub(crate) engine_starts: u32,
+    /// The last saves that are live.
+    pub(crate) lately: Option<Blame>,
+    /// Those of which its process has died.
+    pub(crate) died_of: Option<Blame>,
     /// It ended and the engine starts it again by itself.
     pub(crate) engine_restarts: bool,
     /// It was not a command of ours that stopped it.
@@ -273,62 +285,6 @@ pub(crate) struct Machine {
     pub(crate) applied: Option<String>,
     /// Proxy: the one that it is being given.
     pub(crate) applying: Option<String>,
-}
-
-/// What people are told of a service.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Shown {
-    pub(crate) state: State,
-    pub(crate) reason: Option<String>,
-    pub(crate) since: Duration,
-}
-
-/// The states of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum State {
-    /// For something else.
-    Waiting,
-    /// Its image is being built.
-    Building,
-    /// Its image is being pulled.
-    Pulling,
-    /// From the start of its process to the first good answer of its probe.
-    Starting,
-    /// It serves.
-    Ready,
-    /// It was ready and is being changed.
-    Updating,
-    /// It runs and its health check fails.
-    Unhealthy,
-    /// It cannot be had.
-    Failed,
-    /// Somebody stopped it.
-    Stopped,
-    /// A one-shot service that ended with 0.
-    Done,
-    /// Its profile is not chosen.
-    #[default]
-    Off,
-}
-
-impl State {
-    /// The word of the contract.
-    #[must_use]
-    pub fn word(self) -> &'static str {
-        match self {
-            State::Waiting => "waiting",
-            State::Building => "building",
-            State::Pulling => "pulling",
-            State::Starting => "starting",
-            State::Ready => "ready",
-            State::Updating => "updating",
-            State::Unhealthy => "unhealthy",
-            State::Failed => "failed",
-            State::Stopped => "stopped",
-            State::Done => "done",
-            State::Off => "off",
-        }
-    }
 }
 
 impl Machine {
@@ -387,6 +343,11 @@ impl Machine {
             fell: false,
             build_step: None,
             exits: 0,
+            up_since: None,
+            mending: false,
+            engine_starts: 0,
+            lately: None,
+            died_of: None,
             engine_restarts: false,
             stopped_outside: false,
             exited: None,
@@ -450,6 +411,7 @@ impl Machine {
         self.failed = None;
         self.crashed = None;
         self.exits = 0;
+        self.died_of = None;
         self.pushed = false;
         self.unlimited = None;
         self.stronger = false;

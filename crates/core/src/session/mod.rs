@@ -3,6 +3,7 @@
 
 mod again;
 mod again_soon;
+mod blame;
 mod circle;
 mod done;
 mod engine;
@@ -25,6 +26,7 @@ mod shown;
 mod spent;
 mod stackfile;
 mod start;
+mod state;
 mod stop;
 mod task;
 #[cfg(test)]
@@ -46,9 +48,9 @@ use crate::live::Capacity;
 use crate::plan::Rules;
 pub use foresee::{Foreseen, Foresight, STALE};
 pub use hold::Held;
-pub use machine::State;
 use machine::{Busy, Doing, Machine};
 pub use shown::{ServiceView, View};
+pub use state::State;
 pub use stop::DEAF;
 pub use wanted::wanted;
 

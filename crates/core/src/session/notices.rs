@@ -108,6 +108,7 @@ impl Session {
         };
         let parts = machine.spent.take();
         machine.circle.ends(self.now);
+        self.note_live(name, &update);
         let took = self.now.saturating_sub(update.began);
         let outcome = match &failed {
             Some(_) => "failed",

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use devrun_stack::{Service, Source};
 
-use super::machine::{Doing, ImageState, Machine, Shown, State, Wanted};
+use super::engine::LOOPS;
+use super::machine::{Doing, ImageState, Machine, Wanted};
+use super::state::{Shown, State};
 use super::{Held, Session};
 use crate::event::{Polled, Transport};
 use crate::notice::NoticeEvent;
@@ -275,7 +277,7 @@ impl Session {
                 continue;
             }
             let explaining = machine.doing() == Some(Doing::Explain);
-            if before.state == state || explaining {
+            if (before.state == state && !loops_now(&before, reason.as_deref())) || explaining {
                 if let Some(machine) = self.machines.get_mut(&service.name)
                     && !explaining
                 {
@@ -308,7 +310,8 @@ impl Session {
             (Some(failed), State::Failed) => failed.details.clone(),
             _ => Vec::new(),
         };
-        let cause = self.cause_of(name);
+        let died_of = self.machines.get(name).and_then(Machine::cause_of_death);
+        let cause = self.cause_of(name).or(died_of);
         self.notice_timed(
             Some(name),
             cause,
@@ -369,4 +372,10 @@ impl Session {
             .and_then(|service| self.held_by(service))
             .is_some_and(|other| other.wanted != Wanted::Run || self.hopeless(other, depth + 1))
     }
+}
+
+/// That it dies again and again is worth a word of its own, once.
+fn loops_now(before: &Shown, reason: Option<&str>) -> bool {
+    let loops = |reason: Option<&str>| reason.is_some_and(|it| it.starts_with(LOOPS));
+    loops(reason) && !loops(before.reason.as_deref())
 }

@@ -385,6 +385,8 @@ impl Session {
             }
             machine.forget_process();
             machine.process_begins();
+            machine.process_is_new(now);
+            machine.engine_starts = 0;
         }
     }
 
@@ -394,7 +396,6 @@ impl Session {
             machine.ready = true;
             machine.failed = None;
             machine.crashed = None;
-            machine.exits = 0;
             machine.stronger = false;
             machine.start_took = machine.start_began.take().map(|began| now - began);
         }

@@ -3,6 +3,7 @@
 mod bench;
 mod brief;
 mod circle;
+mod dying;
 mod edits;
 mod ending;
 mod engine;

@@ -41,6 +41,7 @@ impl Session {
                     }
                     concerned.insert(path.clone());
                     machine.saved_while_it_runs();
+                    machine.saved_while_it_dies();
                     let first = machine.saved.map_or(now, |(first, _)| first);
                     machine.saved = Some((first, now));
                 }

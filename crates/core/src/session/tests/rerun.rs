@@ -90,7 +90,10 @@ fn a_task_that_fails_holds_up_what_is_due_and_is_tried_again_with_the_next_save(
     bench.ok("sync web-1");
     bench.happens("migrate-1", Happened::Exited { code: 1 });
     bench.finish();
-    assert_eq!(bench.state("migrate"), "failed: task ended with 1");
+    assert_eq!(
+        bench.state("migrate"),
+        "failed: task ended with 1 after src/1.sql was saved"
+    );
     assert_eq!(
         bench.state("web"),
         "ready: what follows waits for migrate, which failed"
@@ -286,7 +289,10 @@ fn a_trigger_of_who_waits_for_a_task_that_failed_runs_the_task_again() {
     bench.ok("sync web-1");
     bench.happens("migrate-1", Happened::Exited { code: 1 });
     bench.finish();
-    assert_eq!(bench.state("migrate"), "failed: task ended with 1");
+    assert_eq!(
+        bench.state("migrate"),
+        "failed: task ended with 1 after src/1.sql was saved"
+    );
     let services = vec!["web".to_owned()];
     let lines = bench.feed(Event::Request(Request::Trigger { services }));
     assert_eq!(lines, ["start migrate-1"]);
