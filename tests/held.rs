@@ -16,7 +16,7 @@ mod stage;
 
 use kit::{Scratch, get, http};
 use load::Load;
-use stage::{BACKEND, Open, app, headers, recorded, up, url};
+use stage::{BACKEND, Open, app, app_with, headers, recorded, up, url};
 
 /// Each of these asks for a restart.
 fn save(stack: &Scratch, round: u32) {
@@ -48,12 +48,34 @@ fn no_request_is_lost_or_doubled_by_what_is_announced() {
     assert!(asked.len() > 100, "only {} requests", asked.len());
     let failed: Vec<_> = asked.iter().filter(|one| one.status != 200).collect();
     assert!(failed.is_empty(), "of {}: {failed:#?}", asked.len());
-    let recorded = recorded(&stack);
+    let recorded = recorded(&stack, "backend");
     for one in &asked {
         assert_eq!(recorded.get(&one.line), Some(&1), "{one:?}");
     }
     socket.echoes("still here");
     events.goes_on();
+}
+
+#[test]
+fn several_that_serve_together_lose_nothing_either() {
+    let stack = app_with("several", "replicas 2");
+    let mut session = up(&stack);
+    let load = Load::begin(&stack);
+    for round in 0..3 {
+        save(&stack, round);
+        for _ in 0..2 {
+            let both = |event: &serde_json::Value| event["event"] == "update-done";
+            session.wait("both are updated", 60, both);
+        }
+    }
+    stack.ok(&["restart", "backend-2"]);
+    let asked = load.end();
+    let failed: Vec<_> = asked.iter().filter(|one| one.status != 200).collect();
+    assert!(failed.is_empty(), "of {}: {failed:#?}", asked.len());
+    let recorded = recorded(&stack, "backend-1");
+    for one in &asked {
+        assert_eq!(recorded.get(&one.line), Some(&1), "{one:?}");
+    }
 }
 
 #[test]
@@ -80,7 +102,7 @@ fn a_fall_costs_only_what_was_inside() {
         );
     }
     assert!(failed.len() <= 3 * load::SIDE_BY_SIDE, "{failed:#?}");
-    let recorded = recorded(&stack);
+    let recorded = recorded(&stack, "backend");
     for one in asked.iter().filter(|one| one.line.starts_with("POST ")) {
         let count = recorded.get(&one.line).copied().unwrap_or_default();
         assert!(

@@ -144,6 +144,7 @@ fn part(part: &Part) -> String {
         }
         "image" => format!("looked for the image {took}"),
         "given-up" => format!("built in vain {took}"),
+        "drained" => format!("let requests end {took}"),
         "compared" => format!("compared files {took}"),
         "ran" => format!("ran its command {took}"),
         "post-start" => format!("ran post-start {took}"),

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use devrun_core::effect::RouteState;
+use devrun_core::event::{MakingPart, Op};
 use devrun_core::routes::HOLD_SOCKET;
 use devrun_wire::frames::Behind;
 use tokio::sync::oneshot;
@@ -133,14 +134,16 @@ impl Driver {
     /// core has asked for, and what is with it has ended, or had its time.
     pub(super) fn drained(
         &mut self,
-        service: &str,
+        op: &Op,
         container: &str,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let work = self.draining(service, container);
+        let work = self.draining(&op.service, container);
+        let over = self.parts_of(op);
         async move {
             if let Some((limit, work)) = work {
                 // It ends all the same.
                 let _ = timeout(limit, work).await;
+                over(MakingPart::Drained);
             }
         }
     }
@@ -171,6 +174,10 @@ impl Driver {
                 let _ = paused.await;
             }
             let addresses = addresses(&hands.engine, &container, &networks).await;
+            if addresses.is_empty() {
+                // It does not run, or there is no telling its connections from others.
+                return;
+            }
             if let Err(error) = hands.drain(addresses, ports, drain).await {
                 tracing::debug!(%error, "nobody knows what is with it");
             }

@@ -192,7 +192,7 @@ impl Driver {
     }
 
     /// Told of each part of an operation that is over.
-    fn parts_of(&self, op: &Op) -> impl Fn(MakingPart) + use<> {
+    pub(super) fn parts_of(&self, op: &Op) -> impl Fn(MakingPart) + use<> {
         let (inputs, op) = (self.inputs.clone(), op.clone());
         move |part| {
             // Only a time would be missed.
@@ -209,7 +209,7 @@ impl Driver {
         self.look_ahead(&op.service);
         let old = replaces.as_ref().map(|old| old.container.clone());
         let agent = old.as_ref().and_then(|old| self.agents.get(old).cloned());
-        let drained = old.map(|old| self.drained(&op.service, &old));
+        let drained = old.map(|old| self.drained(&op, &old));
         let (engine, over) = (self.engine.clone(), self.parts_of(&op));
         self.work(op, async move {
             if let Some(drained) = drained {
@@ -221,7 +221,7 @@ impl Driver {
 
     fn stop(&mut self, op: Op, container: String, grace: Duration, remove: bool) {
         let agent = self.agents.get(&container).cloned();
-        let drained = self.drained(&op.service, &container);
+        let drained = self.drained(&op, &container);
         let engine = self.engine.clone();
         self.work(op, async move {
             drained.await;
@@ -238,7 +238,7 @@ impl Driver {
             hooks::owed(&container);
         }
         self.look_ahead(&op.service);
-        let drained = self.drained(&op.service, &container);
+        let drained = self.drained(&op, &container);
         let engine = self.engine.clone();
         self.work(op, async move {
             drained.await;

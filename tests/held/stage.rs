@@ -84,6 +84,11 @@ http {
 ";
 
 pub fn app(test: &str) -> Scratch {
+    app_with(test, "")
+}
+
+/// The same with more words in its backend.
+pub fn app_with(test: &str, more: &str) -> Scratch {
     let port = free_port();
     let stackfile = format!(
         "stack app
@@ -95,6 +100,7 @@ service backend {{
     update hold=\"60s\"
     healthcheck http=\"http://localhost:8000/health\"
     restart always
+    {more}
     sync to=\"/app\" {{
         on \"*.py\" {{ restart }}
         on \"extra.txt\" {{ rebuild }}
@@ -158,8 +164,8 @@ pub fn headers(answer: &Answer, name: &str) -> String {
 }
 
 /// How often the backend has recorded each request.
-pub fn recorded(stack: &Scratch) -> BTreeMap<String, u32> {
-    let log = docker(&["exec", &stack.container("backend"), "cat", "/records/log"]).out;
+pub fn recorded(stack: &Scratch, backend: &str) -> BTreeMap<String, u32> {
+    let log = docker(&["exec", &stack.container(backend), "cat", "/records/log"]).out;
     let mut counts = BTreeMap::new();
     for line in log.lines() {
         *counts.entry(line.to_owned()).or_default() += 1;

@@ -277,9 +277,11 @@ pub enum Transport {
     Archive,
 }
 
-/// Of a container that takes the place of another one.
+/// Of what ends a process, and of a container that takes the place of another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MakingPart {
+    /// Requests that were with it have ended, or had their time.
+    Drained,
     /// The one before is stopped and removed.
     Stopped,
     /// The new one is there; it does not run yet.
@@ -287,10 +289,11 @@ pub enum MakingPart {
 }
 
 impl MakingPart {
-    /// `stopped`, `created`.
+    /// `drained`, `stopped`, `created`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
+            MakingPart::Drained => "drained",
             MakingPart::Stopped => "stopped",
             MakingPart::Created => "created",
         }

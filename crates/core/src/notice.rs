@@ -25,7 +25,7 @@ pub struct Notice {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// `waited`, `image` (looked for, and found), `pulled`, `built`, `given-up` (a build that a
-    /// newer save made worthless), `stopped`, `created`, `started`, `restarted`, `compared`,
+    /// newer save made worthless), `drained` (requests inside), `stopped`, `created`, `started`, `restarted`, `compared`,
     /// `synced`, `ran` (a command), `post-start`, `signalled`, `routed`, `probed` (until ready).
     pub what: String,
     /// For what was waited: `quiet`, `settle`, `devrun trigger`, the name of a service, …
