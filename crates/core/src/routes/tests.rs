@@ -273,9 +273,13 @@ fn who_is_no_longer_ready_loses_requests_first_and_who_is_ready_gets_them_last()
     remove /run/devrun/ready/a
     write /run/devrun/wait/a.html
     write /run/devrun/wait/a.json
+    write /run/devrun/wait/a.alone.html
+    write /run/devrun/wait/a.alone.json
     write /run/devrun/state/a.unhealthy
     write /run/devrun/wait/b.html
     write /run/devrun/wait/b.json
+    write /run/devrun/wait/b.alone.html
+    write /run/devrun/wait/b.alone.json
     remove /run/devrun/state/b.starting
     write /run/devrun/ready/b
     ");
