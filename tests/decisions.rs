@@ -23,6 +23,9 @@
 //! | the Stackfile | `live::rules::the_stackfile_itself_is_live`, `failures::stackfile` |
 //! | limits and restart policy: in place, where the engine can | `limits::*` |
 //! | a loop | `live::circle` |
+//! | synced files are no reason to build, but for who asks for all | `stands::what_is_synced_*` |
+//! | another base image | `stands::a_base_*`, `stands::an_image_of_the_stack_*` |
+//! | a build that is given up ends in the engine | `cancelled::*` |
 //! | `settle`, `trigger manual` | `waiting::*` |
 //! | older images go, but none in use and none of somebody else | `kept::*` |
 //! | one that dies of a save | `died::*` |
@@ -40,6 +43,8 @@ mod kit;
 
 #[path = "decisions/builds.rs"]
 mod builds;
+#[path = "decisions/cancelled.rs"]
+mod cancelled;
 #[path = "decisions/crashes.rs"]
 mod crashes;
 #[path = "decisions/died.rs"]
@@ -58,5 +63,7 @@ mod nothing;
 mod outside;
 #[path = "decisions/stage.rs"]
 mod stage;
+#[path = "decisions/stands.rs"]
+mod stands;
 #[path = "decisions/waiting.rs"]
 mod waiting;

@@ -55,6 +55,16 @@ pub(crate) struct Global {
     /// Read variables from this file too; they win over those of .env
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) env_file: Option<PathBuf>,
+    /// Build at most so many images at once; else as many as there are cores, but four at least
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        env = "DEVRUN_PARALLEL",
+        hide_env_values = true,
+        value_parser = at_least_one
+    )]
+    pub(crate) parallel: Option<usize>,
     /// Print text for people, or JSON: one object, or one a line where it is a stream
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
     pub(crate) format: Format,
@@ -150,7 +160,7 @@ pub(crate) struct Up {
     /// Start, but do not watch files
     #[arg(long)]
     pub(crate) no_watch: bool,
-    /// Build images even if nothing they are made of has changed
+    /// Build images of all that they are made of now, synced files included
     #[arg(long)]
     pub(crate) build: bool,
     /// Make containers anew even if nothing they are made of has changed
@@ -372,6 +382,13 @@ impl Arguments {
 
     pub(crate) fn color(&self) -> Color {
         self.global.color
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(number) if number > 0 => Ok(number),
+        _ => Err(format!("{text:?} is not a number from 1 on")),
     }
 }
 

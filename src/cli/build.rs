@@ -1,12 +1,15 @@
 //! `devrun build`: images, without starting anything.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use devrun_core::effect::Exit;
 use devrun_core::event::Progress;
 use devrun_core::make::image_name;
+use devrun_core::plan::Rules;
 use devrun_core::session::wanted;
-use devrun_stack::{Service, Source};
+use devrun_stack::{BuildContext, Service, Source, Stack};
+use futures_util::future::try_join_all;
 use tokio::time::Instant;
 
 use super::Trouble;
@@ -17,6 +20,7 @@ use super::run::trouble;
 use crate::engine::Engine;
 use crate::report::paint::{DIM, GOOD, NAME, stderr_line};
 use crate::report::seconds;
+use crate::session::places::Places;
 use crate::session::single::{How, image_of, rules_of};
 
 /// The end of a step that took less, milliseconds, goes without saying.
@@ -31,24 +35,58 @@ pub(super) async fn run(global: &Global, options: &Build) -> Result<u8, Trouble>
     let services = asked(global, options, &context)?;
     let engine = Engine::connect().await?;
     let rules = rules_of(&context.stack);
+    let places = Places::new(global.parallel);
+    let of = (&*context.stack, &rules, &places);
     let mut made_anew = BTreeSet::new();
+    // What others stand on is there, and is the new one, before they are looked at.
+    let mut levels: BTreeMap<usize, Vec<_>> = BTreeMap::new();
     for service in services {
         // Services that share an image have it built anew once.
         let first = made_anew.insert(image_name(&context.stack, service));
         let how = How {
+            whole: true,
             force: first && (options.no_cache || options.pull),
             no_cache: first && options.no_cache,
             pull: first && options.pull,
         };
-        let began = Instant::now();
-        let tell = |progress| step(global, &service.name, progress);
-        let (image, made) = image_of(&engine, &context.stack, &rules, service, how, tell)
-            .await
-            .map_err(|failure| trouble(&service.name, failure))?;
-        let took = began.elapsed().as_secs_f64() * 1000.0;
-        told(global, &service.name, &image.name, made, took)?;
+        let one = one(global, &engine, of, service, how);
+        levels.entry(depth(service)).or_default().push(one);
+    }
+    for level in levels.into_values() {
+        try_join_all(level).await?;
     }
     Ok(Exit::Done.code())
+}
+
+async fn one(
+    global: &Global,
+    engine: &Engine,
+    of: (&Stack, &Arc<Rules>, &Places),
+    service: &Service,
+    how: How,
+) -> Result<(), Trouble> {
+    let began = Instant::now();
+    let tell = |progress| step(global, &service.name, progress);
+    let (image, made) = image_of(engine, of, service, how, tell)
+        .await
+        .map_err(|failure| trouble(&service.name, failure))?;
+    let took = began.elapsed().as_secs_f64() * 1000.0;
+    told(global, &service.name, &image.name, made, took)
+}
+
+/// On how many images of the stack it stands, one on the other.
+fn depth(service: &Service) -> usize {
+    fn of(build: &devrun_stack::Build) -> usize {
+        let below = build.contexts.values().map(|context| match context {
+            BuildContext::Service { build, .. } => 1 + of(build),
+            _ => 0,
+        });
+        below.max().unwrap_or(0)
+    }
+    match &service.source {
+        Source::Build(build) => of(build),
+        Source::Image(_) => 0,
+    }
 }
 
 /// The services that have something to build.

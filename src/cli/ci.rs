@@ -97,11 +97,13 @@ async fn pass(
             services: options.services.clone(),
             profiles: global.profile.clone(),
             watch: false,
+            build: true,
             root: root_hash(&context.stack.root),
             run: Some(std::process::id().to_string()),
             first_generation: first_generation(),
             ..Options::default()
         },
+        parallel: global.parallel,
         listener: None,
     });
     let mut printer = Printer::new(global, context, clock, Reader::Pass);
@@ -237,10 +239,10 @@ struct Lasting {
 async fn lasting(engine: &Engine, stack: &str) -> Result<Lasting, Trouble> {
     let of_stack = format!("{}={stack}", label::STACK);
     let volumes = engine.volumes_labelled(&of_stack).await?;
-    let images = engine.images_labelled(&of_stack).await?;
+    let images = engine.stored_images(stack).await?;
     Ok(Lasting {
         volumes: volumes.into_keys().collect(),
-        images: images.into_iter().map(|image| image.name).collect(),
+        images: images.into_iter().flat_map(|image| image.names).collect(),
     })
 }
 

@@ -15,6 +15,7 @@ use super::context::Context;
 use crate::engine::{Engine, EngineError};
 use crate::report::paint::{DIM, stderr_line};
 use crate::session::load::root_hash;
+use crate::session::places::Places;
 use crate::session::single::{How, brought_over, image_of, prepared, rules_of};
 
 pub(super) async fn run(global: &Global, options: &Run) -> Result<u8, Trouble> {
@@ -92,7 +93,9 @@ async fn fresh(
             stderr_line(global.color, &format!("{DIM}{name}{DIM:#}"));
         }
     };
-    let (image, _) = image_of(engine, stack, &rules, service, How::default(), tell)
+    let places = Places::new(global.parallel);
+    let of = (&**stack, &rules, &places);
+    let (image, _) = image_of(engine, of, service, How::default(), tell)
         .await
         .map_err(|failure| trouble(&service.name, failure))?;
     prepared(engine, stack)

@@ -100,6 +100,7 @@ async fn foreground(
         engine: engine.clone(),
         load: context.options.clone(),
         options: session_options(global, options, root),
+        parallel: global.parallel,
         listener: Some(listener),
     });
     let mut shown_logs = None;
@@ -194,6 +195,9 @@ fn background_arguments(global: &Global, options: &Up, context: &Context) -> Vec
     }
     if let Some(file) = &context.options.env_file {
         option("--env-file", file.as_ref());
+    }
+    if let Some(parallel) = global.parallel {
+        option("--parallel", parallel.to_string().as_ref());
     }
     let flags = [
         ("--no-watch", options.no_watch),

@@ -145,31 +145,6 @@ impl Engine {
         Ok(login.map(|(address, login)| registry::credentials(address, login)))
     }
 
-    /// Names (`NAME:TAG`) and labels of the images with that label (`NAME` or `NAME=VALUE`).
-    pub(crate) async fn images_labelled(&self, label: &str) -> Result<Vec<Image>, EngineError> {
-        let options = ListImagesOptions {
-            filters: filters(&[("label", &[label])]),
-            ..Default::default()
-        };
-        let list = within(
-            "listing images",
-            PROMPT,
-            self.docker.list_images(Some(options)),
-        )
-        .await?;
-        let images = list.into_iter().map(|image| Image {
-            name: image
-                .repo_tags
-                .into_iter()
-                .next()
-                .unwrap_or_else(|| image.id.clone()),
-            id: image.id,
-            labels: image.labels.into_iter().collect(),
-            ..Default::default()
-        });
-        Ok(images.collect())
-    }
-
     /// The images of a stack, and which of them a container has.
     pub(crate) async fn stored_images(&self, stack: &str) -> Result<Vec<Stored>, EngineError> {
         let of_stack = format!("{}={stack}", label::STACK);

@@ -4,6 +4,8 @@ mod copies;
 #[cfg(test)]
 mod tests;
 
+use devrun_stack::dockerfile::{Instruction, instructions};
+
 /// The instructions of a Dockerfile, for finding steps again. It is the engine that reads the
 /// file in earnest; what is not understood here is not found, and no more.
 #[derive(Debug)]
@@ -11,52 +13,9 @@ pub(super) struct Dockerfile {
     instructions: Vec<Instruction>,
 }
 
-#[derive(Debug)]
-struct Instruction {
-    line: usize,
-    stage: usize,
-    keyword: String,
-    /// What follows the keyword, in one line.
-    rest: String,
-}
-
 impl Dockerfile {
     pub(super) fn parse(text: &str) -> Self {
-        let escape = escape_character(text);
-        let mut instructions: Vec<Instruction> = Vec::new();
-        let mut stages = 0;
-        let mut lines = text.lines().enumerate();
-        while let Some((index, first)) = lines.next() {
-            if is_comment_or_empty(first) {
-                continue;
-            }
-            let mut whole = first.trim().to_owned();
-            while whole.ends_with(escape) {
-                whole.pop();
-                let Some((_, next)) = lines.by_ref().find(|(_, l)| !is_comment_or_empty(l)) else {
-                    break;
-                };
-                whole.push_str(next.trim_end());
-            }
-            for end in heredocs(&whole) {
-                lines
-                    .by_ref()
-                    .find(|(_, line)| line.trim_start_matches('\t') == end);
-            }
-            let (keyword, rest) = whole
-                .split_once(char::is_whitespace)
-                .unwrap_or((&whole, ""));
-            let keyword = keyword.to_uppercase();
-            if keyword == "FROM" {
-                stages += 1;
-            }
-            instructions.push(Instruction {
-                line: index + 1,
-                stage: stages,
-                keyword,
-                rest: rest.trim().to_owned(),
-            });
-        }
+        let instructions = instructions(text);
         Self { instructions }
     }
 
@@ -146,55 +105,6 @@ impl Dockerfile {
             _ => false,
         }
     }
-}
-
-impl Instruction {
-    /// The image of a FROM.
-    fn image(&self) -> &str {
-        let mut words = self.rest.split_whitespace();
-        words
-            .find(|word| !word.starts_with("--"))
-            .unwrap_or_default()
-    }
-
-    /// The name that a FROM gives its stage.
-    fn stage_name(&self) -> Option<&str> {
-        let mut words = self.rest.split_whitespace();
-        words.find(|word| word.eq_ignore_ascii_case("as"))?;
-        words.next()
-    }
-}
-
-fn is_comment_or_empty(line: &str) -> bool {
-    let line = line.trim_start();
-    line.is_empty() || line.starts_with('#')
-}
-
-/// `# escape=` among the first comments, else a backslash.
-fn escape_character(text: &str) -> char {
-    text.lines()
-        .map_while(|line| line.trim().strip_prefix('#'))
-        .filter_map(|comment| comment.split_once('='))
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("escape"))
-        .and_then(|(_, value)| value.trim().chars().next())
-        .unwrap_or('\\')
-}
-
-/// The words that end the here-documents of an instruction: `RUN <<EOF`, `COPY <<"A" <<-B /to`.
-fn heredocs(instruction: &str) -> Vec<&str> {
-    let keyword = instruction.split_whitespace().next().unwrap_or_default();
-    if !["RUN", "COPY", "ADD"]
-        .iter()
-        .any(|k| keyword.eq_ignore_ascii_case(k))
-    {
-        return Vec::new();
-    }
-    instruction
-        .split_whitespace()
-        .filter_map(|word| word.strip_prefix("<<"))
-        .map(|word| word.trim_start_matches('-').trim_matches(['"', '\'']))
-        .filter(|word| word.starts_with(|c: char| c.is_alphabetic() || c == '_'))
-        .collect()
 }
 
 /// Whether an image of a FROM is what the engine calls by its full name.

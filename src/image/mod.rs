@@ -29,3 +29,4 @@ pub(crate) use inputs::{folder_hash, inputs_hash};
 pub(crate) use progress::{Step, StepState};
 pub(crate) use reading::{changed_since, line_reading};
 pub(crate) use secrets::{SecretSource, own_authorities};
+pub(crate) use stages::stage_of;

@@ -41,12 +41,13 @@ impl Begun {
                 lines.extend(stages.iter().map(stage));
             }
             lines.push(match dockerfile.keyword_at(number) {
-                "FROM" => nameless(line, stages),
+                "FROM" => with_words(&nameless(line, stages), |word| called(word, stages)),
                 "COPY" | "ADD" => with_words(line, |word| {
-                    renumbered(word.strip_prefix("--from=")?, count)
-                        .map(|stage| format!("--from={stage}"))
+                    let from = word.strip_prefix("--from=")?;
+                    let stage = renumbered(from, count).or_else(|| called(from, stages));
+                    stage.map(|stage| format!("--from={stage}"))
                 }),
-                "RUN" => with_words(line, |word| mounted(word, count)),
+                "RUN" => with_words(line, |word| mounted(word, count, stages)),
                 _ => line.to_owned(),
             });
         }
@@ -77,12 +78,24 @@ fn renumbered(stage: &str, count: usize) -> Option<String> {
     Some((number + count).to_string())
 }
 
+/// What a stage is called that an image is named for: the latest one is the one there is.
+pub(crate) fn stage_of(image: &str) -> &str {
+    image.strip_suffix(":latest").unwrap_or(image)
+}
+
+/// The stage that takes the place of `NAME:latest`.
+fn called(image: &str, stages: &BTreeMap<String, String>) -> Option<String> {
+    let stage = stage_of(image);
+    (stage != image && stages.contains_key(stage)).then(|| stage.to_owned())
+}
+
 /// `--mount=type=bind,from=0,…` with the number that the stage has now.
-fn mounted(word: &str, count: usize) -> Option<String> {
+fn mounted(word: &str, count: usize, stages: &BTreeMap<String, String>) -> Option<String> {
     let options = word.strip_prefix("--mount=")?;
     let option = |option: &str| {
         let stage = option.strip_prefix("from=");
-        let stage = stage.and_then(|stage| renumbered(stage, count));
+        let stage =
+            stage.and_then(|stage| renumbered(stage, count).or_else(|| called(stage, stages)));
         stage.map_or_else(|| option.to_owned(), |stage| format!("from={stage}"))
     };
     let options: Vec<String> = options.split(',').map(option).collect();

@@ -11,7 +11,7 @@ use devrun_core::notice::Notice;
 use devrun_core::observed::Observed;
 use devrun_core::plan::Rules;
 use devrun_core::session::Session;
-use devrun_stack::Stack;
+use devrun_stack::{Source, Stack};
 use devrun_wire::session::{Ask, Tell};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -23,6 +23,7 @@ use super::behind::Known;
 use super::deputies::wanted_in_vain;
 use super::load::{self, LoadOptions};
 use super::looking::Looked;
+use super::places::Places;
 use super::{Begin, elsewhere, spare};
 use crate::engine::Engine;
 use crate::report::{Hub, Stamped};
@@ -82,6 +83,7 @@ pub(super) struct Driver {
     pub(super) since: String,
     pub(super) tasks: HashMap<Op, AbortHandle>,
     pub(super) agents: Agents,
+    pub(super) places: Places,
     pub(super) agent_volume: Arc<OnceCell<String>>,
     /// What the proxy was told, and what it is to know.
     pub(super) proxy_told: Option<Known>,
@@ -142,6 +144,7 @@ impl Driver {
             since: crate::report::Clock::now(),
             tasks: HashMap::new(),
             agents: Agents::new(),
+            places: Places::new(begin.parallel),
             agent_volume: Arc::default(),
             proxy_told: None,
             proxy_newest: None,
@@ -313,6 +316,11 @@ impl Driver {
             WatchEvent::Overflow => true,
             WatchEvent::Ready { .. } | WatchEvent::Lost { .. } | WatchEvent::Polled { .. } => false,
         };
+        // On which images of the stack one stands may be another question now.
+        let dockerfile = match &event {
+            WatchEvent::Changed { paths, .. } => paths.iter().any(|path| self.is_dockerfile(path)),
+            _ => false,
+        };
         // The mark may be among what was lost; whatever it marked is compared again.
         let caught_up = match &event {
             WatchEvent::Changed { paths, .. } => paths.contains(&self.mark),
@@ -321,11 +329,21 @@ impl Driver {
         };
         if again {
             self.reload();
+        } else if dockerfile {
+            self.reload_if_changed();
         }
         self.feed(Event::Watch(event));
         if caught_up {
             self.caught_up();
         }
+    }
+
+    fn is_dockerfile(&self, path: &std::path::Path) -> bool {
+        let services = self.stack.iter().flat_map(|stack| &stack.services);
+        services.into_iter().any(|service| match &service.source {
+            Source::Build(build) => build.dockerfile == path,
+            Source::Image(_) => false,
+        })
     }
 
     /// Lets the core decide, and performs what it asks for.

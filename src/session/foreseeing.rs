@@ -56,7 +56,7 @@ impl Driver {
             }
             let events = vec![Event::Request(request)];
             let chosen = (asked.services, asked.profiles);
-            let chosen = (&*chosen.0, &*chosen.1);
+            let chosen = (&*chosen.0, &*chosen.1, asked.build);
             let told = foreseen(&engine, core, &options, events, chosen, known);
             let _ = reply.send(as_told(told.await));
         });
@@ -106,8 +106,9 @@ pub(crate) async fn foresee_alone(
             capacity,
         }),
     ];
+    let build = options.build;
     let core = Session::new(options);
-    let chosen = (&*chosen.0, &*chosen.1);
+    let chosen = (&*chosen.0, &*chosen.1, build);
     let known = (BTreeSet::new(), in_use);
     as_told(foreseen(engine, core, load, events, chosen, known).await)
 }
@@ -118,7 +119,7 @@ async fn foreseen(
     core: Session,
     options: &LoadOptions,
     events: Vec<Event>,
-    (services, profiles): (&[String], &[String]),
+    (services, profiles, build): (&[String], &[String], bool),
     (mut runs, in_use): (BTreeSet<String>, BTreeMap<String, String>),
 ) -> Result<Foresight, Failure> {
     let options = options.clone();
@@ -131,7 +132,8 @@ async fn foreseen(
     runs.extend(wanted(&stack, services, profiles));
     let mut images = BTreeMap::new();
     for service in stack.services.iter().filter(|one| runs.contains(&one.name)) {
-        if let Some(image) = image_at_hand(engine, &stack, &rules, service).await? {
+        let whole = build && (services.is_empty() || services.contains(&service.name));
+        if let Some(image) = image_at_hand(engine, &stack, &rules, service, whole).await? {
             images.insert(service.name.clone(), image);
         }
     }

@@ -22,9 +22,11 @@ mod known;
 mod large;
 pub(crate) mod load;
 mod looking;
+mod making;
 mod owed;
 mod perform;
 pub(crate) mod place;
+pub(crate) mod places;
 mod pulling;
 mod pushing;
 pub(crate) mod reading;
@@ -62,6 +64,8 @@ pub(crate) struct Begin {
     pub(crate) engine: Engine,
     pub(crate) load: LoadOptions,
     pub(crate) options: Options,
+    /// How many images are built at once.
+    pub(crate) parallel: Option<usize>,
     /// Where other commands reach it; `ci` has none.
     pub(crate) listener: Option<UnixListener>,
 }

@@ -12,6 +12,7 @@ use super::containers::First;
 use super::driver::{Driver, Input};
 use super::early::{Early, Of};
 use super::inside::Hands;
+use super::making::{Maker, Wanted, others_stand_on};
 use super::{containers, hooks, images, large, looking, owed, pushing, reading, trees};
 use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::apply_config;
@@ -62,13 +63,16 @@ impl Driver {
                 op,
                 build,
                 name,
-                force,
+                whole,
             } => {
-                let wanted = images::Wanted {
+                let stack = self.stack.as_deref();
+                let wanted = Wanted {
+                    first: stack.is_some_and(|stack| others_stand_on(stack, &op.service)),
                     build: *build,
                     name,
                     stack: self.stack_name(),
-                    force,
+                    whole,
+                    force: false,
                     no_cache: false,
                     pull: false,
                 };
@@ -90,17 +94,16 @@ impl Driver {
         }
     }
 
-    fn build(&mut self, op: Op, wanted: images::Wanted) {
+    fn build(&mut self, op: Op, wanted: Wanted) {
         let Some(rules) = self.rules.clone() else {
             return self.work(op, std::future::ready(no_stackfile()));
         };
-        let task = images::build(
-            self.engine.clone(),
-            op.clone(),
-            wanted,
+        let maker = Maker {
+            engine: self.engine.clone(),
             rules,
-            self.inputs.clone(),
-        );
+            places: self.places.clone(),
+        };
+        let task = images::build(maker, op.clone(), wanted, self.inputs.clone());
         self.work(op, task);
     }
 

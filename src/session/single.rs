@@ -7,10 +7,12 @@ use devrun_core::event::{Failure, Op, Outcome, Progress};
 use devrun_core::make;
 use devrun_core::plan::Rules;
 use devrun_core::spec::Image;
-use devrun_stack::{Pull, Service, Source, Stack};
+use devrun_stack::{Build, Pull, Service, Source, Stack};
 use tokio::sync::mpsc;
 
 use super::containers::{self, failure};
+use super::making::{Maker, Wanted, others_stand_on};
+use super::places::Places;
 use super::{Input, images, pushing};
 use crate::engine::Engine;
 
@@ -20,6 +22,8 @@ const WAITING: usize = 64;
 /// How an image is had.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct How {
+    /// All that the build reads counts, also what is synced.
+    pub(crate) whole: bool,
     /// Build even if one of these inputs is there.
     pub(crate) force: bool,
     /// Take no step from an earlier build.
@@ -32,8 +36,7 @@ pub(crate) struct How {
 /// the image and whether it is new.
 pub(crate) async fn image_of(
     engine: &Engine,
-    stack: &Stack,
-    rules: &Arc<Rules>,
+    (stack, rules, places): (&Stack, &Arc<Rules>, &Places),
     service: &Service,
     how: How,
     mut tell: impl FnMut(Progress),
@@ -55,15 +58,13 @@ pub(crate) async fn image_of(
                 images::pull(engine, op, named, inputs).await
             }
             Source::Build(build) => {
-                let wanted = images::Wanted {
-                    build: build.as_ref().clone(),
-                    name: make::image_name(stack, service),
-                    stack: stack.name.clone(),
-                    force: how.force,
-                    no_cache: how.no_cache,
-                    pull: how.pull,
+                let wanted = wanted(stack, service, build, how);
+                let maker = Maker {
+                    engine,
+                    rules: rules.clone(),
+                    places: places.clone(),
                 };
-                images::build(engine, op, wanted, rules.clone(), inputs).await
+                images::build(maker, op, wanted, inputs).await
             }
         }
     };
@@ -112,6 +113,19 @@ pub(crate) async fn brought_over(
     pushed.map(|_| ())
 }
 
+fn wanted(stack: &Stack, service: &Service, build: &Build, how: How) -> Wanted {
+    Wanted {
+        first: others_stand_on(stack, &service.name),
+        build: build.clone(),
+        name: make::image_name(stack, service),
+        stack: stack.name.clone(),
+        whole: how.whole,
+        force: how.force,
+        no_cache: how.no_cache,
+        pull: how.pull,
+    }
+}
+
 /// Whether an image of the present inputs is there; `None` where it would have to be built or
 /// pulled.
 pub(crate) async fn image_at_hand(
@@ -119,17 +133,24 @@ pub(crate) async fn image_at_hand(
     stack: &Stack,
     rules: &Arc<Rules>,
     service: &Service,
+    whole: bool,
 ) -> Result<Option<Image>, Failure> {
-    let name = match &service.source {
-        Source::Image(reference) => reference.clone(),
+    match &service.source {
+        Source::Image(reference) => engine.inspect_image(reference).await.map_err(failure),
         Source::Build(build) => {
-            let name = make::image_name(stack, service);
-            images::tag_of(engine, build, &name, &service.name, rules)
-                .await?
-                .0
+            let how = How {
+                whole,
+                ..How::default()
+            };
+            let maker = Maker {
+                engine: engine.clone(),
+                rules: rules.clone(),
+                places: Places::new(None),
+            };
+            let wanted = wanted(stack, service, build, how);
+            maker.found(&wanted, &service.name).await
         }
-    };
-    engine.inspect_image(&name).await.map_err(failure)
+    }
 }
 
 /// The rules of a stack, with what its ignore files say now.

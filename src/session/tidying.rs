@@ -36,11 +36,11 @@ pub(crate) async fn remove(engine: &Engine, image: &Old) -> Result<(), EngineErr
     Ok(())
 }
 
-/// The name under which an image goes on that loses its own to one that is built anew: nothing
-/// that devrun made is without a name, by which it is known as such.
-pub(super) fn former_name(tag: &str, id: &str) -> String {
-    let id: String = id.trim_start_matches("sha256:").chars().take(12).collect();
-    format!("{tag}-{id}")
+/// A longer name with digits of that hash. Under one an image also goes on that loses its own to
+/// one that is built anew: nothing that devrun made is without a name, by which it is known as such.
+pub(super) fn longer_name(tag: &str, hash: &str) -> String {
+    let digits: String = hash.chars().take(12).collect();
+    format!("{tag}-{digits}")
 }
 
 impl Driver {

@@ -109,6 +109,6 @@ fn prune_removes_what_nothing_is_built_into_and_nothing_of_somebody_elses() {
     assert_eq!(prune(&stack, &[]), expected);
     assert_eq!(names(&stack, "web"), before);
     assert_eq!(names(&stack, "side"), [kept]);
-    assert_eq!(names(&other, "web").len(), 1);
+    assert!(!names(&other, "web").is_empty());
     assert_eq!(docker(&["image", "inspect", &mine]).code, 0);
 }

@@ -44,8 +44,8 @@ pub enum Effect {
         build: Box<Build>,
         /// Name on the engine, without the tag: `app-backend`.
         name: String,
-        /// Build even if one is there.
-        force: bool,
+        /// All that the build reads counts, also what is synced.
+        whole: bool,
     },
     /// See whether these saves changed anything of what that image was made of; nothing waits for
     /// the answer.

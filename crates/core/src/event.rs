@@ -307,6 +307,11 @@ pub enum Progress {
     Making,
     /// A part of the making of a container is over.
     Part(MakingPart),
+    /// Its build cannot go on yet.
+    Waits {
+        /// Why.
+        reason: String,
+    },
     /// A step of a build.
     Step {
         /// `[dev 3/7] RUN pip install …`.

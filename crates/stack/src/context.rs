@@ -41,6 +41,8 @@ pub(crate) struct Context<'a> {
     pub(crate) problems: Vec<Diagnostic>,
     pub(crate) warnings: Vec<Diagnostic>,
     pub(crate) reads: Vec<PathBuf>,
+    /// The stack's name as it is declared, whatever it is called now.
+    pub(crate) declared: String,
     /// From where what was read comes.
     pub(crate) notes: Notes,
     /// The latest of the bodies that are laid over each other: numbered, so that a repetition
@@ -57,6 +59,7 @@ impl<'a> Context<'a> {
             root,
             host,
             variables: Variables::default(),
+            declared: String::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
             reads: Vec::new(),

@@ -141,6 +141,8 @@ pub(crate) enum DraftContext {
     Folder(PathBuf),
     Image(String),
     Service(String),
+    /// As a service's image is called, which may be one that is not built.
+    Implied(String),
 }
 
 /// A port; `host` is `None` where its variable is empty, so that it is not published.

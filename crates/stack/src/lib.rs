@@ -4,6 +4,7 @@
 
 mod context;
 mod diagnostic;
+pub mod dockerfile;
 mod dotenv;
 mod draft;
 mod finish;

@@ -26,7 +26,7 @@ impl Dockerfile {
         let built = built.filter(|one| stages.contains(&one.stage));
         let found = built.into_iter().find(|one| {
             let whole = one.keyword == "FROM" && Some(one.image()) == context;
-            whole || one.takes().iter().any(|taken| taken.has(context, path))
+            whole || takes(one).iter().any(|taken| taken.has(context, path))
         });
         found.map(|one| one.line)
     }
@@ -45,7 +45,7 @@ impl Dockerfile {
             let own = self.instructions.iter().filter(|one| one.stage == stage);
             for one in own {
                 let base = (one.keyword == "FROM").then(|| one.image().to_owned());
-                let from = one.takes().into_iter().filter_map(|taken| taken.from);
+                let from = takes(one).into_iter().filter_map(|taken| taken.from);
                 let names = base.into_iter().chain(from);
                 open.extend(names.filter_map(|name| self.numbered(&name)));
             }
@@ -60,39 +60,37 @@ impl Dockerfile {
     }
 }
 
-impl Instruction {
-    fn takes(&self) -> Vec<Taken> {
-        match self.keyword.as_str() {
-            "COPY" | "ADD" => vec![self.copied()],
-            "RUN" => {
-                let flags = self.rest.split_whitespace();
-                let flags = flags.take_while(|word| word.starts_with("--"));
-                flags
-                    .filter_map(|flag| mounted(flag.strip_prefix("--mount=")?))
-                    .collect()
-            }
-            _ => Vec::new(),
+fn takes(one: &Instruction) -> Vec<Taken> {
+    match one.keyword.as_str() {
+        "COPY" | "ADD" => vec![copied(one)],
+        "RUN" => {
+            let flags = one.rest.split_whitespace();
+            let flags = flags.take_while(|word| word.starts_with("--"));
+            flags
+                .filter_map(|flag| mounted(flag.strip_prefix("--mount=")?))
+                .collect()
         }
+        _ => Vec::new(),
     }
+}
 
-    fn copied(&self) -> Taken {
-        let (flags, words): (Vec<&str>, Vec<&str>) = self
-            .rest
-            .split_whitespace()
-            .partition(|word| word.starts_with("--"));
-        let valued = |name: &str| {
-            let all = flags.iter().filter_map(|flag| flag.strip_prefix(name));
-            all.map(str::to_owned).collect::<Vec<_>>()
-        };
-        let list = serde_json::from_str::<Vec<String>>(&words.join(" "));
-        let mut sources =
-            list.unwrap_or_else(|_| words.iter().map(|word| (*word).to_owned()).collect());
-        sources.pop();
-        Taken {
-            from: valued("--from=").pop(),
-            sources,
-            except: valued("--exclude="),
-        }
+fn copied(one: &Instruction) -> Taken {
+    let (flags, words): (Vec<&str>, Vec<&str>) = one
+        .rest
+        .split_whitespace()
+        .partition(|word| word.starts_with("--"));
+    let valued = |name: &str| {
+        let all = flags.iter().filter_map(|flag| flag.strip_prefix(name));
+        all.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let list = serde_json::from_str::<Vec<String>>(&words.join(" "));
+    let mut sources =
+        list.unwrap_or_else(|_| words.iter().map(|word| (*word).to_owned()).collect());
+    sources.pop();
+    Taken {
+        from: valued("--from=").pop(),
+        sources,
+        except: valued("--exclude="),
     }
 }
 

@@ -54,3 +54,19 @@ fn without_contexts_nothing_changes() {
     let begun = Begun::with(text, &BTreeMap::new());
     assert_eq!((begun.text.as_str(), begun.written(2)), (text, Some(2)));
 }
+
+#[test]
+fn the_latest_image_of_a_context_s_name_is_the_context() {
+    let text = "FROM base:latest\nCOPY --from=shared:latest /a /b\nRUN --mount=from=base:latest,target=/x ls\nFROM other:latest\n";
+    let begun = Begun::with(text, &stages());
+    let own: Vec<&str> = begun.text.lines().skip(2).collect();
+    assert_eq!(
+        own,
+        [
+            "FROM base",
+            "COPY --from=shared /a /b",
+            "RUN --mount=from=base,target=/x ls",
+            "FROM other:latest"
+        ]
+    );
+}

@@ -140,7 +140,7 @@ impl Session {
             if let Some(machine) = self.machines.get_mut(name) {
                 machine.image = ImageState::Unknown {
                     reason: "the engine was away".to_owned(),
-                    force: false,
+                    whole: false,
                 };
             }
             return;

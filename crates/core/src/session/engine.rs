@@ -148,7 +148,7 @@ impl Session {
             if let ImageState::Busy(op) = machine.image.clone() {
                 machine.image = ImageState::Unknown {
                     reason: "the engine was away".to_owned(),
-                    force: false,
+                    whole: false,
                 };
                 ops.push(op);
             }

@@ -155,12 +155,11 @@ impl Seer<'_> {
                     self.step(op, "pull", "`pull always`".to_owned());
                 }
             }
-            Effect::Build { op, force, .. } => {
-                if *force {
-                    self.step(op, "build", "asked for".to_owned());
-                } else if !self.images.contains_key(&op.service) {
+            Effect::Build { op, whole, .. } => {
+                if !self.images.contains_key(&op.service) {
                     let reason = self.reason(op);
                     let reason = match reason.as_str() {
+                        _ if *whole => "no image of all that it reads".to_owned(),
                         "" => STALE.to_owned(),
                         _ => reason,
                     };
@@ -252,8 +251,7 @@ impl Seer<'_> {
                     existing: Vec::new(),
                 },
             ),
-            Effect::Pull { op, .. } => self.image(op, false),
-            Effect::Build { op, force, .. } => self.image(op, force),
+            Effect::Pull { op, .. } | Effect::Build { op, .. } => self.image(op),
             Effect::Look { op, .. } => (op, Outcome::Looked { same: false }),
             Effect::Create { op, .. } => {
                 let container = format!("foreseen {}", op.service);
@@ -286,8 +284,8 @@ impl Seer<'_> {
         Some(end)
     }
 
-    fn image(&mut self, op: Op, forced: bool) -> (Op, Outcome) {
-        let found = self.images.get(&op.service).filter(|_| !forced).cloned();
+    fn image(&mut self, op: Op) -> (Op, Outcome) {
+        let found = self.images.get(&op.service).cloned();
         let made = found.is_none();
         let image = found.unwrap_or_else(|| Image {
             id: format!("foreseen {}", op.service),

@@ -67,10 +67,10 @@ impl Session {
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
-        let force = matches!(machine.image, ImageState::Unknown { force: true, .. });
+        let whole = matches!(machine.image, ImageState::Unknown { whole: true, .. });
         let image = ImageState::Unknown {
             reason: reason.to_owned(),
-            force,
+            whole,
         };
         machine.build_next = None;
         if let ImageState::Busy(op) = std::mem::replace(&mut machine.image, image) {

@@ -46,8 +46,8 @@ pub(crate) enum ImageState {
     Unknown {
         /// Why, for people.
         reason: String,
-        /// Make it even if it is there.
-        force: bool,
+        /// All that its build reads counts, also what is synced.
+        whole: bool,
     },
     /// It is being looked for, or made.
     Busy(Op),
@@ -136,6 +136,8 @@ pub(crate) struct Machine {
     pub(crate) image_asked: Option<String>,
     /// Its image is being built or pulled.
     pub(crate) image_made: bool,
+    /// Why its build cannot go on yet.
+    pub(crate) image_waits: Option<String>,
     /// Its image is new: once that is live, older ones may go.
     pub(crate) image_to_tidy: bool,
     /// Since when its builds are given up for newer saves, one after the other.
@@ -294,10 +296,11 @@ impl Machine {
             wanted: Wanted::Off,
             image: ImageState::Unknown {
                 reason: "first start".to_owned(),
-                force: false,
+                whole: false,
             },
             image_asked: None,
             image_made: false,
+            image_waits: None,
             image_to_tidy: false,
             given_up_since: None,
             build_next: None,
@@ -418,7 +421,7 @@ impl Machine {
         if self.image == ImageState::Failed {
             self.image = ImageState::Unknown {
                 reason: "tried again".to_owned(),
-                force: false,
+                whole: false,
             };
         }
     }

@@ -163,6 +163,7 @@ impl Session {
             return;
         }
         machine.image_made = true;
+        machine.image_waits = None;
         if let Some(reason) = machine.image_asked.take().filter(|_| built) {
             self.notice(Some(name), cause, NoticeEvent::BuildStarted { reason });
         }
@@ -173,6 +174,13 @@ impl Session {
         let cause = self.cause_of(&name);
         match progress {
             Progress::Making => self.on_making(op),
+            Progress::Waits { reason } => {
+                if let Some(machine) = self.machines.get_mut(&name)
+                    && machine.image == ImageState::Busy(op.clone())
+                {
+                    machine.image_waits = Some(reason);
+                }
+            }
             Progress::Step {
                 name: step,
                 cached,

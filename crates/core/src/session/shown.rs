@@ -212,6 +212,7 @@ impl Session {
             && !machine.running()
         {
             return match &service.source {
+                _ if let Some(reason) = &machine.image_waits => facts(State::Waiting, reason),
                 _ if !machine.image_made => facts(State::Waiting, "its image is being looked for"),
                 Source::Build(_) => facts(State::Building, "its image is being built"),
                 Source::Image(image) => facts(State::Pulling, &format!("pulling {image}")),

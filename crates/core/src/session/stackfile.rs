@@ -135,7 +135,7 @@ impl Session {
         if self.options.build {
             machine.image = ImageState::Unknown {
                 reason: asked_for(),
-                force: true,
+                whole: true,
             };
         }
         machine

@@ -114,7 +114,7 @@ impl Session {
         let Some(machine) = self.machines.get(name) else {
             return;
         };
-        let ImageState::Unknown { reason, force } = machine.image.clone() else {
+        let ImageState::Unknown { reason, whole } = machine.image.clone() else {
             return;
         };
         if machine.failed.is_some() {
@@ -129,6 +129,7 @@ impl Session {
             machine.image = ImageState::Busy(op.clone());
             machine.image_asked = Some(reason);
             machine.image_made = false;
+            machine.image_waits = None;
         }
         match &service.source {
             Source::Image(image) => self.emit(Effect::Pull {
@@ -142,7 +143,7 @@ impl Session {
                     op,
                     build: build.clone(),
                     name: make::image_name(&stack, &service),
-                    force,
+                    whole,
                 });
             }
         }

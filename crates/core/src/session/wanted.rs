@@ -91,7 +91,7 @@ impl Session {
         if build && !matches!(machine.image, ImageState::Busy(_)) {
             machine.image = ImageState::Unknown {
                 reason: asked_for(),
-                force: true,
+                whole: true,
             };
         }
         let pauses = machine.engine_restarts && machine.busy.is_none();

@@ -62,14 +62,15 @@ fn resolved(
     context: &DraftContext,
     chain: &mut Vec<String>,
 ) -> Option<BuildContext> {
-    let name = match context {
+    let (name, implied) = match context {
         DraftContext::Folder(path) => return Some(BuildContext::Folder(path.clone())),
         DraftContext::Image(image) => return Some(BuildContext::Image(image.clone())),
-        DraftContext::Service(name) => name,
+        DraftContext::Service(name) => (name, false),
+        DraftContext::Implied(name) => (name, true),
     };
     let other = all.iter().find(|one| one.node.name == *name)?;
     if let DraftSource::Image(image) = &other.draft.source.as_ref()?.value {
-        return Some(BuildContext::Image(image.clone()));
+        return (!implied).then(|| BuildContext::Image(image.clone()));
     }
     if chain.contains(name) {
         return None;

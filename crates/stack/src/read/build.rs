@@ -3,13 +3,14 @@
 mod contexts;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kdl::KdlNode;
 use miette::SourceSpan;
 
 use super::{Document, environment, files};
 use crate::context::{Context, tidy};
+use crate::dockerfile;
 use crate::draft::{Draft, DraftBuild, DraftContext, DraftSource, Said};
 use crate::line::{Block, MANY, Shape};
 use crate::load::PathKind;
@@ -46,7 +47,7 @@ pub(super) fn build(
     layer: usize,
 ) {
     let line = cx.line(node, &BUILD);
-    let inside = inside(cx, document, node);
+    let mut inside = inside(cx, document, node);
     let Some(line) = line else { return };
     let folder = &line.words[0];
     let written = cx.string(folder);
@@ -98,6 +99,12 @@ pub(super) fn build(
     if there && inside.inline.is_none() {
         cx.existing(&dockerfile, at, Some(PathKind::File), "Dockerfile");
     }
+    implied(
+        cx,
+        document,
+        (&dockerfile, &mut inside),
+        (&target, folder.span),
+    );
     let value = DraftSource::Build(Box::new(DraftBuild {
         context,
         dockerfile,
@@ -120,6 +127,31 @@ pub(super) fn build(
         },
         "build` or `image",
     );
+}
+
+/// A Dockerfile that stands on an image of this stack, by its name without a tag, means the one
+/// that its service is built into.
+fn implied(
+    cx: &Context<'_>,
+    document: &Document<'_>,
+    (file, inside): (&Path, &mut Inside),
+    (target, at): (&Option<String>, SourceSpan),
+) {
+    let text = match &inside.inline {
+        Some((text, _)) => text.clone(),
+        None => cx.host.read(file).unwrap_or_default(),
+    };
+    for image in dockerfile::bases(&text, &inside.args, target.as_deref()) {
+        let name = image.strip_suffix(":latest").unwrap_or(&image);
+        let service = [&cx.declared, &document.stack]
+            .into_iter()
+            .filter_map(|stack| name.strip_prefix(stack.as_str())?.strip_prefix('-'))
+            .find(|service| document.services.iter().any(|one| one.name == *service));
+        if let (Some(service), false) = (service, inside.contexts.contains_key(name)) {
+            let context = DraftContext::Implied(service.to_owned());
+            inside.contexts.insert(name.to_owned(), (context, at));
+        }
+    }
 }
 
 const SECRET: Shape = Shape {

@@ -157,6 +157,7 @@ pub(crate) fn stack_name(
     }
     let line = cx.line(node, &STACK)?;
     let declared = cx.parsed(line.words.first()?, value::name)?;
+    cx.declared.clone_from(&declared);
     let Some(project) = project else {
         return Some(declared);
     };

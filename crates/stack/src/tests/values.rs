@@ -294,3 +294,43 @@ fn a_rejected_file_still_says_what_to_watch() {
         ]
     );
 }
+
+#[test]
+fn a_dockerfile_on_an_image_of_the_stack_stands_on_its_service() {
+    use crate::{BuildContext, Source};
+    let text = "stack app
+service base { build \"base\" }
+service db { image \"db:1\" }
+service web { build \"web\" { args { ON \"${DEVRUN_STACK}-base\" } } }
+";
+    let of = |dockerfile: &str, project: Option<&str>| -> Vec<String> {
+        let mut world = World::new(text)
+            .file("base/Dockerfile", "FROM alpine\n")
+            .file("web/Dockerfile", dockerfile);
+        world.options.project_name = project.map(str::to_owned);
+        let stack = stack(&world);
+        let Source::Build(build) = &stack.services[2].source else {
+            panic!("web is built");
+        };
+        let context = |(name, context): (&String, &BuildContext)| match context {
+            BuildContext::Service { name: service, .. } => format!("{name} is {service}"),
+            other => format!("{other:?}"),
+        };
+        build.contexts.iter().map(context).collect()
+    };
+    assert_eq!(of("FROM app-base\n", None), ["app-base is base"]);
+    let copied = "FROM alpine\nCOPY --from=app-base:latest /a /a\n";
+    assert_eq!(of(copied, None), ["app-base is base"]);
+    // Under another name the Dockerfile says what it said, and may say the name as well.
+    assert_eq!(of("FROM app-base\n", Some("two")), ["app-base is base"]);
+    assert_eq!(of("ARG ON\nFROM $ON\n", Some("two")), ["two-base is base"]);
+    for other in [
+        "FROM app-base:1\n",
+        "FROM app-db\n",
+        "FROM app-web\n",
+        "FROM app-none\n",
+        "FROM alpine AS app-base\nFROM app-base\n",
+    ] {
+        assert_eq!(of(other, None), [""; 0], "{other}");
+    }
+}

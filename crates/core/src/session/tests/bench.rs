@@ -308,7 +308,7 @@ impl Bench {
         match effect {
             Effect::Prepare { .. } => Outcome::Prepared { existing: vec![] },
             Effect::Pull { image, .. } => image_there(image, false),
-            Effect::Build { name, force, .. } => image_there(&format!("{name}:1"), *force),
+            Effect::Build { name, whole, .. } => image_there(&format!("{name}:1"), *whole),
             Effect::Create { spec, replaces, .. } => {
                 if let Some(old) = replaces {
                     self.containers.retain(|one| one.id != old.container);

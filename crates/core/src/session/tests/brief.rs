@@ -9,8 +9,8 @@ pub(crate) fn brief(effect: &Effect) -> Option<String> {
     let line = match effect {
         Effect::Prepare { .. } => "prepare".to_owned(),
         Effect::Pull { op, .. } => format!("pull {}", op.service),
-        Effect::Build { op, force, .. } => {
-            format!("build {}{}", op.service, if *force { " anew" } else { "" })
+        Effect::Build { op, whole, .. } => {
+            format!("build {}{}", op.service, if *whole { " whole" } else { "" })
         }
         Effect::Look { op, .. } => format!("look {}", op.service),
         Effect::Create { op, replaces, .. } => match replaces {

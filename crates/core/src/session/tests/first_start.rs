@@ -46,6 +46,14 @@ fn a_wait_is_told_with_its_reason() {
     let looked_for = "waiting: its image is being looked for";
     assert_eq!(bench.state("db"), looked_for, "it may be there");
     bench.heard();
+    let op = bench.op("build backend");
+    let reason = "2 other images are being built".to_owned();
+    let progress = Progress::Waits { reason };
+    bench.feed(Event::Progress { op, progress });
+    assert_eq!(
+        bench.state("backend"),
+        "waiting: 2 other images are being built"
+    );
     for line in ["pull db", "build backend"] {
         let progress = Progress::Making;
         let op = bench.op(line);
@@ -179,7 +187,7 @@ fn asked_for_anew_everything_is_made_anew() {
     bench.connect();
     let lines = bench.finish();
     for line in [
-        "build backend anew",
+        "build backend whole",
         "create db replacing db-1",
         "create backend replacing backend-1",
         "create entry replacing entry-1",
@@ -308,7 +316,7 @@ fn containers_of_another_checkout_are_left_alone_and_named() {
 #[test]
 fn an_image_that_is_the_same_after_a_build_asked_for_replaces_nothing() {
     let mut bench = Bench::ready();
-    assert_eq!(bench.build(&["backend"]), ["build backend anew"]);
+    assert_eq!(bench.build(&["backend"]), ["build backend whole"]);
     let same = image_there("app-backend:1", true);
     assert_eq!(bench.ends("build backend", same), NOTHING);
     assert!(bench.session.view().settled);

@@ -128,8 +128,8 @@ impl World {
                 made: false,
             },
             Effect::Build {
-                op, name, force, ..
-            } => self.build(&op.service, name, *force, &task.host),
+                op, name, whole, ..
+            } => self.build(&op.service, name, *whole, &task.host),
             Effect::Look { image, paths, .. } => self.look(image, paths),
             Effect::Create { spec, .. } => self.create(spec),
             Effect::Remove { container, .. } => {
@@ -143,7 +143,7 @@ impl World {
         }
     }
 
-    fn build(&mut self, service: &str, name: &str, force: bool, host: &Files) -> Outcome {
+    fn build(&mut self, service: &str, name: &str, whole: bool, host: &Files) -> Outcome {
         let inputs = host
             .iter()
             .filter(|(path, _)| self.rules.image_input(service, path));
@@ -155,7 +155,7 @@ impl World {
             return failed("exit code 1");
         }
         let mut id = format!("sha256:{service} {inputs:?}");
-        if force {
+        if whole {
             id.push_str(&format!(" {:?}", self.now));
         }
         let made = !self.images.contains_key(&id);

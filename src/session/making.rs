@@ -1,0 +1,480 @@
+//! An image of what is there now: what it stands on comes first, its name says what it is made of,
+//! and only where there is none of that name it is built.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use devrun_core::event::Failure;
+use devrun_core::plan::Rules;
+use devrun_core::spec::{Image, label};
+use devrun_stack::{Build, BuildContext, Source, Stack, dockerfile};
+
+use super::containers::failure;
+use super::images::{News, endpoint, explained, said};
+use super::places::{Places, Wish};
+use super::tidying;
+use crate::engine::Engine;
+use crate::image::{self, BuildRequest, Contents, ContextError, SecretSource};
+
+/// What is built, and what it is called.
+#[derive(Debug, Clone)]
+pub(super) struct Wanted {
+    pub(super) build: Build,
+    pub(super) name: String,
+    pub(super) stack: String,
+    /// All that the build reads counts, also what is synced.
+    pub(super) whole: bool,
+    /// Build even if one of these inputs is there.
+    pub(super) force: bool,
+    /// Take no step from an earlier build.
+    pub(super) no_cache: bool,
+    /// Ask for a newer base image.
+    pub(super) pull: bool,
+    /// Others stand on it.
+    pub(super) first: bool,
+}
+
+impl Wanted {
+    /// What a context of it is built from.
+    fn context(&self, name: &str, build: &Build) -> Wanted {
+        Wanted {
+            build: build.clone(),
+            name: format!("{}-{name}", self.stack),
+            stack: self.stack.clone(),
+            whole: self.whole,
+            force: false,
+            no_cache: false,
+            pull: false,
+            first: true,
+        }
+    }
+}
+
+/// What makes images.
+pub(super) struct Maker {
+    pub(super) engine: Engine,
+    pub(super) rules: Arc<Rules>,
+    pub(super) places: Places,
+}
+
+/// What an image stands on.
+#[derive(Default)]
+struct Ground {
+    /// Images by the stages that begin with them.
+    stages: BTreeMap<String, String>,
+    /// What differs when it does, by name.
+    identities: Vec<(String, Identity)>,
+}
+
+#[derive(Clone)]
+enum Identity {
+    /// A folder, whose content counts.
+    Folder(PathBuf),
+    /// The id of an image; empty where it is not on this machine.
+    Image(String),
+}
+
+/// Names of an image.
+struct Names {
+    /// Of all that it is made of, but what is synced.
+    tag: String,
+    /// Of that as well.
+    whole: Option<String>,
+}
+
+impl Maker {
+    /// The image, and whether it is new.
+    pub(super) async fn made(
+        &self,
+        wanted: &Wanted,
+        service: &str,
+        news: &News<'_>,
+        contents: &mut Contents,
+    ) -> Result<(Image, bool), Failure> {
+        let ground = self.ground(wanted, service, Some(news), contents).await?;
+        let Some(ground) = ground else {
+            return Err(said(format!("what {service} stands on is not there")));
+        };
+        let names = self.names(wanted, service, &ground, contents).await?;
+        if news.is_of(service) {
+            // Those of what it begins with are among its own.
+            news.inputs_are(&names.tag, std::mem::take(contents)).await;
+        }
+        if !wanted.force
+            && let Some(image) = self.at_hand(&names).await?
+        {
+            return Ok((image, false));
+        }
+        let wish = Wish {
+            name: wanted.name.clone(),
+            first: wanted.first,
+            cores: self.cores().await?,
+        };
+        let place = self.places.take(wish, |reason| news.waits(reason)).await;
+        // Whoever had the place before may have made it.
+        if !wanted.force
+            && let Some(image) = self.at_hand(&names).await?
+        {
+            return Ok((image, false));
+        }
+        // What it begins with is part of its own making.
+        news.making().await;
+        let built = self.build(wanted, service, &names, (&ground, news)).await;
+        drop(place);
+        built
+    }
+
+    /// The image of what is there now, if there is one; nothing is built.
+    pub(super) async fn found(
+        &self,
+        wanted: &Wanted,
+        service: &str,
+    ) -> Result<Option<Image>, Failure> {
+        let mut contents = Contents::default();
+        let ground = self.ground(wanted, service, None, &mut contents).await?;
+        let Some(ground) = ground else {
+            return Ok(None);
+        };
+        let names = self.names(wanted, service, &ground, &mut contents).await?;
+        let name = names.whole.as_ref().unwrap_or(&names.tag);
+        self.engine.inspect_image(name).await.map_err(failure)
+    }
+
+    /// What it stands on, made where somebody is to hear of it; `None` where that is not there.
+    async fn ground(
+        &self,
+        wanted: &Wanted,
+        service: &str,
+        news: Option<&News<'_>>,
+        contents: &mut Contents,
+    ) -> Result<Option<Ground>, Failure> {
+        let mut ground = Ground::default();
+        for (name, context) in &wanted.build.contexts {
+            let (stage, identity) = match context {
+                BuildContext::Image(image) => (image.clone(), self.id_of(image).await?),
+                BuildContext::Folder(folder) => {
+                    let context = (name.as_str(), folder.as_path());
+                    let stage = match news {
+                        Some(news) => self.folder_image(wanted, service, context, news).await?,
+                        None => String::new(),
+                    };
+                    (stage, Identity::Folder(folder.clone()))
+                }
+                BuildContext::Service { name, build } => {
+                    let inner = wanted.context(name, build);
+                    let image = match news {
+                        Some(news) => {
+                            let made = Box::pin(self.made(&inner, name, news, contents));
+                            Some(made.await?.0)
+                        }
+                        None => Box::pin(self.found(&inner, name)).await?,
+                    };
+                    let Some(image) = image else {
+                        return Ok(None);
+                    };
+                    (image.name, Identity::Image(image.id))
+                }
+            };
+            ground.stages.insert(name.clone(), stage);
+            ground.identities.push((name.clone(), identity));
+        }
+        for base in bases(&wanted.build).await {
+            let id = self.id_of(&base).await?;
+            ground.identities.push((format!("FROM {base}"), id));
+        }
+        Ok(Some(ground))
+    }
+
+    async fn id_of(&self, image: &str) -> Result<Identity, Failure> {
+        let found = self.engine.inspect_image(image).await.map_err(failure)?;
+        Ok(Identity::Image(
+            found.map(|found| found.id).unwrap_or_default(),
+        ))
+    }
+
+    async fn cores(&self) -> Result<usize, Failure> {
+        let version = self.engine.version().await.map_err(failure)?;
+        Ok(usize::try_from(version.cpus).unwrap_or(1))
+    }
+
+    /// What the image of these inputs is called.
+    async fn names(
+        &self,
+        wanted: &Wanted,
+        service: &str,
+        ground: &Ground,
+        contents: &mut Contents,
+    ) -> Result<Names, Failure> {
+        let version = self.engine.version().await.map_err(failure)?;
+        let own = || format!("{}/{}", version.os, version.arch);
+        let platform = wanted.build.platform.clone().unwrap_or_else(own);
+        let (build, service) = (wanted.build.clone(), service.to_owned());
+        let (rules, whole) = (self.rules.clone(), wanted.whole);
+        let (identities, mut read) = (ground.identities.clone(), std::mem::take(contents));
+        let hashed = blocking(move || {
+            // What is synced over anyway is no reason to build.
+            let synced = |path: &Path| !rules.image_input(&service, path);
+            let hash = hash_of(&build, &platform, &identities, &mut read, &synced)?;
+            read.finish();
+            let mut nothing = Contents::default();
+            let all = |_: &Path| false;
+            let whole = match whole {
+                true => Some(hash_of(&build, &platform, &identities, &mut nothing, &all)?),
+                false => None,
+            };
+            Ok((hash, whole, read))
+        });
+        let (hash, whole, read) = hashed.await?;
+        *contents = read;
+        let tag = image::image_tag(&wanted.name, &hash);
+        Ok(Names {
+            whole: whole.map(|whole| tidying::longer_name(&tag, &whole)),
+            tag,
+        })
+    }
+
+    /// The image of that name. Where all counts, it gets the shorter name too, by which it is found
+    /// where that does not.
+    async fn at_hand(&self, names: &Names) -> Result<Option<Image>, Failure> {
+        let found = self
+            .engine
+            .inspect_image(&names.tag)
+            .await
+            .map_err(failure)?;
+        let Some(whole) = &names.whole else {
+            return Ok(found);
+        };
+        let Some(image) = self.engine.inspect_image(whole).await.map_err(failure)? else {
+            return Ok(None);
+        };
+        if found.as_ref().is_none_or(|found| found.id != image.id) {
+            if let Some(other) = &found {
+                self.keep(&names.tag, other).await?;
+            }
+            let named = self.engine.name_image(&image.id, &names.tag).await;
+            named.map_err(failure)?;
+        }
+        let name = names.tag.clone();
+        Ok(Some(Image { name, ..image }))
+    }
+
+    /// What loses its name goes on under another one, for containers may be made of it.
+    async fn keep(&self, tag: &str, image: &Image) -> Result<String, Failure> {
+        let name = tidying::longer_name(tag, image.id.trim_start_matches("sha256:"));
+        let named = self.engine.name_image(&image.id, &name).await;
+        named.map_err(failure)?;
+        Ok(name)
+    }
+
+    async fn build(
+        &self,
+        wanted: &Wanted,
+        service: &str,
+        names: &Names,
+        (ground, news): (&Ground, &News<'_>),
+    ) -> Result<(Image, bool), Failure> {
+        let engine = &self.engine;
+        let before = engine.inspect_image(&names.tag).await.map_err(failure)?;
+        let former = match &before {
+            Some(image) => Some(self.keep(&names.tag, image).await?),
+            None => None,
+        };
+        self.run(wanted, &names.tag, &ground.stages, news).await?;
+        let image = engine.inspect_image(&names.tag).await.map_err(failure)?;
+        let image = image
+            .ok_or_else(|| said(format!("{} is not there although it was built", names.tag)))?;
+        let is_new = before.is_none_or(|before| before.id != image.id);
+        if let Some(name) = former.filter(|_| !is_new) {
+            engine.remove_image(&name).await.map_err(failure)?;
+        }
+        if let Some(whole) = &names.whole {
+            // What was saved while it was built may be in it or not.
+            let mut contents = Contents::default();
+            let now = self.names(wanted, service, ground, &mut contents).await?;
+            if now.whole.as_ref() == Some(whole) {
+                engine.name_image(&image.id, whole).await.map_err(failure)?;
+            }
+        }
+        Ok((image, is_new || wanted.force))
+    }
+
+    async fn run(
+        &self,
+        wanted: &Wanted,
+        tag: &str,
+        stages: &BTreeMap<String, String>,
+        news: &News<'_>,
+    ) -> Result<(), Failure> {
+        let build = &wanted.build;
+        let inline = build.inline.as_deref().map(image::written).transpose();
+        let inline = inline.map_err(|error| unwritten(&error))?;
+        let place = inline.as_ref().map(|_| build.at.clone());
+        let secrets = build.secrets.clone().into_iter();
+        // No registry has what was made here.
+        let only_here = |context: &BuildContext| !matches!(context, BuildContext::Image(_));
+        let request = BuildRequest {
+            context: build.context.clone(),
+            dockerfile: match &inline {
+                Some(file) => file.path().to_owned(),
+                None => build.dockerfile.clone(),
+            },
+            platform: build.platform.clone(),
+            target: build.target.clone(),
+            args: build.args.clone(),
+            tag: tag.to_owned(),
+            labels: labels(wanted),
+            secrets: secrets
+                .map(|(name, content)| (name, SecretSource::Bytes(content.0)))
+                .collect(),
+            ssh: build.ssh.clone(),
+            stages: stages.clone(),
+            network: build.network.clone(),
+            cache_from: build.cache_from.clone(),
+            no_cache: wanted.no_cache,
+            pull: wanted.pull && !build.contexts.values().any(only_here),
+        };
+        let built = image::build(&endpoint(&self.engine), request, |step| news.step(step)).await;
+        built.map_err(|error| explained(error, place.as_ref()))?;
+        Ok(())
+    }
+
+    /// A folder as an image, which a stage can begin with.
+    async fn folder_image(
+        &self,
+        wanted: &Wanted,
+        service: &str,
+        (context, folder): (&str, &Path),
+        news: &News<'_>,
+    ) -> Result<String, Failure> {
+        let (path, service, whole) = (folder.to_owned(), service.to_owned(), wanted.whole);
+        let rules = self.rules.clone();
+        let hashed = blocking(move || {
+            let synced = |path: &Path| !whole && !rules.image_input(&service, path);
+            folder_hash(&path, &mut Contents::default(), &synced)
+        });
+        let name = format!("{}-{context}", wanted.name);
+        let tag = image::image_tag(&name, &hashed.await?);
+        let is_there = async || {
+            let found = self.engine.inspect_image(&tag).await.map_err(failure)?;
+            Ok::<_, Failure>(found.is_some())
+        };
+        if is_there().await? {
+            return Ok(tag);
+        }
+        let wish = Wish {
+            name,
+            first: true,
+            cores: self.cores().await?,
+        };
+        let _place = self.places.take(wish, |reason| news.waits(reason)).await;
+        if is_there().await? {
+            return Ok(tag);
+        }
+        let dockerfile = image::written("FROM scratch\nCOPY . /\n");
+        let dockerfile = dockerfile.map_err(|error| unwritten(&error))?;
+        let request = BuildRequest {
+            context: folder.to_owned(),
+            dockerfile: dockerfile.path().to_owned(),
+            platform: wanted.build.platform.clone(),
+            target: None,
+            args: BTreeMap::new(),
+            tag: tag.clone(),
+            labels: labels(wanted),
+            secrets: BTreeMap::new(),
+            ssh: BTreeMap::new(),
+            stages: BTreeMap::new(),
+            network: None,
+            cache_from: Vec::new(),
+            no_cache: false,
+            pull: false,
+        };
+        let built = image::build(&endpoint(&self.engine), request, |_| ()).await;
+        built.map_err(|error| {
+            said(format!(
+                "the context {context} could not be read from {}: {error}",
+                folder.display()
+            ))
+        })?;
+        Ok(tag)
+    }
+}
+
+/// The hash of all that an image is made of. Blocks.
+fn hash_of(
+    build: &Build,
+    platform: &str,
+    identities: &[(String, Identity)],
+    contents: &mut Contents,
+    exclude: &dyn Fn(&Path) -> bool,
+) -> Result<String, ContextError> {
+    let mut contexts = Vec::new();
+    for (name, identity) in identities {
+        let content = match identity {
+            Identity::Folder(folder) => folder_hash(folder, contents, exclude)?,
+            Identity::Image(id) => id.clone(),
+        };
+        contexts.push((name.clone(), content));
+    }
+    image::inputs_hash(build, platform, &contexts, contents, |path| {
+        exclude(&build.context.join(path))
+    })
+}
+
+fn folder_hash(
+    folder: &Path,
+    contents: &mut Contents,
+    exclude: &dyn Fn(&Path) -> bool,
+) -> Result<String, ContextError> {
+    image::folder_hash(folder, contents, |path| exclude(&folder.join(path)))
+}
+
+/// The images that a Dockerfile itself names. One that cannot be read is told of by whoever needs
+/// what is in it.
+async fn bases(build: &Build) -> Vec<String> {
+    let text = match &build.inline {
+        Some(text) => text.clone(),
+        None => {
+            let read = tokio::fs::read(&build.dockerfile).await.unwrap_or_default();
+            String::from_utf8_lossy(&read).into_owned()
+        }
+    };
+    let all = dockerfile::bases(&text, &build.args, build.target.as_deref());
+    let is_context = |name: &String| build.contexts.contains_key(image::stage_of(name));
+    all.into_iter().filter(|name| !is_context(name)).collect()
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ContextError> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done.map_err(|error| said(error.to_string())),
+        Err(error) => Err(said(format!("its files could not be read: {error}"))),
+    }
+}
+
+fn unwritten(error: &std::io::Error) -> Failure {
+    said(format!("its Dockerfile could not be written: {error}"))
+}
+
+/// Nothing of its inputs stands on an image: of other inputs that come to the same files it is the
+/// same one, and what runs from it need not be replaced.
+fn labels(wanted: &Wanted) -> BTreeMap<String, String> {
+    BTreeMap::from([(label::STACK.to_owned(), wanted.stack.clone())])
+}
+
+/// Whether the image of a service is what another one begins with.
+pub(super) fn others_stand_on(stack: &Stack, service: &str) -> bool {
+    let builds = stack.services.iter().filter_map(|one| match &one.source {
+        Source::Build(build) => Some(build.as_ref()),
+        Source::Image(_) => None,
+    });
+    builds.into_iter().any(|build| stands_on(build, service))
+}
+
+fn stands_on(build: &Build, service: &str) -> bool {
+    build.contexts.values().any(|context| match context {
+        BuildContext::Service { name, build } => name == service || stands_on(build, service),
+        _ => false,
+    })
+}
