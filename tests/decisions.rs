@@ -27,6 +27,7 @@
 //! | another base image | `stands::a_base_*`, `stands::an_image_of_the_stack_*` |
 //! | a build that is given up ends in the engine | `cancelled::*` |
 //! | `settle`, `trigger manual` | `waiting::*` |
+//! | the same files elsewhere, or again, build nothing | `checkouts::*` |
 //! | older images go, but none in use and none of somebody else | `kept::*` |
 //! | one that dies of a save | `died::*` |
 //! | stopped by hand stays so, what vanished comes back | `failures::hands::*` |
@@ -45,6 +46,8 @@ mod kit;
 mod builds;
 #[path = "decisions/cancelled.rs"]
 mod cancelled;
+#[path = "decisions/checkouts.rs"]
+mod checkouts;
 #[path = "decisions/crashes.rs"]
 mod crashes;
 #[path = "decisions/died.rs"]
