@@ -15,6 +15,8 @@ mod change;
 mod contexts;
 #[path = "language/files.rs"]
 mod files;
+#[path = "language/ignored.rs"]
+mod ignored;
 #[path = "language/inspect.rs"]
 mod inspect;
 #[path = "language/life.rs"]

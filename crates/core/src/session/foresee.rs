@@ -155,16 +155,14 @@ impl Seer<'_> {
                     self.step(op, "pull", "`pull always`".to_owned());
                 }
             }
-            Effect::Build { op, whole, .. } => {
-                if !self.images.contains_key(&op.service) {
-                    let reason = self.reason(op);
-                    let reason = match reason.as_str() {
-                        _ if *whole => "no image of all that it reads".to_owned(),
-                        "" => STALE.to_owned(),
-                        _ => reason,
-                    };
-                    self.step(op, "build", reason);
-                }
+            Effect::Build { op, whole, .. } if !self.images.contains_key(&op.service) => {
+                let reason = self.reason(op);
+                let reason = match reason.as_str() {
+                    _ if *whole => "no image of all that it reads".to_owned(),
+                    "" => STALE.to_owned(),
+                    _ => reason,
+                };
+                self.step(op, "build", reason);
             }
             Effect::Create { op, replaces, .. } => {
                 let reason = self.reason(op);

@@ -107,6 +107,9 @@ impl Rule {
             return Err("there is nothing after the `!`");
         }
         let cleaned = clean(pattern);
+        if exception && cleaned == "/" {
+            return Err("all of it cannot be taken back in: `!*` can");
+        }
         Ok(Self {
             exception,
             line,

@@ -130,3 +130,12 @@ fn lines_that_are_no_pattern_are_told_with_their_line() {
     );
     assert!(ignore.ignores("ok"));
 }
+
+#[test]
+fn all_of_a_context_is_not_taken_back_in_by_its_root() {
+    for text in ["!/", "!/a/..", "! /./."] {
+        let problems = DockerIgnore::parse(text).problems().len();
+        assert_eq!(problems, 1, "{text}");
+    }
+    assert!(DockerIgnore::parse("!.\n/\n!*").problems().is_empty());
+}
