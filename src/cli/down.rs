@@ -14,9 +14,9 @@ use super::ending;
 use super::labels;
 use crate::engine::Engine;
 use crate::report::paint::stderr_line;
-use crate::session::forget_saves;
 use crate::session::load::root_hash;
 use crate::session::place::Place;
+use crate::session::{clear_left_overs, forget_saves};
 
 /// How long a session may take to let go of its lock.
 const LETTING_GO: std::time::Duration = std::time::Duration::from_secs(30);
@@ -61,6 +61,7 @@ pub(super) async fn run(global: &Global, options: &Down) -> Result<u8, Trouble> 
             told(&format!("  volume {name} removed, with all data in it"));
         }
     }
+    clear_left_overs(&engine).await?;
     if removed == 0 && networks.is_empty() {
         told(&format!("{stack} is down already"));
     }

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bollard::models::{ContainerCreateBody, HostConfig, Mount, MountType, MountVolumeOptions};
 use bollard::query_parameters::CreateContainerOptions;
-use devrun_core::spec::label;
+use devrun_core::spec::{Container, ContainerState, label};
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 use tokio::time::Instant;
 
 use super::archive::{PathKind, PathStat};
 use super::translate::AGENT_FOLDER;
-use super::{Engine, EngineError, PATIENT, pause, within};
+use super::{Engine, EngineError, PATIENT, PROMPT, pause, within};
 
 /// Its name in the volume.
 const AGENT: &str = "agent";
@@ -53,10 +54,55 @@ impl Engine {
         self.ensure_volume(&volume, &labels).await?;
         let container = self.filler(&volume, &labels, (image, agent)).await?;
         let filled = self.fill(&container, agent).await;
-        // A left-over is in nobody's way: the next session takes it over.
+        // A left-over is in nobody's way: the next session takes it over, and `down` removes it.
         let removed = self.discard(&container).await;
         filled.and(removed)?;
         Ok(volume)
+    }
+
+    /// Removes containers through which a session that was killed, or cut off, filled its volume.
+    /// Those that go by themselves are of somebody who fills it just now.
+    pub(crate) async fn clear_fillers(&self, agent: PackedAgent<'_>) -> Result<(), EngineError> {
+        let mut left = Vec::new();
+        for one in self.fillers().await? {
+            if self.is_left_over(&one, agent).await? {
+                left.push(one.id);
+            }
+        }
+        let end = Instant::now() + LETTING_GO;
+        while !left.is_empty() && Instant::now() < end {
+            pause(Duration::from_millis(100)).await;
+            let now = self.fillers().await?;
+            left.retain(|id| now.iter().any(|one| one.id == *id));
+        }
+        for id in &left {
+            self.discard(id).await?;
+        }
+        Ok(())
+    }
+
+    async fn fillers(&self) -> Result<Vec<Container>, EngineError> {
+        let mut all = self.containers_labelled(label::AGENT).await?;
+        all.retain(|one| {
+            let own = format!("devrun-agent-{}", one.label(label::AGENT));
+            one.state == ContainerState::Created && one.name == own
+        });
+        Ok(all)
+    }
+
+    /// Whether nobody needs it any more: its work is done, or nobody takes so long for it.
+    async fn is_left_over(
+        &self,
+        filler: &Container,
+        agent: PackedAgent<'_>,
+    ) -> Result<bool, EngineError> {
+        if filler.label(label::AGENT) == agent.hash() && self.is_full(&filler.id, agent).await? {
+            return Ok(true);
+        }
+        let call = self.docker.inspect_container(&filler.id, None);
+        let found = within("looking at what an agent was made by", PROMPT, call).await?;
+        let age = found.created.map(|made| OffsetDateTime::now_utc() - made);
+        Ok(age.is_some_and(|age| age > FILLING))
     }
 
     /// Volumes with agents of other versions, old ones, that no container has, not even one that

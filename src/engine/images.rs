@@ -165,6 +165,9 @@ impl Engine {
             let Some(found) = optional(within("inspecting an image", PROMPT, call).await)? else {
                 continue;
             };
+            let layers = found.root_fs.and_then(|root| root.layers);
+            let layers = layers.map_or(0, |layers| layers.len());
+            let made_like = serde_json::to_string(&found.config).unwrap_or_default();
             let named_at = found.metadata.and_then(|known| known.last_tag_time);
             stored.push(Stored {
                 names: found.repo_tags.unwrap_or_default(),
@@ -172,6 +175,7 @@ impl Engine {
                 size: u64::try_from(image.size).unwrap_or_default(),
                 id: image.id,
                 in_use: false,
+                made_like: format!("{layers} {made_like}"),
             });
         }
         // Asked last: whatever was made of one of them by now is seen.

@@ -266,7 +266,12 @@ impl Driver {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::Engine(observed) => self.feed(Event::Engine(observed)),
+            Input::Engine(observed) => {
+                if matches!(observed, Observed::Connected { .. }) {
+                    self.clear_left_overs();
+                }
+                self.feed(Event::Engine(observed));
+            }
             Input::Watch(event) => self.on_watch(event),
             Input::Done { op, outcome, agent } => {
                 self.tasks.remove(&op);

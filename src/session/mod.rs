@@ -54,6 +54,7 @@ pub(crate) use known::forget_saves;
 use load::LoadOptions;
 pub(crate) use pulling::{Found, Newer, Pull, look};
 pub(crate) use status::{ago, lasted, without_session};
+pub(crate) use tidying::clear_left_overs;
 
 use crate::engine::Engine;
 use crate::report::{Feed, Hub};

@@ -1,4 +1,4 @@
-//! Images that need not stay are removed.
+//! Images that need not stay are removed, and what is left of an agent's making.
 
 use std::collections::BTreeMap;
 
@@ -43,7 +43,22 @@ pub(super) fn longer_name(tag: &str, hash: &str) -> String {
     format!("{tag}-{digits}")
 }
 
+/// Removes what sessions that were killed, or cut off, left of the making of their agents.
+pub(crate) async fn clear_left_overs(engine: &Engine) -> Result<(), EngineError> {
+    engine.clear_fillers(AGENT).await
+}
+
 impl Driver {
+    /// The same once the engine answers, the first time or again.
+    pub(super) fn clear_left_overs(&self) {
+        let engine = self.engine.clone();
+        tokio::spawn(async move {
+            if let Err(error) = clear_left_overs(&engine).await {
+                tracing::debug!(%error, "left-overs stay");
+            }
+        });
+    }
+
     /// Nobody waits for it, and what is not removed now is removed next time.
     pub(super) fn tidy_images(&self, kept: BTreeMap<String, u32>) {
         let (engine, stack) = (self.engine.clone(), self.stack_name());

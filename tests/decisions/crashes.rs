@@ -8,7 +8,7 @@
 use std::path::Path;
 
 use crate::kit::relay::Relay;
-use crate::kit::{Scratch, Session, docker};
+use crate::kit::{Scratch, Session, docker, eventually, within};
 
 /// Copies what it begins with, so that a process of before is told from one of now.
 const STACKFILE: &str = r#"stack app
@@ -184,23 +184,25 @@ impl World {
         .lines()
         .map(str::to_owned)
         .collect();
+        // What the making of an agent was given up in is looked at by its session, which may take
+        // a moment; it has the labels of the image that it is of.
+        names.retain(|name| !name.starts_with("devrun-agent-"));
         names.sort();
         let expected =
             ["cache", "web"].map(|name| format!("{} running", self.stack.container(name)));
         assert_eq!(names, expected, "{}", told());
 
-        let images = docker(&[
-            "images",
-            "-a",
-            "--filter",
-            &label,
-            "--format",
-            "{{.Repository}}:{{.Tag}}",
-        ]);
+        let format = "{{.Repository}}:{{.Tag}}";
+        let images = ["images", "-a", "--filter", &label, "--format", format];
         let ours = format!("{}-web:", self.stack.name);
-        for name in images.out.lines() {
-            assert!(name.starts_with(&ours), "{name}: {}", told());
-        }
+        // What a build left that was cut off goes once another one is over.
+        let named = within(10, || {
+            let all = docker(&images).out;
+            all.lines()
+                .all(|name| name.starts_with(&ours))
+                .then_some(())
+        });
+        assert!(named.is_some(), "{}: {}", docker(&images).out, told());
         let web = self.stack.container("web");
         for path in FILES {
             let there = format!("/{}", path.strip_prefix("web/").unwrap());
@@ -224,6 +226,12 @@ impl World {
     }
 
     fn nothing_is_left_after_down(&self) {
+        let agent = ["ps", "-aq", "--filter", "name=devrun-agent-", "--filter"];
+        let of_stack = format!("label=devrun.stack={}", self.stack.name);
+        eventually("what is left of the agent's making to go", 40, || {
+            let left = docker(&[&agent[..], &[&of_stack]].concat()).out;
+            left.is_empty().then_some(())
+        });
         self.stack.ok(&["down", "--volumes"]);
         let label = format!("label=devrun.stack={}", self.stack.name);
         for kind in ["container", "network", "volume"] {

@@ -121,6 +121,36 @@ fn a_container_that_somebody_made_of_an_image_of_the_stack_is_none_of_it() {
 }
 
 #[test]
+fn what_a_killed_session_left_of_its_agents_making_goes_with_down() {
+    let text = "stack app\nservice web { image \"redis:7\" }\n";
+    let stack = Scratch::new("filler", &[("Stackfile.kdl", text)]);
+    stack.ok(&["up", "-d"]);
+    let mounts = "{{range .Mounts}}{{.Name}} {{end}}";
+    let mounts = docker(&["inspect", "-f", mounts, &stack.container("web")]).out;
+    let mut volumes = mounts.split_whitespace();
+    let volume = volumes
+        .find(|name| name.starts_with("devrun-agent-"))
+        .unwrap();
+    let agent = format!(
+        "devrun.agent={}",
+        volume.trim_start_matches("devrun-agent-")
+    );
+    let mount = format!("{volume}:/.devrun");
+    let make = [
+        "create", "--name", volume, "--label", &agent, "-v", &mount, "redis:7",
+    ];
+    // Another session may make its own just now.
+    let id = eventually("its making", 20, || {
+        let made = docker(&make);
+        (made.code == 0).then(|| made.out.trim().to_owned())
+    });
+    let down = stack.run(&["down"]);
+    let there = docker(&["inspect", &id]).code == 0;
+    docker(&["rm", "-f", &id]);
+    assert!(down.code == 0 && !there, "{}", said(&down));
+}
+
+#[test]
 fn the_same_stack_in_another_folder_is_named_and_can_run_beside() {
     let port = free_port();
     let text = format!(

@@ -22,6 +22,9 @@ pub struct Stored {
     pub size: u64,
     /// A container is made from it, or stands still with it.
     pub in_use: bool,
+    /// Equal for what one Dockerfile is built into, whatever files it was given: the number of
+    /// layers, and how it runs.
+    pub made_like: String,
 }
 
 /// An image that need not stay.
@@ -46,6 +49,8 @@ pub enum Why {
     Newer(u32),
     /// No service is built into that name.
     NotBuilt,
+    /// Its build was cut off before it had its name.
+    Nameless,
 }
 
 impl std::fmt::Display for Why {
@@ -53,6 +58,7 @@ impl std::fmt::Display for Why {
         match self {
             Why::Newer(1) => f.write_str("a newer one stays"),
             Why::Newer(count) => write!(f, "{count} newer ones stay"),
+            Why::Nameless => f.write_str("its build was cut off before it had its name"),
             Why::NotBuilt => f.write_str("no service is built into that name"),
         }
     }
@@ -110,8 +116,36 @@ pub fn old(stored: &[Stored], stack: &str, kept: &BTreeMap<String, u32>, others:
         .into_iter()
         .flat_map(|name| old_of(stored, name, kept.get(name).copied()))
         .collect();
+    found.extend(nameless(stored, kept));
     found.sort_by(|one, other| (one.named_at, &one.names).cmp(&(other.named_at, &other.names)));
     found
+}
+
+/// What the builds of these names left without one. What somebody builds on one of ours has its
+/// labels too, but has more layers, or runs otherwise.
+fn nameless(stored: &[Stored], kept: &BTreeMap<String, u32>) -> Vec<Old> {
+    let is_ours = |image: &&Stored| {
+        let mut names = image.names.iter().filter_map(|name| made_name(name));
+        names.any(|name| kept.contains_key(name))
+    };
+    let ours: BTreeSet<&str> = stored
+        .iter()
+        .filter(is_ours)
+        .map(|image| image.made_like.as_str())
+        .collect();
+    let mut cut_off: Vec<Old> = Vec::new();
+    for image in stored {
+        if image.names.is_empty() && !image.in_use && ours.contains(image.made_like.as_str()) {
+            cut_off.push(Old {
+                id: image.id.clone(),
+                names: vec![image.id.clone()],
+                named_at: image.named_at,
+                size: image.size,
+                why: Why::Nameless,
+            });
+        }
+    }
+    cut_off
 }
 
 fn old_of(stored: &[Stored], name: &str, keep: Option<u32>) -> Vec<Old> {

@@ -10,6 +10,7 @@ fn image(id: &str, names: &[&str], named_at: i64) -> Stored {
         named_at,
         size: 1,
         in_use: false,
+        made_like: id.to_owned(),
     }
 }
 
@@ -34,6 +35,26 @@ fn the_newest_of_each_name_stay() {
     );
     assert_eq!(ids(&stored, &[("app-web", 1)], false), ["a", "b"]);
     assert_eq!(ids(&stored, &[("app-web", 9)], false), [""; 0]);
+}
+
+#[test]
+fn what_a_build_that_was_cut_off_left_without_a_name_goes() {
+    let like = |id: &str, names: &[&str], made_like: &str| Stored {
+        made_like: made_like.to_owned(),
+        ..image(id, names, 1)
+    };
+    let used = Stored {
+        in_use: true,
+        ..like("d", &[], "3 of web")
+    };
+    let stored = [
+        like("a", &["app-web:00000000000a"], "3 of web"),
+        like("b", &[], "3 of web"),
+        like("c", &[], "4 of web, and more"),
+        used,
+    ];
+    assert_eq!(ids(&stored, &[("app-web", 3)], false), ["b"]);
+    assert_eq!(ids(&stored, &[("app-api", 3)], false), [""; 0]);
 }
 
 #[test]

@@ -19,6 +19,8 @@ const SAME_MOMENT: Duration = Duration::from_millis(50);
 /// What fails so shortly before a container ends failed because it was about to end; the engine
 /// tells of an end once it has cleaned up.
 pub(super) const TOGETHER: Duration = Duration::from_secs(1);
+/// So long an engine takes at most from the end of its containers to its own.
+const ENGINE_ENDS: Duration = Duration::from_secs(20);
 
 /// How a reason begins that says so.
 pub(super) const LOOPS: &str = "crash-looping";
@@ -41,6 +43,7 @@ impl Session {
                     );
                 }
                 self.connected = false;
+                self.nobody_stopped_them();
                 self.cancel_all();
             }
             Observed::Container {
@@ -49,6 +52,24 @@ impl Session {
                 what,
                 time_ns,
             } => self.on_container(&id, &service, what, time_ns),
+        }
+    }
+
+    /// An engine that ends stops its containers first, and tells of it as if somebody had stopped
+    /// each of them: what was to run is to run again once it is back.
+    fn nobody_stopped_them(&mut self) {
+        let now = self.now;
+        if self.machines.values().any(Machine::running) {
+            return;
+        }
+        for machine in self.machines.values_mut() {
+            let at = machine.stopped_outside;
+            if at.is_some_and(|at| now.saturating_sub(at) < ENGINE_ENDS)
+                && machine.wanted == Wanted::Stopped
+            {
+                machine.wanted = Wanted::Run;
+                machine.stopped_outside = None;
+            }
         }
     }
 
@@ -83,7 +104,10 @@ impl Session {
             machine.restarts = now.map_or(0, |container| container.restarts);
             machine.engine_starts = machine.restarts;
             machine.forget_process();
-            if machine.stopped_outside && machine.wanted == Wanted::Stopped && machine.running() {
+            if machine.stopped_outside.is_some()
+                && machine.wanted == Wanted::Stopped
+                && machine.running()
+            {
                 // Whoever stopped it has started it again.
                 machine.wanted = Wanted::Run;
                 started_outside.push(name.clone());
@@ -228,7 +252,7 @@ impl Session {
                 machine.engine_restarts = false;
                 if machine.wanted == Wanted::Run && !machine.running() {
                     machine.wanted = Wanted::Stopped;
-                    machine.stopped_outside = true;
+                    machine.stopped_outside = Some(self.now);
                     machine.failed = None;
                     machine.crashed = None;
                     self.drop_busy(service);

@@ -238,7 +238,7 @@ pub(crate) struct Machine {
     /// It ended and the engine starts it again by itself.
     pub(crate) engine_restarts: bool,
     /// It was not a command of ours that stopped it.
-    pub(crate) stopped_outside: bool,
+    pub(crate) stopped_outside: Option<Duration>,
     /// The last exit that was seen: when and with what.
     pub(crate) exited: Option<(i128, i64)>,
     /// That exit was of our making, and so is what the engine tells of it afterwards.
@@ -352,7 +352,7 @@ impl Machine {
             lately: None,
             died_of: None,
             engine_restarts: false,
-            stopped_outside: false,
+            stopped_outside: None,
             exited: None,
             ended_by_us: false,
             pushed: false,

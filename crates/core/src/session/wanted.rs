@@ -39,7 +39,7 @@ impl Session {
             let all = services.is_empty() && machine.wanted == Wanted::Run;
             if all || services.contains(name) {
                 machine.wanted = Wanted::Stopped;
-                machine.stopped_outside = false;
+                machine.stopped_outside = None;
                 machine.failed = None;
                 machine.crashed = None;
             }

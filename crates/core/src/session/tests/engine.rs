@@ -248,3 +248,44 @@ fn one_that_was_stopped_and_started_by_hand_while_the_engine_could_not_tell() {
     let lines = bench.connect();
     assert!(lines.contains(&"stop entry-1".to_owned()), "{lines:?}");
 }
+
+#[test]
+fn an_engine_that_ends_stops_all_and_all_of_it_comes_back_but_what_somebody_stopped_before() {
+    for by_hand_before in [false, true] {
+        let mut bench = Bench::ready();
+        let stopped = |bench: &mut Bench, id: &str| {
+            bench.happens(id, Happened::Exited { code: 143 });
+            bench.happens(id, Happened::StoppedByHand);
+        };
+        if by_hand_before {
+            stopped(&mut bench, "entry-1");
+            bench.after(60_000);
+        }
+        for id in ["backend-1", "db-1", "entry-1"] {
+            if id != "entry-1" || !by_hand_before {
+                stopped(&mut bench, id);
+            }
+        }
+        bench.disconnect();
+        bench.connect();
+        bench.finish();
+        assert_eq!(bench.state("db"), "ready");
+        assert_eq!(bench.state("backend"), "ready");
+        let entry = match by_hand_before {
+            true => "stopped: stopped by hand",
+            false => "ready",
+        };
+        assert_eq!(bench.state("entry"), entry);
+    }
+}
+
+#[test]
+fn what_somebody_stopped_stays_so_where_the_connection_breaks_and_others_run() {
+    let mut bench = Bench::ready();
+    bench.happens("backend-1", Happened::Exited { code: 143 });
+    bench.happens("backend-1", Happened::StoppedByHand);
+    bench.disconnect();
+    bench.connect();
+    bench.finish();
+    assert_eq!(bench.state("backend"), "stopped: stopped by hand");
+}
