@@ -220,14 +220,13 @@ impl Scratch {
                 docker(remove);
             }
         }
-        let images = docker(&[
-            "images",
-            "-q",
-            "--filter",
-            &format!("label=devrun.stack={}", self.name),
-        ]);
-        for id in images.out.split_whitespace() {
-            docker(&["rmi", "-f", id]);
+        // What another image stands on goes after that one.
+        for _ in 0..2 {
+            let label = format!("label=devrun.stack={}", self.name);
+            let images = docker(&["images", "-q", "--filter", &label]);
+            for id in images.out.split_whitespace() {
+                docker(&["rmi", "-f", id]);
+            }
         }
         let _ = std::fs::remove_dir_all(&self.state);
     }
