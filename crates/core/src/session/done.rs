@@ -336,6 +336,9 @@ impl Session {
             machine.forget_process();
             return;
         }
+        if doing == Doing::Restart {
+            machine.note_end();
+        }
         if doing != Doing::Attach && self.stronger(name, doing, in_hand.as_ref(), &failure) {
             return;
         }

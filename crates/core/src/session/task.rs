@@ -207,6 +207,7 @@ impl Session {
         );
         let idle =
             machine.is_up() && machine.busy.is_none() && !building && machine.pending.is_empty();
+        let idle = idle && machine.large.count() == 0;
         let task = self.follow_waits(machine).filter(|_| idle);
         task.is_some_and(|task| self.will_not_run(task))
     }

@@ -10,6 +10,7 @@ mod engine;
 mod failing;
 mod first_start;
 mod foreseen;
+mod generated;
 mod hold;
 mod hooks;
 mod large;

@@ -88,6 +88,16 @@ impl Machine {
         ))
     }
 
+    /// A restart failed: it may have come as far as the end of the process.
+    pub(super) fn note_end(&mut self) {
+        if let (Some(seen), Some((at, code))) = (&mut self.container, self.exited)
+            && at > seen.started_ns
+        {
+            seen.running = false;
+            seen.exit_code = Some(code);
+        }
+    }
+
     fn has_failed(&self) -> bool {
         self.failure().is_some()
             || self.image == ImageState::Failed

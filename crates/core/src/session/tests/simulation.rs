@@ -5,15 +5,16 @@ use std::collections::VecDeque;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use devrun_stack::Trigger;
+use devrun_stack::{Restart, Service, Trigger};
 
 use super::bench::ROOT;
 use super::brief::brief;
 use super::stacks::loaded;
-use super::world::{Body, FILES, Todo, World, host_path, is_code};
+use super::world::{Body, CAPACITY, FILES, Todo, World, host_path, is_code};
 use crate::effect::{Effect, Exit};
 use crate::event::{Event, Op, Request, Stackfile, WatchEvent};
 use crate::invariants::Invariants;
+use crate::live::Live;
 use crate::session::{Options, Session, State};
 use crate::spec::Health;
 
@@ -94,6 +95,8 @@ struct Simulation {
     exit: Option<Exit>,
     /// How often the Stackfile was edited.
     edition: u64,
+    /// Which limits and restart policies are declared.
+    limits: u64,
     /// How many of the services that come and go are declared.
     more: usize,
     trouble_until: Duration,
@@ -119,6 +122,7 @@ impl Simulation {
             trace: VecDeque::new(),
             exit: None,
             edition: 0,
+            limits: 0,
             more: MOST,
             trouble_until: TROUBLE,
             builds: Vec::new(),
@@ -237,6 +241,9 @@ impl Simulation {
                 } else if service.name == "frontend" && manual {
                     service.trigger = Trigger::Manual;
                 }
+                if !service.task {
+                    limit(service, self.limits);
+                }
             }
             self.world.stack = stack.clone();
         }
@@ -278,8 +285,12 @@ impl Simulation {
                 self.feed(event);
             }
             54..58 => self.overflow(),
-            58..64 => {
+            58..61 => {
                 self.edition += 1;
+                self.load();
+            }
+            61..64 => {
+                self.limits = self.world.random.between(0, 6);
                 self.load();
             }
             64..66 => {
@@ -430,6 +441,10 @@ impl Simulation {
         if declared != Some(&container.spec.environment) {
             self.fail(&format!("{name} has an old environment"));
         }
+        let limits = world.stack.service(name).map(Live::of_service);
+        if limits.map(|live| live.within(CAPACITY)) != Some(container.live) {
+            self.fail(&format!("{name} has old limits: {:?}", container.live));
+        }
         for (path, version) in &world.host {
             let shown = path.display();
             if world.rules.covers(name, path) {
@@ -477,6 +492,15 @@ fn base(more: usize) -> &'static Event {
         texts.map(|text| loaded(&APP.replace("@worker", &text)))
     });
     &BASE[more]
+}
+
+/// One of several ways to bound it; what the engine starts again is started again in all.
+fn limit(service: &mut Service, which: u64) {
+    service.limits.memory = (which > 1).then_some(which << 30);
+    service.settings.pids_limit = (which % 2 == 1).then_some(100);
+    if which == 4 {
+        service.restart = Restart::Always;
+    }
 }
 
 fn seeds() -> Vec<u64> {

@@ -179,6 +179,22 @@ impl World {
         }
     }
 
+    /// The engine does not do what it does as a rule.
+    fn refuses(&mut self, effect: &Effect, service: &str) -> bool {
+        let can = matches!(
+            effect,
+            Effect::Start { .. }
+                | Effect::Restart { .. }
+                | Effect::Update { .. }
+                | Effect::Exec { .. }
+                | Effect::Signal { .. }
+        );
+        if !can || self.refused.remove(service) || !self.random.percent(self.faults) {
+            return false;
+        }
+        self.refused.insert(service.to_owned())
+    }
+
     /// Something that only a person heals.
     fn goes_wrong(&mut self) -> bool {
         self.lasting && self.random.percent(self.faults)
@@ -236,6 +252,13 @@ impl World {
                 _ => gone(),
             };
         };
+        if self.refuses(effect, &container.spec.service) {
+            return Outcome::Failed(Failure {
+                message: "the engine says no".to_owned(),
+                refused: true,
+                ..Failure::default()
+            });
+        }
         match effect {
             Effect::Start { .. } | Effect::Restart { .. } => {
                 // To the engine, one that it is about to start again runs.

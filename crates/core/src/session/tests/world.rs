@@ -1,7 +1,7 @@
 //! What there is outside of the session, in virtual time: an engine with images and containers,
 //! processes that start slowly and die, agents, and files that somebody saves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,6 +117,8 @@ pub(super) struct World {
     pub(super) faults: u64,
     /// Something that must not happen has happened on the engine.
     pub(super) collision: Option<String>,
+    /// Those of which the engine has just refused something; it does not twice in a row.
+    pub(super) refused: BTreeSet<String>,
     /// Commands and builds may fail too, which nothing but a new save heals.
     pub(super) lasting: bool,
 }
@@ -141,6 +143,7 @@ impl World {
             told_until: Duration::ZERO,
             faults: 0,
             collision: None,
+            refused: BTreeSet::new(),
             lasting: false,
         }
     }
