@@ -135,7 +135,7 @@ pub(crate) enum Verb {
     /// Print what happened in the session, one JSON object a line
     Events(Events),
     /// Show the stack as understood, values with their origin; secrets are masked
-    Config,
+    Config(Config),
     /// Look at engine, machine and ports: each ok, or with the mend
     Doctor,
     /// Print the completions of a shell, names of services included
@@ -146,6 +146,14 @@ pub(crate) enum Verb {
     Check,
     /// Start a copy of the stack, run its tasks and checks, remove it, say whether all passed
     Ci(Ci),
+}
+
+/// `devrun config`.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Config {
+    /// Print a Mermaid flowchart instead: who needs whom, and what triggers what
+    #[arg(long)]
+    pub(crate) graph: bool,
 }
 
 /// `devrun up`.

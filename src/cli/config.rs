@@ -1,12 +1,14 @@
 //! `devrun config`: the stack as understood, and whether the machine is large enough for it.
 
+mod graph;
+
 use devrun_core::effect::Exit;
 use devrun_core::session::wanted;
 use devrun_stack::{Held, Printed, Resources, Service, Stack};
 use serde_json::{Value, json};
 
 use super::Trouble;
-use super::arguments::{Format, Global};
+use super::arguments::{Config, Format, Global};
 use super::context::Context;
 use super::output::line;
 use crate::engine::Engine;
@@ -14,8 +16,17 @@ use crate::report::paint::DIM;
 use crate::report::table::{self, Cell};
 use crate::report::{amount, mask};
 
-pub(super) async fn run(global: &Global) -> Result<u8, Trouble> {
+pub(super) async fn run(global: &Global, options: &Config) -> Result<u8, Trouble> {
     let context = Context::of(global)?;
+    if options.graph {
+        let lines = graph::lines(&context.stack);
+        let text = lines.join("\n");
+        match global.format {
+            Format::Json => line(global.color, &json!({ "mermaid": text }).to_string())?,
+            Format::Text => line(global.color, &text)?,
+        }
+        return Ok(Exit::Done.code());
+    }
     let sums = Sums::of(&context, &global.profile);
     match global.format {
         Format::Json => {

@@ -92,7 +92,7 @@ pub(crate) async fn run(arguments: Arguments, clock: Clock) -> ExitCode {
         Verb::Why(options) => why::run(&global, &options, clock).await,
         Verb::Wait(options) => wait::run(&global, &options).await,
         Verb::Events(options) => events::run(&global, &options).await,
-        Verb::Config => config::run(&global).await,
+        Verb::Config(options) => config::run(&global, &options).await,
         Verb::Doctor => doctor::run(&global).await,
         Verb::Completions(options) => shell::completions(&options),
         Verb::Man(options) => shell::man(&options),

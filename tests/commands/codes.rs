@@ -12,6 +12,7 @@ fn without_an_engine_or_a_stack_the_codes_are_those_of_the_contract() {
         (&["check"], 0),
         (&["config"], 0),
         (&["config", "--format", "json"], 0),
+        (&["config", "--graph"], 0),
         (&["why", "src/main.sh"], 0),
         (&["frobnicate"], 2),
         (&["up", "--frobnicate"], 2),
