@@ -20,6 +20,7 @@
 //! | saves while it builds | `live::builds::a_save_while_it_builds_is_not_lost` |
 //! | dependents that follow | `live::rules::who_follows_restarts_*` |
 //! | rules outside of `sync`, each action | `outside::*`, `live::tasks` |
+//! | each file that the stack is read from | `inputs::*` |
 //! | the Stackfile | `live::rules::the_stackfile_itself_is_live`, `failures::stackfile` |
 //! | limits and restart policy: in place, where the engine can | `limits::*` |
 //! | a loop | `live::circle` |
@@ -54,6 +55,8 @@ mod crashes;
 mod died;
 #[path = "decisions/failing.rs"]
 mod failing;
+#[path = "decisions/inputs.rs"]
+mod inputs;
 #[path = "decisions/kept.rs"]
 mod kept;
 #[path = "decisions/ladder.rs"]

@@ -64,6 +64,12 @@ fn print(global: &Global, status: &Status) -> Result<(), Trouble> {
     for text in table_of(status).into_iter().chain(polled(status)) {
         line(global.color, &text)?;
     }
+    if let Some(wrong) = &status.wrong {
+        line(
+            global.color,
+            &format!("{BUSY}not in force{BUSY:#}: the Stackfile as it was saved last\n{wrong}"),
+        )?;
+    }
     if global.verbose > 0 {
         for text in status.services.iter().filter_map(synced) {
             line(global.color, &text)?;

@@ -30,6 +30,7 @@ impl Driver {
                 proxy: None,
                 services: Vec::new(),
                 settled: Some(false),
+                wrong: None,
                 watch: None,
             };
         };
@@ -60,6 +61,7 @@ impl Driver {
             }),
             services: view.services.iter().filter_map(of_view).collect(),
             settled: Some(view.settled),
+            wrong: view.wrong.clone(),
             watch: self.watch.then(|| watch_info(&view)),
         }
     }
@@ -199,6 +201,7 @@ pub(crate) fn without_session(stack: &Stack, containers: &[Container]) -> Status
             .map(|url| ProxyInfo { url, generation: 0 }),
         services: services.collect(),
         settled: None,
+        wrong: None,
         watch: None,
     }
 }

@@ -187,7 +187,7 @@ fn what_is_declared_otherwise_waits_and_is_said() {
         let reason = stack.service("app")["reason"].clone();
         let reason = reason.as_str()?;
         reason
-            .contains("its container is made anew then")
+            .contains("what is declared otherwise comes then")
             .then_some(())
     });
     let late = stack.run(&["wait", "app", "--timeout", "1s"]);

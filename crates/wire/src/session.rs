@@ -205,6 +205,10 @@ pub struct Status {
     /// All that was asked for is ready, or will not become so. Missing without a session.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub settled: Option<bool>,
+    /// What is wrong with the Stackfile as it was saved last, or with a file that it reads: the one
+    /// before is in force. Missing where nothing is.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wrong: Option<String>,
     /// What is watched. Missing without a session, and with one that does not watch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub watch: Option<WatchInfo>,

@@ -115,6 +115,8 @@ pub struct Session {
     now: Duration,
     out: Vec<Effect>,
     exited: bool,
+    /// What is wrong with the Stackfile as it was saved last, if something is.
+    wrong: Option<String>,
     /// Something that others may wait for came about while they were looked at.
     look_again: bool,
 }
@@ -149,6 +151,7 @@ impl Session {
             now: Duration::ZERO,
             out: Vec::new(),
             exited: false,
+            wrong: None,
             look_again: false,
         }
     }

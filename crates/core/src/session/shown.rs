@@ -23,6 +23,8 @@ pub(super) struct Facts {
 pub struct View {
     /// All that was asked for is ready, or will not become so.
     pub settled: bool,
+    /// What is wrong with the Stackfile as it was saved last: the one before is in force.
+    pub wrong: Option<String>,
     /// Files that are watched.
     pub watching: usize,
     /// What of it is polled.
@@ -80,6 +82,7 @@ impl Session {
         let services = self.stack.iter().flat_map(|stack| &stack.services);
         View {
             settled: self.settled,
+            wrong: self.wrong.clone(),
             watching: self.watching,
             polled: self.polled.clone(),
             generation: self.generation,

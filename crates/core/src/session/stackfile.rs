@@ -23,6 +23,7 @@ impl Session {
                 proxy_configs,
                 warnings,
             } => {
+                self.wrong = None;
                 let first = self.stack.is_none();
                 let before = self.stack.replace(stack.clone());
                 let rules_before = self.rules.replace(rules.clone());
@@ -57,6 +58,7 @@ impl Session {
                 }
             }
             Stackfile::Rejected { message } => {
+                self.wrong = Some(message.clone());
                 self.warn(
                     None,
                     format!("the Stackfile is wrong, everything goes on as it was\n{message}"),

@@ -238,10 +238,14 @@ fn a_stackfile_that_is_wrong_changes_nothing() {
     let before = bench.session.view();
     let message = "Stackfile.kdl:7: unknown word".to_owned();
     assert_eq!(
-        bench.feed(Event::Stackfile(Stackfile::Rejected { message })),
+        bench.feed(Event::Stackfile(Stackfile::Rejected {
+            message: message.clone()
+        })),
         NOTHING
     );
-    assert_eq!(bench.session.view(), before);
+    let after = bench.session.view();
+    assert_eq!(after.wrong, Some(message));
+    assert_eq!(after.services, before.services);
     let heard = bench.heard();
     let last = heard.last().unwrap();
     assert!(last.contains("goes on as it was") && last.contains("Stackfile.kdl:7"));
@@ -285,4 +289,19 @@ fn other_rules_and_another_question_are_looked_at_again() {
         "create backend replacing backend-1",
         "the engine asks it too"
     );
+}
+
+#[test]
+fn what_is_wrong_is_shown_until_the_next_good_one() {
+    let mut bench = Bench::ready();
+    let message = "web.env:2: no `=`".to_owned();
+    bench.feed(Event::Stackfile(Stackfile::Rejected {
+        message: message.clone(),
+    }));
+    assert!(bench.open().is_empty());
+    bench.save(&["backend/page.html"]);
+    bench.finish();
+    assert_eq!(bench.session.view().wrong, Some(message));
+    bench.load(APP);
+    assert_eq!(bench.session.view().wrong, None);
 }
