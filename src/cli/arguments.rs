@@ -349,9 +349,39 @@ pub(crate) struct Ci {
     /// Give up after this long, with exit code 4; for everything together
     #[arg(long, value_name = "T", value_parser = duration, default_value = "30m")]
     pub(crate) timeout: Duration,
+    /// How long all must have been ready before the checks begin
+    #[arg(long, value_name = "T", value_parser = duration, default_value = "2s")]
+    pub(crate) settle: Duration,
+    /// End with the exit code of this task, as soon as it ends; no checks
+    #[arg(long, value_name = "TASK")]
+    pub(crate) until: Option<String>,
+    /// End at the first failure
+    #[arg(long)]
+    pub(crate) fail_fast: bool,
+    /// So many restarts of a service, which its policy allows, are shown and are no failure
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) restarts_allowed: u32,
+    /// So many checks run side by side
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) jobs: usize,
+    /// Publish the ports that the Stackfile says, instead of free ones
+    #[arg(long)]
+    pub(crate) declared_ports: bool,
     /// Do not remove the copy, so that it can be looked at
     #[arg(long)]
     pub(crate) keep: bool,
+    /// The same, where it did not pass
+    #[arg(long)]
+    pub(crate) keep_on_failure: bool,
+    /// Write JUnit's XML: services, tasks and checks, with the files that checks collect
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write all that is known of the run as JSON, with timeline and critical path
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
+    /// Write the whole log of each service, and what each check printed
+    #[arg(long, value_name = "DIR")]
+    pub(crate) logs: Option<PathBuf>,
 }
 
 /// `devrun completions`.

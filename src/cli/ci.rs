@@ -1,266 +1,321 @@
 //! `devrun ci`: one pass that tells the truth: start, wait, tasks and checks, clean up.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+mod checks;
+mod collect;
+mod github;
+mod pass;
+mod ports;
+mod remains;
+mod reports;
+mod told;
+
+use std::collections::BTreeMap;
 
 use devrun_core::effect::Exit;
-use devrun_core::notice::{Notice, NoticeEvent};
-use devrun_core::session::Options;
-use devrun_stack::{Check, CheckTest};
+use devrun_core::notice::NoticeEvent;
+use devrun_core::verdict::{Checked, Owner, Report, Standing, Why};
+use devrun_stack::Source;
+use time::OffsetDateTime;
 
 use super::Trouble;
-use super::arguments::{Ci, Format, Global};
+use super::arguments::{Ci, Global};
 use super::context::Context;
-use super::ending;
-use super::output::line;
 use super::signals::Signals;
-use super::up::{Printer, first_generation};
+use super::up::Printer;
 use crate::engine::Engine;
-use crate::report::paint::{BAD, GOOD, stderr_line};
-use crate::report::{Clock, Feed, Reader, Stamped};
+use crate::report::paint::{BAD, BUSY, DIM, GOOD};
+use crate::report::{Clock, Reader, counted, seconds};
 use crate::session::load::root_hash;
-use crate::session::{Begin, Running, begin};
-use devrun_core::spec::{Container, label};
-use tokio::time::Instant;
+use pass::Ran;
+use told::Told;
+
+/// What a run is about.
+struct Stage<'a> {
+    global: &'a Global,
+    options: &'a Ci,
+    context: &'a Context,
+    engine: &'a Engine,
+    /// The stack's name in the Stackfile.
+    declared: String,
+    /// The value of the label by which all of the run is known.
+    label: String,
+    began: OffsetDateTime,
+}
 
 /// A project name of its own, so that a developer's own stack is left alone.
-fn run_name(stack: &str) -> String {
-    format!("{stack}-ci-{}", std::process::id())
+fn run_name(stack: &str, owner: &Owner) -> String {
+    let hash = root_hash(std::path::Path::new(&owner.to_string()));
+    format!("{stack}-ci-{}", hash.get(..8).unwrap_or(&hash))
 }
 
 pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u8, Trouble> {
     let declared = Context::of(global)?;
     declared.services(&options.services)?;
+    task_exists(&declared, options)?;
+    let owner = remains::here();
     let mut global = global.clone();
-    if global.project_name.is_none() {
-        global.project_name = Some(run_name(&declared.stack.name));
-    }
-    let context = Context::of(&global)?;
-    let engine = Engine::connect().await?;
-    let end = Instant::now() + options.timeout;
-    not_somebodys(&engine, &context.stack.name).await?;
-    let before = lasting(&engine, &context.stack.name).await?;
-    let exit = pass(&global, options, &context, &engine, clock, end).await;
-    if options.keep {
-        let name = &context.stack.name;
-        stderr_line(
-            global.color,
-            &format!("kept: devrun -p {name} status, devrun -p {name} down --volumes"),
-        );
-    } else {
-        clean_up(&engine, &context.stack.name, &before).await?;
-    }
-    let exit = exit?;
-    let said = match exit {
-        Exit::Done if global.quiet => return Ok(exit.code()),
-        Exit::Done => format!("{GOOD}passed{GOOD:#}"),
-        Exit::TimedOut => format!("{BAD}failed{BAD:#}: time ran out"),
-        Exit::Interrupted => format!("{BAD}interrupted{BAD:#}"),
-        _ => format!("{BAD}failed{BAD:#}"),
+    let name = declared.stack.name.clone();
+    global
+        .project_name
+        .get_or_insert_with(|| run_name(&name, &owner));
+    let ports = match options.declared_ports {
+        true => BTreeMap::new(),
+        false => ports::free(&declared.stack),
     };
-    if global.format == Format::Text {
-        line(global.color, &format!("{said} (exit code {})", exit.code()))?;
+    let context = Context::with_ports(&global, ports)?;
+    let engine = Engine::connect().await?;
+    let mut told = Told::new(
+        &global,
+        clock,
+        Printer::new(&global, &context, clock, Reader::Pass),
+    );
+    for cleared in remains::clear_dead(&engine, &owner).await? {
+        told.aside(&format!(
+            "{DIM}removed what the run {cleared} left, which was killed{DIM:#}"
+        ));
     }
-    Ok(exit.code())
+    let stack = &context.stack.name;
+    remains::not_somebodys(&engine, stack, &owner).await?;
+    let before = remains::lasting(&engine, stack).await?;
+    let mut signals = Signals::listen()?;
+    let note = remains::Note::leave(stack, &owner)
+        .map_err(|error| Trouble::local("the note of this run", &error))?;
+    let stage = Stage {
+        label: remains::run_label(&owner, options.keep || options.keep_on_failure),
+        declared: name,
+        began: reports::now(),
+        global: &global,
+        options,
+        context: &context,
+        engine: &engine,
+    };
+    let ran = pass::run(&stage, &mut told, &mut signals).await;
+    let report = match &ran {
+        Ok(ran) => Some(tell(&stage, ran, &mut told).await?),
+        Err(_) => None,
+    };
+    let good = ran.as_ref().is_ok_and(|ran| ran.end.code == 0);
+    let kept = options.keep || (options.keep_on_failure && !good);
+    if kept {
+        note.take_back();
+        tell_kept(&told, stack);
+    } else {
+        let cleaning = remains::clean_up(&engine, stack, &before);
+        let cleaned = tokio::select! {
+            cleaned = cleaning => cleaned,
+            () = signals.next() => {
+                told.aside(&format!("not all is removed: devrun -p {stack} down --volumes, or the next run does it"));
+                return Ok(Exit::Interrupted.code());
+            }
+        };
+        match cleaned {
+            Ok(()) => note.take_back(),
+            Err(trouble) => left_behind(&stage, &ran, report, &trouble, &told)?,
+        }
+    }
+    let ran = ran?;
+    last_line(&stage, &ran, &mut told)?;
+    Ok(ran.end.code)
 }
 
-/// What a run ends with is the end of all that has its name.
-async fn not_somebodys(engine: &Engine, stack: &str) -> Result<(), Trouble> {
-    let containers = engine.snapshot(stack).await?;
-    let Some(found) = containers.iter().find(|it| it.label(label::RUN).is_empty()) else {
+fn task_exists(declared: &Context, options: &Ci) -> Result<(), Trouble> {
+    let Some(name) = &options.until else {
         return Ok(());
     };
-    let (name, place) = (&found.name, found.label(label::ROOT_PATH));
-    Err(Trouble::new(
-        Exit::Failed,
-        format!("the stack {stack} is somebody's own: {name} was started by `up` in {place}"),
-    )
-    .hint(format!(
-        "leave -p out, so that this run gets a name of its own; or devrun -p {stack} down there"
-    )))
-}
-
-/// Everything but the cleaning up.
-async fn pass(
-    global: &Global,
-    options: &Ci,
-    context: &Context,
-    engine: &Engine,
-    clock: Clock,
-    end: Instant,
-) -> Result<Exit, Trouble> {
-    let mut signals = Signals::listen()?;
-    let (running, feed) = begin(Begin {
-        engine: engine.clone(),
-        load: context.options.clone(),
-        options: Options {
-            services: options.services.clone(),
-            profiles: global.profile.clone(),
-            watch: false,
-            build: true,
-            root: root_hash(&context.stack.root),
-            run: Some(std::process::id().to_string()),
-            first_generation: first_generation(),
-            ..Options::default()
-        },
-        parallel: global.parallel,
-        listener: None,
-    });
-    let mut printer = Printer::new(global, context, clock, Reader::Pass);
-    let exit = tokio::select! {
-        exit = start_and_check(context, engine, feed, &mut printer) => exit,
-        () = tokio::time::sleep_until(end) => Ok(Exit::TimedOut),
-        () = signals.next() => Ok(Exit::Interrupted),
-    };
-    finish(running).await;
-    exit
-}
-
-/// The session lets go; its containers are removed by the cleaning up.
-async fn finish(running: Running) {
-    running.end(false).await;
-    running.ended().await;
-}
-
-async fn start_and_check(
-    context: &Context,
-    engine: &Engine,
-    mut feed: Feed,
-    printer: &mut Printer,
-) -> Result<Exit, Trouble> {
-    let mut last;
-    loop {
-        let Some(stamped) = feed.recv().await else {
-            return Ok(Exit::Failed);
-        };
-        printer.print(&stamped)?;
-        last = stamped.notice.seq;
-        match stamped.notice.event {
-            NoticeEvent::Settled { ready: true, .. } => break,
-            NoticeEvent::Settled { ready: false, .. } | NoticeEvent::SessionEnded { .. } => {
-                return Ok(Exit::Failed);
-            }
-            _ => {}
+    let tasks = declared.stack.services.iter().filter(|it| it.task);
+    let tasks: Vec<&str> = tasks.map(|it| it.name.as_str()).collect();
+    match tasks.contains(&name.as_str()) {
+        true => Ok(()),
+        false => {
+            let known = match tasks.is_empty() {
+                true => "it has no task: task NAME { … }".to_owned(),
+                false => format!("it has {}", tasks.join(", ")),
+            };
+            Err(Trouble::usage(format!("{} has no task {name}", declared.stack.name)).hint(known))
         }
     }
-    let containers = engine.snapshot(&context.stack.name).await?;
-    let mut exit = Exit::Done;
-    for check in &context.stack.checks {
-        let began = Instant::now();
-        let failed = ask(context, engine, &containers, check).await.err();
-        let (outcome, details) = match failed {
-            None => ("ok", Vec::new()),
-            Some(why) => {
-                exit = Exit::Failed;
-                ("failed", why.lines().map(str::to_owned).collect())
-            }
-        };
-        last += 1;
-        printer.print(&Stamped::now(Notice {
-            seq: last,
-            cause: None,
-            event: NoticeEvent::CheckDone {
-                check: check.name.clone(),
-                outcome: outcome.to_owned(),
-                at: check.at.to_string(),
-                details,
-            },
-            service: None,
-            took_ms: Some((began.elapsed().as_secs_f64() * 1000.0).round()),
-        }))?;
-    }
-    Ok(exit)
 }
 
-/// Asks what a check asks; why it does not pass.
-async fn ask(
-    context: &Context,
-    engine: &Engine,
-    containers: &[Container],
-    check: &Check,
-) -> Result<(), String> {
-    let (service, command) = match &check.test {
-        CheckTest::Http(path) => return http(context, path, check.timeout).await,
-        CheckTest::Exec { service, command } => (service, command),
-    };
-    let found = containers
+/// How it ended, in one word.
+fn outcome(exit: Exit) -> &'static str {
+    match exit {
+        Exit::Done => "passed",
+        Exit::TimedOut => "timed-out",
+        Exit::Interrupted => "interrupted",
+        Exit::NoEngine => "no-engine",
+        Exit::Failed | Exit::Usage => "failed",
+    }
+}
+
+fn whys(ran: &Ran) -> Vec<Why> {
+    let reasons = ran.end.reasons.iter();
+    reasons.map(|it| ran.pass.why(it, ran.took)).collect()
+}
+
+/// Says what it came to, and writes it where it is asked for.
+async fn tell(stage: &Stage<'_>, ran: &Ran, told: &mut Told) -> Result<Report, Trouble> {
+    let whys = whys(ran);
+    let texts: Vec<String> = whys.iter().map(|it| it.text.clone()).collect();
+    let report = reports::of(stage, ran, outcome(ran.end.exit), texts);
+    if let Some(folder) = &stage.options.logs
+        && let Err(trouble) = reports::logs(stage, ran, folder).await
+    {
+        told.warn(
+            None,
+            format!("not all logs are written: {}", trouble.message),
+        )?;
+    }
+    if let Err(trouble) = reports::write(stage, ran, &report) {
+        told.warn(None, format!("not written: {}", trouble.message))?;
+    }
+    summary(ran, &report, told)?;
+    for why in &whys {
+        let at = match why.at.as_str() {
+            "" => String::new(),
+            at => format!(" ({at})"),
+        };
+        told.always(&format!("{BAD}{}{BAD:#}{at}", why.text))?;
+        for line in &why.details {
+            told.always(&format!("    {line}"))?;
+        }
+        told.annotate(why, dockerfile(stage, &why.name).as_deref())?;
+    }
+    Ok(report)
+}
+
+/// The Dockerfile of a service, from the Stackfile's folder on.
+fn dockerfile(stage: &Stage<'_>, service: &str) -> Option<String> {
+    let stack = &stage.context.stack;
+    match &stack.service(service)?.source {
+        Source::Build(build) => {
+            let path = build.dockerfile.strip_prefix(&stack.root);
+            Some(path.unwrap_or(&build.dockerfile).display().to_string())
+        }
+        Source::Image(_) => None,
+    }
+}
+
+/// What is worth knowing of a good run too.
+fn summary(ran: &Ran, report: &Report, told: &Told) -> Result<(), Trouble> {
+    for run in ran.pass.checks.iter().filter(|it| it.is_flaky()) {
+        let (name, attempts) = (&run.check.name, run.attempts.len());
+        told.text(&format!(
+            "{BUSY}flaky{BUSY:#}: check {name} passed at attempt {attempts}"
+        ))?;
+    }
+    for service in ran.pass.services.iter().filter(|it| it.restarts > 0) {
+        let times = counted(service.restarts as usize, "time");
+        told.text(&format!(
+            "{BUSY}restarts{BUSY:#}: {} was started again {times}",
+            service.name
+        ))?;
+    }
+    let cache = &report.cache;
+    if cache.built + cache.unchanged > 0 {
+        let steps = match cache.steps_run + cache.steps_cached {
+            0 => String::new(),
+            all => format!(", {} of {all} steps from the cache", cache.steps_cached),
+        };
+        told.text(&format!(
+            "cache: {} unchanged, {} built{steps}",
+            counted(cache.unchanged, "image"),
+            cache.built
+        ))?;
+    }
+    let path: Vec<String> = report
+        .critical_path
         .iter()
-        .find(|container| container.service() == service);
-    match found {
-        Some(container) => exec(engine, &container.id, &command.argv(), check.timeout).await,
-        None => Err(format!("{service} has no container")),
+        .map(|it| {
+            let took = std::time::Duration::from_millis(it.to_ms.saturating_sub(it.from_ms));
+            format!(
+                "{} {} {}",
+                it.name,
+                it.what,
+                seconds(took.as_secs_f64() * 1000.0)
+            )
+        })
+        .collect();
+    match path.is_empty() {
+        true => Ok(()),
+        false => told.text(&format!("critical path: {}", path.join(" → "))),
     }
 }
 
-async fn exec(
-    engine: &Engine,
-    container: &str,
-    argv: &[String],
-    timeout: Duration,
-) -> Result<(), String> {
-    match engine.exec_run(container, argv, timeout).await {
-        Ok(ran) if ran.timed_out => Err(format!(
-            "no end after {} s\n{}",
-            timeout.as_secs(),
-            ran.output
-        )),
-        Ok(ran) if ran.code == 0 => Ok(()),
-        Ok(ran) => Err(format!("ended with {}\n{}", ran.code, ran.output)),
-        Err(error) => Err(error.to_string()),
-    }
+fn tell_kept(told: &Told, stack: &str) {
+    told.aside(&format!(
+        "kept: devrun -p {stack} status, devrun -p {stack} logs, devrun -p {stack} exec SERVICE …"
+    ));
+    told.aside(&format!("to remove it: devrun -p {stack} down --volumes"));
 }
 
-async fn http(context: &Context, path: &str, timeout: Duration) -> Result<(), String> {
-    let url = match &context.stack.url {
-        _ if path.contains("://") => path.to_owned(),
-        Some(url) => format!("{url}{path}"),
-        None => {
-            return Err(
-                "the stack has no proxy with a published port, so a path leads nowhere".to_owned(),
-            );
+/// A run that leaves something behind says so, and is no good one.
+fn left_behind(
+    stage: &Stage<'_>,
+    ran: &Result<Ran, Trouble>,
+    report: Option<Report>,
+    trouble: &Trouble,
+    told: &Told,
+) -> Result<(), Trouble> {
+    let stack = &stage.context.stack.name;
+    told.aside(&format!(
+        "{BAD}not all is removed{BAD:#}: {}; devrun -p {stack} down --volumes",
+        trouble.message
+    ));
+    if let (Ok(ran), Some(mut report)) = (ran, report) {
+        report.head.left.push(trouble.message.clone());
+        // It was said once already where it cannot be written.
+        let _ = reports::write(stage, ran, &report);
+        if ran.end.code == 0 {
+            return Err(trouble.clone());
         }
-    };
-    let answer = tokio::time::timeout(timeout, super::http::get(&url)).await;
-    match answer {
-        Err(_) => Err(format!("{url}: no answer after {} s", timeout.as_secs())),
-        Ok(Err(error)) => Err(format!("{url}: {error}")),
-        Ok(Ok(answer)) if (200..300).contains(&answer.status) => Ok(()),
-        Ok(Ok(answer)) => Err(format!("{url} answered {}\n{}", answer.status, answer.body)),
-    }
-}
-
-/// Volumes and images of the stack. Under a name that somebody chose they may be from before.
-#[derive(Debug)]
-struct Lasting {
-    volumes: BTreeSet<String>,
-    images: BTreeSet<String>,
-}
-
-async fn lasting(engine: &Engine, stack: &str) -> Result<Lasting, Trouble> {
-    let of_stack = format!("{}={stack}", label::STACK);
-    let volumes = engine.volumes_labelled(&of_stack).await?;
-    let images = engine.stored_images(stack).await?;
-    Ok(Lasting {
-        volumes: volumes.into_keys().collect(),
-        images: images.into_iter().flat_map(|image| image.names).collect(),
-    })
-}
-
-/// Removes all that this run made, data included, and nothing that was there before.
-async fn clean_up(engine: &Engine, stack: &str, before: &Lasting) -> Result<(), Trouble> {
-    let of_stack = format!("{}={stack}", label::STACK);
-    let made = engine.snapshot(stack).await?;
-    ending::remove_all(engine, made, ending::End::Discard, |_| {}).await?;
-    for name in engine.networks_labelled(&of_stack).await?.keys() {
-        engine.remove_network(name).await?;
-    }
-    let now = lasting(engine, stack).await?;
-    for name in now.volumes.difference(&before.volumes) {
-        engine.remove_volume(name).await?;
-    }
-    // What they were built from stays in the builder's cache: the next run is as quick.
-    for name in now.images.difference(&before.images) {
-        engine.remove_image(name).await?;
     }
     Ok(())
+}
+
+/// The exit code, in words.
+fn last_line(stage: &Stage<'_>, ran: &Ran, told: &mut Told) -> Result<(), Trouble> {
+    let code = ran.end.code;
+    let reasons: Vec<String> = whys(ran).into_iter().map(|it| it.text).collect();
+    told.own(
+        NoticeEvent::RunEnded {
+            outcome: outcome(ran.end.exit).to_owned(),
+            code,
+            reasons: reasons.clone(),
+        },
+        None,
+        Some((ran.took.as_secs_f64() * 1000.0).round()),
+    )?;
+    let first = reasons.first().cloned().unwrap_or_default();
+    let more = match reasons.len() {
+        0 | 1 => String::new(),
+        several => format!(", and {} more", several - 1),
+    };
+    let said = match ran.end.exit {
+        Exit::Done if stage.global.quiet => return Ok(()),
+        Exit::Done => format!("{}{GOOD}passed{GOOD:#}", what_passed(ran)),
+        Exit::Interrupted => format!("{BAD}interrupted{BAD:#}"),
+        _ => format!("{BAD}failed{BAD:#}: {first}{more}"),
+    };
+    told.last(&format!("{said} (exit code {code})"))
+}
+
+/// `5 services ready, 4 checks: `.
+fn what_passed(ran: &Ran) -> String {
+    let (tasks, services): (Vec<_>, Vec<_>) = ran
+        .pass
+        .services
+        .iter()
+        .filter(|it| it.standing != Standing::Off)
+        .partition(|it| it.task);
+    let mut parts = vec![format!("{} ready", counted(services.len(), "service"))];
+    if !tasks.is_empty() {
+        parts.push(format!("{} done", counted(tasks.len(), "task")));
+    }
+    let checks = ran.pass.checks.iter();
+    let checks = checks.filter(|it| it.standing == Checked::Passed).count();
+    if checks > 0 {
+        parts.push(counted(checks, "check"));
+    }
+    let took = seconds(ran.took.as_secs_f64() * 1000.0);
+    format!("{} in {took}: ", parts.join(", "))
 }

@@ -33,7 +33,18 @@ impl Context {
 
     /// Finds the Stackfile and reads it; what is wrong with it is printed.
     pub(super) fn of(global: &Global) -> Result<Context, Trouble> {
-        let options = load_options(global)?;
+        Context::with_ports(global, BTreeMap::new())
+    }
+
+    /// The same, with other ports of the host than the Stackfile says.
+    pub(super) fn with_ports(
+        global: &Global,
+        ports: BTreeMap<u16, u16>,
+    ) -> Result<Context, Trouble> {
+        let options = LoadOptions {
+            ports,
+            ..load_options(global)?
+        };
         let loaded =
             load(&options).map_err(|error| Trouble::local("reading the Stackfile", &error))?;
         match loaded.stack {
@@ -109,6 +120,7 @@ pub(super) fn load_options(global: &Global) -> Result<LoadOptions, Trouble> {
         project_name: global.project_name.clone(),
         shell,
         env_file: global.env_file.as_ref().map(|file| here.join(file)),
+        ports: BTreeMap::new(),
     })
 }
 

@@ -363,6 +363,12 @@ impl Printer {
     }
 
     pub(super) fn print(&mut self, stamped: &Stamped) -> Result<(), Trouble> {
+        let texts = self.texts(stamped);
+        texts.iter().try_for_each(|text| line(self.color, text))
+    }
+
+    /// The lines of a notice.
+    pub(super) fn texts(&mut self, stamped: &Stamped) -> Vec<String> {
         if stamped.notice.event == NoticeEvent::StackfileChanged
             && let Ok(stack) = load(&self.load).map(|loaded| loaded.stack)
             && let Ok(stack) = stack
@@ -370,13 +376,8 @@ impl Printer {
             self.lines.changed(Sheet::of(&stack));
         }
         match self.format {
-            Format::Json => line(self.color, &stamped.json()),
-            Format::Text => {
-                for text in self.lines.of(stamped) {
-                    line(self.color, &text)?;
-                }
-                Ok(())
-            }
+            Format::Json => vec![stamped.json()],
+            Format::Text => self.lines.of(stamped),
         }
     }
 }

@@ -158,7 +158,7 @@ pub(crate) struct Tail(Arc<Mutex<VecDeque<u8>>>);
 impl Tail {
     const MOST: usize = 64 << 10;
 
-    pub(super) fn push(&self, bytes: &[u8]) {
+    pub(crate) fn push(&self, bytes: &[u8]) {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.extend(&bytes[bytes.len().saturating_sub(Self::MOST)..]);
         let surplus = kept.len().saturating_sub(Self::MOST);

@@ -109,6 +109,27 @@ impl Engine {
         })
     }
 
+    /// Runs a command without input to its end, with these variables (`NAME=VALUE`) besides the
+    /// container's; what it prints can be read from `output` meanwhile. Answers with its exit code.
+    pub(crate) async fn exec_told(
+        &self,
+        id: &str,
+        argv: &[String],
+        env: &[String],
+        output: &Tail,
+    ) -> Result<i64, EngineError> {
+        let options = ExecOptions {
+            env,
+            ..Default::default()
+        };
+        let (mut duplex, exit) = self.exec_start(id, argv, options).await?;
+        let mut demux = Demux::new(&mut duplex);
+        while let Some((_, bytes)) = demux.next().await.map_err(|error| exit.lost(&error))? {
+            output.push(bytes);
+        }
+        exit.code().await
+    }
+
     pub(super) async fn exec_start(
         &self,
         id: &str,

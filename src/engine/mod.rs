@@ -43,6 +43,7 @@ pub(crate) use agent_volume::PackedAgent;
 pub(crate) use archive::{Layout, PathKind};
 pub(crate) use attach::Attached;
 pub(crate) use containers::FirstProcess;
+pub(crate) use demux::Tail;
 pub(crate) use dial::Dialer;
 pub(crate) use error::{EngineError, MAKE_ROOM, says_full};
 pub(crate) use locate::Endpoint;

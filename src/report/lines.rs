@@ -179,9 +179,10 @@ impl Lines {
             NoticeEvent::CheckDone {
                 check,
                 outcome,
+                attempts,
                 at,
                 details,
-            } => checked(check, outcome == "ok", at, details, took),
+            } => checked((check, *attempts), outcome, at, details, took),
             NoticeEvent::BroughtBack { count, paths } => {
                 let first = words::first(paths, *count);
                 self.quiet(service, "back", &format!("{first}, from the container"))
@@ -204,6 +205,7 @@ impl Lines {
                 vec!["stopped; containers and data are kept".to_owned()]
             }
             NoticeEvent::SessionEnded { .. }
+            | NoticeEvent::RunEnded { .. }
             | NoticeEvent::StackfileChanged
             | NoticeEvent::FilesChanged { .. }
             | NoticeEvent::Synced { .. } => Vec::new(),
@@ -442,18 +444,23 @@ impl Lines {
 }
 
 fn checked(
-    check: &str,
-    passed: bool,
+    (check, attempts): (&str, usize),
+    outcome: &str,
     at: &str,
     details: &[String],
     took: Option<f64>,
 ) -> Vec<String> {
     let took = seconds(took.unwrap_or_default());
     let head = format!("  check {NAME}{check}{NAME:#}");
-    if passed {
-        return vec![format!("{head}  {GOOD}passed{GOOD:#} in {took}")];
-    }
-    let mut lines = vec![format!("{head}  {BAD}failed{BAD:#} after {took} ({at})")];
+    let mut lines = vec![match (outcome, attempts) {
+        ("ok", 0 | 1) => format!("{head}  {GOOD}passed{GOOD:#} in {took}"),
+        ("ok", _) => {
+            format!("{head}  {BUSY}flaky{BUSY:#}: passed in {took}, at attempt {attempts} ({at})")
+        }
+        ("skipped", _) => format!("{head}  {BUSY}skipped{BUSY:#} ({at})"),
+        (_, 0 | 1) => format!("{head}  {BAD}failed{BAD:#} after {took} ({at})"),
+        _ => format!("{head}  {BAD}failed{BAD:#} {attempts} times in {took} ({at})"),
+    }];
     lines.extend(details.iter().map(|line| format!("    {line}")));
     lines
 }

@@ -71,6 +71,7 @@ mod tests {
             project_name: None,
             shell: Default::default(),
             env_file: None,
+            ports: std::collections::BTreeMap::new(),
         });
         let stack = loaded.unwrap().stack.unwrap();
         let said = warnings(&stack, "far");

@@ -21,6 +21,8 @@ pub(crate) struct LoadOptions {
     pub(crate) shell: BTreeMap<String, String>,
     /// `--env-file`, absolute.
     pub(crate) env_file: Option<PathBuf>,
+    /// Ports of the host at which others are published instead.
+    pub(crate) ports: BTreeMap<u16, u16>,
 }
 
 /// The host's files.
@@ -56,6 +58,7 @@ pub(crate) fn load(options: &LoadOptions) -> std::io::Result<Loaded> {
             project_name: options.project_name.clone(),
             shell: options.shell.clone(),
             env_file: options.env_file.clone(),
+            ports: options.ports.clone(),
         },
         &Disk,
     );

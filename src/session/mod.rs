@@ -105,6 +105,19 @@ impl Running {
         let _ = self.inputs.send(Input::Ask { ask, reply }).await;
     }
 
+    /// How it is; `None` where it has ended, or does not come to an answer.
+    pub(crate) async fn status(&self) -> Option<devrun_wire::session::Status> {
+        use devrun_wire::session::{Ask, Tell};
+        let (reply, mut answers) = mpsc::unbounded_channel();
+        let ask = Ask::Status { caught_up: false };
+        self.inputs.send(Input::Ask { ask, reply }).await.ok()?;
+        let answer = tokio::time::timeout(Duration::from_secs(2), answers.recv()).await;
+        match answer.ok()?? {
+            Tell::Status { status } => Some(status),
+            _ => None,
+        }
+    }
+
     /// Its exit code, once it has ended.
     pub(crate) async fn ended(self) -> Exit {
         self.end.await.unwrap_or(Exit::Failed)

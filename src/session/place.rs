@@ -84,7 +84,7 @@ pub(super) fn mark() -> PathBuf {
     folder().join("marks").join(std::process::id().to_string())
 }
 
-pub(super) fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     let variable = |name: &str| {
         std::env::var_os(name)
             .filter(|value| !value.is_empty())

@@ -15,3 +15,4 @@ pub mod plan;
 pub mod routes;
 pub mod session;
 pub mod spec;
+pub mod verdict;

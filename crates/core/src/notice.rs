@@ -256,17 +256,42 @@ pub enum NoticeEvent {
     CheckDone {
         /// Its name.
         check: String,
-        /// `ok` or `failed`.
+        /// `ok`, `failed`, or `skipped` where one that it depends on did not pass.
         outcome: String,
+        /// How often it was tried; more than once and `ok` is flaky.
+        #[serde(skip_serializing_if = "is_one", default = "one")]
+        attempts: usize,
         /// Where it is declared: `Stackfile.kdl:142`.
         at: String,
         /// Why it failed.
         #[serde(skip_serializing_if = "Vec::is_empty", default)]
         details: Vec<String>,
     },
+    /// A run of `devrun ci` is over.
+    RunEnded {
+        /// `passed`, `failed`, `timed-out`, `interrupted`, `no-engine`.
+        outcome: String,
+        /// Its exit code.
+        code: u8,
+        /// Why, where it did not pass.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        reasons: Vec<String>,
+    },
     /// A session ends.
     SessionEnded {
         /// With this exit code.
         code: u8,
     },
+}
+
+fn one() -> usize {
+    1
+}
+
+#[allow(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands a reference over"
+)]
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }

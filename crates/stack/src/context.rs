@@ -1,5 +1,6 @@
 //! What every reader needs at hand: the text, the variables, the host, and where problems go.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use kdl::{KdlEntry, KdlValue};
@@ -48,6 +49,8 @@ pub(crate) struct Context<'a> {
     /// The latest of the bodies that are laid over each other: numbered, so that a repetition
     /// within one is told from a replacement of what an earlier one said.
     pub(crate) layer: usize,
+    /// Ports of the host that others are published at instead.
+    pub(crate) instead: BTreeMap<u16, u16>,
     lines: Lines,
 }
 
@@ -60,6 +63,7 @@ impl<'a> Context<'a> {
             host,
             variables: Variables::default(),
             declared: String::new(),
+            instead: BTreeMap::new(),
             problems: Vec::new(),
             warnings: Vec::new(),
             reads: Vec::new(),

@@ -157,9 +157,10 @@ pub(crate) struct DraftPort {
 impl DraftPort {
     /// The port, if it is published.
     pub(crate) fn published(&self, at: SourceSpan, cx: &Context<'_>) -> Option<Port> {
+        let host = self.host?;
         Some(Port {
             bind: self.bind.clone(),
-            host: self.host?,
+            host: cx.instead.get(&host).copied().unwrap_or(host),
             container: self.container,
             protocol: self.protocol.clone(),
             at: cx.location(at),

@@ -26,6 +26,7 @@ pub use diagnostic::{Diagnostic, Rejected};
 pub use load::{Host, Loaded, Options, PathKind, load};
 pub use model::*;
 pub use print::{Held, Printed, print};
+pub use variables::port_variable;
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::diagnostic::{Diagnostic, Rejected};
 use crate::merge::{self, Laid};
 use crate::model::{FileKind, Network, Origins, Port, Service, Stack};
 use crate::read::{self, Document, Kind};
-use crate::variables::Outside;
+use crate::variables::{Outside, PORT_OF};
 use crate::{finish, syntax, verify};
 
 /// What loading needs from outside; the crate itself touches no files.
@@ -58,6 +58,8 @@ pub struct Options {
     pub shell: BTreeMap<String, String>,
     /// `--env-file`, absolute.
     pub env_file: Option<PathBuf>,
+    /// By the port of the host that the file says, the one at which it is published instead.
+    pub ports: BTreeMap<u16, u16>,
 }
 
 /// The answer.
@@ -79,6 +81,7 @@ pub fn load(options: &Options, host: &dyn Host) -> Loaded {
     let file = Arc::new(NamedSource::new(&options.shown, options.text.clone()));
     let mut cx = Context::new(file, root, host);
     cx.reads.push(options.file.clone());
+    cx.instead.clone_from(&options.ports);
     let stack = match syntax::parse(&cx.file) {
         Ok(document) => stack(&mut cx, options, &document),
         Err(problems) => {
@@ -111,6 +114,7 @@ fn stack(cx: &mut Context<'_>, options: &Options, kdl: &kdl::KdlDocument) -> Opt
     let mut secrets = read::variables(cx, kdl);
     let mut document = read::document(cx, kdl, name.as_deref().unwrap_or_default());
     cx.variables.url = url(cx, &document);
+    cx.variables.ports = published(cx, &document, &options.text);
     read::contents(cx, &mut document);
     let laid = merge::services(cx, &document);
     verify::stack(cx, &document, &laid);
@@ -253,6 +257,27 @@ fn url(cx: &mut Context<'_>, document: &Document<'_>) -> Option<String> {
             .and_then(|port| port.value.published(port.at, cx))
             .map_or_else(String::new, |port| address(&port)),
     )
+}
+
+/// The first port of each service, as known as early as the entry point; where nobody asks, it is
+/// not worked out.
+fn published(cx: &mut Context<'_>, document: &Document<'_>, text: &str) -> Vec<(String, u16)> {
+    let mut ports = Vec::new();
+    if !text.contains(PORT_OF) {
+        return ports;
+    }
+    for service in &document.services {
+        let Laid { draft, .. } = cx.quietly(|cx| merge::service(cx, document, service));
+        let said = draft
+            .ports
+            .iter()
+            .filter(|port| port.value.protocol == "tcp");
+        let mut found = said.filter_map(|port| port.value.published(port.at, cx));
+        if let Some(first) = found.next() {
+            ports.push((service.name.clone(), first.host));
+        }
+    }
+    ports
 }
 
 fn address(port: &Port) -> String {

@@ -1,5 +1,6 @@
 //! What a Stackfile means, once it is valid: plain data, every value filled in.
 
+mod check;
 mod files;
 mod origin;
 mod places;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+pub use check::{Check, CheckTest, Inside, Statuses};
 pub use files::{Content, File, FileInside, FileKind, FileSource};
 pub use origin::{Filled, Origin, Origins, Speaker};
 pub use places::Placed;
@@ -561,34 +563,4 @@ pub enum Action {
     Rebuild,
     /// A task, by its name.
     Run(String),
-}
-
-/// A check of `ci`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Check {
-    /// Its name.
-    pub name: String,
-    /// What is asked.
-    pub test: CheckTest,
-    /// How long it may take; default 1 minute.
-    pub timeout: Duration,
-    /// A report to collect from the container, relative to its working directory.
-    pub junit: Option<String>,
-    /// Where it is declared.
-    pub at: Location,
-}
-
-/// What a check asks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CheckTest {
-    /// A path at the entry point, or a whole URL, answers 2xx.
-    Http(String),
-    /// A command in a service's container ends with 0.
-    Exec {
-        /// Where it runs.
-        service: String,
-        /// What runs.
-        command: Command,
-    },
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::model::Owner;
+use crate::model::{Owner, Statuses};
 use crate::words;
 
 /// Why a text is not such a value.
@@ -161,6 +161,38 @@ pub(crate) fn count(text: &str) -> Result<u32, Unfit> {
             format!("\"{text}\" is not a count"),
             "a whole number from 1 on",
         ),
+    }
+}
+
+/// `200`, `2xx`, `200-399`.
+pub(crate) fn statuses(text: &str) -> Result<Statuses, Unfit> {
+    let status = |text: &str| {
+        text.parse()
+            .ok()
+            .filter(|number| (100..600).contains(number))
+    };
+    let class = text.strip_suffix("xx").and_then(|class| {
+        let from = status(&format!("{class}00"))?;
+        Some((from, from + 99))
+    });
+    let range = text.split_once('-');
+    let range = range.and_then(|(from, to)| Some((status(from)?, status(to)?)));
+    let one = status(text).map(|one: u16| (one, one));
+    match class.or(range).or(one) {
+        Some((from, to)) if from <= to => Ok(Statuses { from, to }),
+        _ => unfit(
+            "not a status",
+            format!("\"{text}\" is no status of an answer"),
+            "a number or several: status=204, status=\"3xx\", status=\"200-399\"",
+        ),
+    }
+}
+
+/// A whole number from 0 on.
+pub(crate) fn times(text: &str) -> Result<u32, Unfit> {
+    match text.parse() {
+        Ok(0) => Ok(0),
+        _ => count(text),
     }
 }
 

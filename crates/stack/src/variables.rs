@@ -6,6 +6,16 @@ use std::collections::BTreeMap;
 use crate::model::{Filled, Variable};
 use crate::words;
 
+/// What the published port of a service is called begins so.
+pub(crate) const PORT_OF: &str = "DEVRUN_PORT_";
+
+/// `DEVRUN_PORT_MY_API`.
+#[must_use]
+pub fn port_variable(service: &str) -> String {
+    let name = service.to_ascii_uppercase().replace('-', "_");
+    format!("{PORT_OF}{name}")
+}
+
 /// What `${…}` can stand for, and in which order it is looked for.
 #[derive(Debug, Default)]
 pub(crate) struct Variables {
@@ -13,6 +23,8 @@ pub(crate) struct Variables {
     pub(crate) stack: String,
     /// `DEVRUN_URL`; empty where the proxy publishes nothing, `None` without a proxy.
     pub(crate) url: Option<String>,
+    /// `DEVRUN_PORT_SERVICE`: services with their first published port.
+    pub(crate) ports: Vec<(String, u16)>,
     /// Declared so far.
     pub(crate) declared: Vec<Variable>,
     /// Declared further down: known by name, without a value yet.
@@ -82,6 +94,7 @@ impl Variables {
         let from = match name {
             "DEVRUN_STACK" => Some("the stack's name".to_owned()),
             "DEVRUN_URL" => Some("the proxy's port".to_owned()),
+            _ if name.starts_with(PORT_OF) => Some("the service's port".to_owned()),
             _ => self
                 .set_outside(name)
                 .or_else(|| declared.map(|variable| variable.origin.clone())),
@@ -130,6 +143,7 @@ impl Variables {
                     help: Some("declare `proxy proxy { … port 80 to=80 }`, or write the address here".into()),
                 });
             }
+            _ if name.starts_with(PORT_OF) => return self.port_of(name, written).map(Some),
             _ => self.declared.iter().find(|variable| variable.name == name),
         };
         if let Some(variable) = known {
@@ -150,6 +164,28 @@ impl Variables {
             }
             (value, Ask::Plain) => Err(self.undeclared(name, value.is_some(), written)),
         }
+    }
+
+    fn port_of(&self, name: &str, written: &str) -> Result<String, Slip> {
+        let found = self
+            .ports
+            .iter()
+            .find(|(service, _)| port_variable(service) == name);
+        found.map(|(_, port)| port.to_string()).ok_or_else(|| {
+            let known: Vec<String> = self.ports.iter().map(|(service, _)| port_variable(service)).collect();
+            let help = match words::nearest(name, known.iter().map(String::as_str)) {
+                Some(near) => format!("did you mean ${{{near}}}?"),
+                None if known.is_empty() => "publish one: port 8000 to=80".to_owned(),
+                None => format!("there are {}", known.join(", ")),
+            };
+            Slip {
+                code: "stackfile::undeclared-variable",
+                written: written.to_owned(),
+                label: "has no value",
+                message: format!("{name} would be the published port of a service, and none is called so and has one"),
+                help: Some(help),
+            }
+        })
     }
 
     fn undeclared(&self, name: &str, is_outside: bool, written: &str) -> Slip {
@@ -347,6 +383,7 @@ mod tests {
         Variables {
             stack: "app".into(),
             url: Some("http://localhost".into()),
+            ports: vec![("my-api".into(), 8000)],
             declared: vec![variable("PORT", "80"), variable("EMPTY", "")],
             later: vec!["LATER".into()],
             outside: vec![Outside {
@@ -371,6 +408,7 @@ mod tests {
             ("${NONE:-${PORT}!}", "80!"),
             ("${PORT:?why}", "80"),
             ("${DEVRUN_STACK} ${DEVRUN_URL}", "app http://localhost"),
+            ("${DEVRUN_PORT_MY_API}", "8000"),
             ("costs 5$", "costs 5$"),
             ("awk '{print $1}'", "awk '{print $1}'"),
         ] {
@@ -385,6 +423,10 @@ mod tests {
             ("${LATER}", "LATER is declared further down"),
             ("${NONE:?say it}", "NONE: say it"),
             ("${EMPTY:?}", "EMPTY must have a value"),
+            (
+                "${DEVRUN_PORT_MY_APP}",
+                "DEVRUN_PORT_MY_APP would be the published port of a service, and none is called so and has one",
+            ),
             ("${PORT%x}", "${PORT%x} is not a reference to a variable"),
             ("${PORT", "${PORT is not a reference to a variable"),
             ("${}", "${} is not a reference to a variable"),

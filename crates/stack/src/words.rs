@@ -113,7 +113,7 @@ const BUILD: &[&str] = &[
     "dockerfile-inline",
 ];
 const NETWORK: &[&str] = &["alias"];
-const CHECK: &[&str] = &["http", "exec"];
+const CHECK: &[&str] = &["http", "exec", "run", "host", "environment", "depends-on"];
 
 /// Kept for what comes; using one says so.
 const PLANNED: &[&str] = &["overlay", "process", "action", "attach"];
@@ -317,6 +317,13 @@ fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
         (Place::Network, "aliases") => "alias \"other-name\"",
         (Place::Check, "command" | "test") => "exec SERVICE \"command\"",
         (Place::Check, "url" | "get") => "http \"/path\"",
+        (Place::Check, "container" | "image") => "run image=\"IMAGE\" \"command\"",
+        (Place::Check, "shell" | "local" | "script") => "host \"command\"",
+        (Place::Check, "env") => "environment { KEY \"value\" }",
+        (Place::Check, "depends_on" | "after" | "needs") => "depends-on CHECK",
+        (Place::Check, "timeout" | "retries" | "junit" | "status" | "contains") => {
+            "it stands on the line of what is asked: exec SERVICE \"command\" timeout=\"5m\" retries=2"
+        }
         _ => anywhere,
     };
     (!here.is_empty()).then_some(here)
@@ -430,6 +437,9 @@ pub(crate) fn property_otherwise(word: &str, key: &str) -> Option<&'static str> 
         }
         ("healthcheck", "url") => "http=\"/health\"",
         ("depends-on", "restart") => "follow=#true",
+        ("http", "code" | "expect") => "status=200",
+        ("http", "body" | "content" | "text") => "contains=\"text\"",
+        ("http", "junit") => "a report comes from a command: exec, run or host",
         _ => return None,
     })
 }

@@ -54,6 +54,7 @@ fn sheet() -> Sheet {
         project_name: None,
         shell: BTreeMap::new(),
         env_file: None,
+        ports: std::collections::BTreeMap::new(),
     };
     Sheet::of(&devrun_stack::load(&options, &Everything).stack.unwrap())
 }
@@ -421,6 +422,7 @@ fn checks_pass_or_say_why_not() {
         let event = NoticeEvent::CheckDone {
             check: check.to_owned(),
             outcome: outcome.to_owned(),
+            attempts: 1,
             at: "Stackfile.kdl:142".to_owned(),
             details: details.into_iter().map(str::to_owned).collect(),
         };

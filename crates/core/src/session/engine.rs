@@ -14,6 +14,8 @@ use crate::observed::{Happened, Observed};
 use crate::plan::Follow;
 use crate::spec::{Container, ContainerState, Health, label};
 
+/// Of a process that ended: it is not over yet.
+pub(crate) const STARTS_AGAIN: &str = "the engine starts it again";
 /// The engine tells what happens with a delay of this at most.
 const SAME_MOMENT: Duration = Duration::from_millis(50);
 /// What fails so shortly before a container ends failed because it was about to end; the engine
@@ -329,7 +331,7 @@ impl Session {
         let word = if service.task { "task ended" } else { "exited" };
         let message = match exits {
             _ if !again => format!("{word} with {code}{after}"),
-            0..EXITS_TO_FAIL => format!("{word} with {code}{after}, the engine starts it again"),
+            0..EXITS_TO_FAIL => format!("{word} with {code}{after}, {STARTS_AGAIN}"),
             _ => format!("{LOOPS}{after}, {exits} exits, the last with {code}"),
         };
         if again && machine.mending && machine.wanted == Wanted::Run && up {

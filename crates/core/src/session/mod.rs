@@ -46,6 +46,7 @@ use crate::effect::{Effect, Exit, RouteState};
 use crate::event::{Event, Op, Polled, WatchEvent};
 use crate::live::Capacity;
 use crate::plan::Rules;
+pub(crate) use engine::STARTS_AGAIN;
 pub use foresee::{Foreseen, Foresight, STALE};
 pub use hold::Held;
 use machine::{Busy, Doing, Machine};

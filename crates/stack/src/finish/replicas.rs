@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::merge::Laid;
-use crate::model::{Check, CheckTest, DependsOn, Replica, Service};
+use crate::model::{Check, CheckTest, DependsOn, Inside, Replica, Service};
 
 /// The services that one that is declared stands for.
 pub(crate) fn of(cx: &mut Context<'_>, laid: &Laid<'_>, service: Service) -> Vec<Service> {
@@ -108,9 +108,15 @@ pub(crate) fn resolve(services: &mut [Service], checks: &mut [Check]) {
             .collect();
     }
     for check in checks {
-        if let CheckTest::Exec { service, .. } = &mut check.test
-            && let Some(first) = members(service).next()
-        {
+        let (CheckTest::Exec { service, .. }
+        | CheckTest::Run {
+            inside: Inside::Service(service),
+            ..
+        }) = &mut check.test
+        else {
+            continue;
+        };
+        if let Some(first) = members(service).next() {
             *service = first;
         }
     }

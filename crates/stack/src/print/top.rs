@@ -3,7 +3,8 @@
 use super::page::Page;
 use super::{amounts, service, text};
 use crate::model::{
-    Check, CheckTest, File, FileKind, FileSource, Network, Stack, Variable, Volume,
+    Check, CheckTest, File, FileKind, FileSource, Inside, Network, Stack, Statuses, Variable,
+    Volume,
 };
 use crate::read::network_name;
 
@@ -152,25 +153,69 @@ fn check(page: &mut Page<'_>, check: &Check) {
     let Check {
         name,
         test,
+        environment,
+        depends_on,
         timeout,
+        retries,
         junit,
         at: _,
     } = check;
     page.owner = format!("check {name}");
-    let asked = match test {
-        CheckTest::Http(address) => format!("http {}", page.text(address)),
+    let mut line = asked(page, test);
+    line += &format!(" timeout=\"{}\"", amounts::duration(*timeout));
+    if *retries > 0 {
+        line += &format!(" retries={retries}");
+    }
+    if let Some(junit) = junit {
+        line += &format!(" junit={}", page.text(junit));
+    }
+    if !environment.is_empty() {
+        let pairs = environment.iter().map(|(key, value)| {
+            let value = page.text_or_number(value, 0);
+            format!("{} {value}", text::name(key))
+        });
+        let pairs: Vec<String> = pairs.collect();
+        line += &format!("; environment {{ {} }}", pairs.join("; "));
+    }
+    if !depends_on.is_empty() {
+        let names: Vec<String> = depends_on.iter().map(|name| text::name(name)).collect();
+        line += &format!("; depends-on {}", names.join(" "));
+    }
+    let name = text::name(name);
+    page.say("declaration", &format!("check {name} {{ {line} }}"));
+}
+
+fn asked(page: &Page<'_>, test: &CheckTest) -> String {
+    match test {
+        CheckTest::Http {
+            address,
+            status,
+            contains,
+        } => {
+            let mut line = format!("http {}", page.text(address));
+            if *status != Statuses::FINE {
+                line += &format!(" status=\"{status}\"");
+            }
+            if let Some(contains) = contains {
+                line += &format!(" contains={}", page.text(contains));
+            }
+            line
+        }
         CheckTest::Exec { service, command } => {
             let service = page.declared_as(service);
             format!("exec {} {}", text::name(&service), page.command(command))
         }
-    };
-    let timeout = amounts::duration(*timeout);
-    let mut line = format!(
-        "check {} {{ {asked} timeout=\"{timeout}\"",
-        text::name(name)
-    );
-    if let Some(junit) = junit {
-        line += &format!(" junit={}", page.text(junit));
+        CheckTest::Run {
+            inside: Inside::Service(service),
+            command,
+        } => {
+            let service = page.declared_as(service);
+            format!("run {} {}", text::name(&service), page.command(command))
+        }
+        CheckTest::Run {
+            inside: Inside::Image(image),
+            command,
+        } => format!("run {} image={}", page.command(command), page.quoted(image)),
+        CheckTest::Host { command } => format!("host {}", page.command(command)),
     }
-    page.say("declaration", &format!("{line} }}"));
 }

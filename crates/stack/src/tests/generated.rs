@@ -85,6 +85,22 @@ pub(super) fn stackfile(dice: &mut Dice) -> String {
         "check c1 {{ exec base {command} timeout=\"90s\" junit={} }}",
         making.text(dice)
     );
+    let _ = writeln!(
+        text,
+        "check c3 {{ {} retries={}; environment {{ A {}; B 007 }}; depends-on c2 c1 }}",
+        dice.one_of(&[
+            "host \"a\" \"b\"",
+            "run \"x y\" image=\"repo/x:1\"",
+            "run base \"x\" timeout=\"2m\"",
+        ]),
+        dice.below(3),
+        making.text(dice)
+    );
+    text += dice.one_of(&[
+        "",
+        "check c4 { http \"http://h:1/\" status=404 contains=\"a ${V_TEXT}\" }\n",
+        "check c4 { http \"http://h:1/\" status=\"3xx\" }\n",
+    ]);
     text += "check c2 { http \"http://localhost:${V_NUMBER}/x\" }\n";
     text
 }

@@ -279,6 +279,62 @@ fn checks() {
 }
 
 #[test]
+fn all_that_a_check_can_say() {
+    let world = World::new(
+        "stack app
+service web { image \"x\"; replicas 2 }
+check a { http \"http://web.test/x\" status=404 contains=\"no ${DEVRUN_STACK}\" retries=2 }
+check b { host \"npm\" \"test\" junit=\"out/*.xml\"; environment { N 007; U \"x y\" }; depends-on a }
+check c { run \"wget -qO- http://web/\" image=\"busybox:1\"; depends-on a b }
+check d { depends-on c; run web \"migrate\" timeout=\"2m\" }
+check e { http \"http://web.test/\" status=\"3xx\" }
+check f { http \"http://web.test/\" status=\"200-399\" }
+",
+    );
+    insta::assert_debug_snapshot!(stack(&world).checks);
+}
+
+#[test]
+fn ports_published_elsewhere_are_known_to_all_who_ask() {
+    let mut world = World::new(
+        "stack app
+var API_PORT 8000
+proxy entry { image \"x\"; config \"n\"; port 8080 to=80; environment { U \"${DEVRUN_URL}\" } }
+service my-api { image \"x\"; port \"${API_PORT}\" to=80; environment { P \"${DEVRUN_PORT_MY_API} ${API_PORT}\" } }
+check a { http \"http://localhost:${API_PORT}/x\" }
+check b { http \"http://127.0.0.1:${DEVRUN_PORT_MY_API}/y\" }
+check c { http \"http://elsewhere.test:8000/\" }
+check d { http \"http://localhost:9/\" }
+",
+    )
+    .file("n", "");
+    world.options.ports = [(8080, 40001), (8000, 40002)].into();
+    let stack = stack(&world);
+    assert_eq!(stack.url.as_deref(), Some("http://localhost:40001"));
+    assert_eq!(stack.services[0].environment["U"], "http://localhost:40001");
+    assert_eq!(stack.services[1].ports[0].host, 40002);
+    // A variable stays what the person said.
+    assert_eq!(stack.services[1].environment["P"], "40002 8000");
+    let asked: Vec<&str> = stack
+        .checks
+        .iter()
+        .filter_map(|check| match &check.test {
+            crate::CheckTest::Http { address, .. } => Some(address.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            "http://localhost:40002/x",
+            "http://127.0.0.1:40002/y",
+            "http://elsewhere.test:8000/",
+            "http://localhost:9/"
+        ]
+    );
+}
+
+#[test]
 fn a_rejected_file_still_says_what_to_watch() {
     let Loaded { stack, reads, .. } =
         World::new("stack app\nservice a { build \"gone\"; env-file \"gone.env\" }\n").load();

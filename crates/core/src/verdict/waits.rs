@@ -1,0 +1,143 @@
+//! What a run waits for, for people.
+
+use std::time::Duration;
+
+use super::{CheckRun, Checked, Pass, ServiceRun, Standing};
+
+/// So many last lines stand below each.
+const LINES: usize = 10;
+
+impl Pass {
+    /// One line each, without details: `db: starting for 31 s, its health check says: …`.
+    #[must_use]
+    pub fn waits_for(&self, now: Duration) -> Vec<String> {
+        let services = self.services.iter().filter(|it| it.is_awaited());
+        let mut lines: Vec<String> = services.map(|it| it.waiting(now)).collect();
+        let running = self
+            .checks
+            .iter()
+            .filter(|it| it.standing == Checked::Running);
+        lines.extend(running.map(|it| it.waiting(now)));
+        if lines.is_empty() && self.settled.is_none() {
+            lines.push(format!(
+                "all to stay ready for {}",
+                seconds(self.setup.settle)
+            ));
+        }
+        let waits = |it: &&CheckRun| it.standing == Checked::Pending && self.settled.is_some();
+        let waiting = self.checks.iter().filter(waits).count();
+        if waiting > 0 {
+            lines.push(format!("{waiting} more checks"));
+        }
+        lines
+    }
+
+    /// The same with the last lines of each, and how long all parts took so far.
+    #[must_use]
+    pub fn told_in_full(&self, now: Duration) -> Vec<String> {
+        let mut lines = vec!["it was waiting for".to_owned()];
+        for service in self.services.iter().filter(|it| it.is_awaited()) {
+            lines.push(format!("  {}", service.waiting(now)));
+            let from = service.details.len().saturating_sub(LINES);
+            lines.extend(
+                service
+                    .details
+                    .iter()
+                    .skip(from)
+                    .map(|line| format!("    {line}")),
+            );
+        }
+        for run in self
+            .checks
+            .iter()
+            .filter(|it| it.standing == Checked::Running)
+        {
+            lines.push(format!("  {}", run.waiting(now)));
+            let output = run.attempts.last().map_or("", |it| it.output.as_str());
+            let output: Vec<&str> = output.lines().collect();
+            let from = output.len().saturating_sub(LINES);
+            lines.extend(output.iter().skip(from).map(|line| format!("    {line}")));
+        }
+        if lines.len() == 1 {
+            lines.extend(self.waits_for(now).iter().map(|line| format!("  {line}")));
+        }
+        lines.push("so far".to_owned());
+        for service in self
+            .services
+            .iter()
+            .filter(|it| it.standing != Standing::Off)
+        {
+            let spans = service
+                .spans
+                .iter()
+                .filter(|it| it.what != "ready" && it.what != "done");
+            let spans: Vec<String> = spans
+                .map(|it| {
+                    format!(
+                        "{} {}",
+                        it.what,
+                        seconds(it.to.unwrap_or(now).saturating_sub(it.from))
+                    )
+                })
+                .collect();
+            let end = match service.standing {
+                Standing::Ready | Standing::Done => format!(", {}", service.state),
+                _ => String::new(),
+            };
+            lines.push(format!("  {}: {}{end}", service.name, spans.join(", ")));
+        }
+        for run in self.checks.iter().filter(|it| it.standing.is_over()) {
+            let took = run
+                .attempts
+                .iter()
+                .map(|it| it.to.saturating_sub(it.from))
+                .sum();
+            let word = match run.standing {
+                Checked::Passed => "passed",
+                Checked::Skipped => "skipped",
+                _ => "failed",
+            };
+            lines.push(format!(
+                "  check {}: {word} in {}",
+                run.check.name,
+                seconds(took)
+            ));
+        }
+        lines
+    }
+}
+
+impl ServiceRun {
+    fn is_awaited(&self) -> bool {
+        !self.standing.is_fine() && self.standing != Standing::Failed
+    }
+
+    fn waiting(&self, now: Duration) -> String {
+        let long = seconds(now.saturating_sub(self.since()));
+        let reason = self
+            .reason_now()
+            .map_or_else(String::new, |it| format!(", {it}"));
+        format!("{}: {} for {long}{reason}", self.name, self.state)
+    }
+}
+
+impl CheckRun {
+    fn waiting(&self, now: Duration) -> String {
+        let long = seconds(now.saturating_sub(self.began.unwrap_or(now)));
+        let attempt = match self.attempts.len() {
+            0 => String::new(),
+            done => format!(", attempt {} of {}", done + 1, self.check.retries + 1),
+        };
+        format!("check {}: running for {long}{attempt}", self.check.name)
+    }
+}
+
+/// `4 ms`, `0.9 s`, `31 s`.
+pub(super) fn seconds(time: Duration) -> String {
+    let millis = time.as_millis();
+    match millis {
+        0..100 => format!("{millis} ms"),
+        100..10_000 => format!("{:.1} s", time.as_secs_f64()),
+        _ => format!("{:.0} s", time.as_secs_f64()),
+    }
+}

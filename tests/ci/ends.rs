@@ -1,0 +1,167 @@
+//! Runs that are ended from outside, and those that are kept.
+
+use super::kit::{docker, eventually, identity, said};
+use super::stage::Stage;
+
+const SLOW: &str = r#"
+service app { image "redis:7"; command "echo booting; exec redis-server"; healthcheck "redis-cli ping" }
+service mute { image "redis:7"; command "echo hm; sleep 600"; healthcheck "echo nobody home; false" start-period="60s" }
+"#;
+const CHECKING: &str = r#"
+service app { image "redis:7"; healthcheck "redis-cli ping"; volume data to="/data" }
+volume data
+check long { exec app "echo on it; sleep 600" timeout="20m" }
+"#;
+
+#[test]
+fn time_that_runs_out_says_what_was_waited_for() {
+    let stage = Stage::new("time", SLOW, &[]);
+    let (ran, report) = stage.reported(&["--timeout", "6s"]);
+    assert_eq!(ran.code, 4, "{}", said(&ran));
+    for text in [
+        "time ran out after 6.0 s",
+        "its health check says: nobody home",
+        "        hm",
+        "app: ",
+        "failed: time ran out after 6.0 s (exit code 4)",
+    ] {
+        assert!(ran.out.contains(text), "{text} in:\n{}", ran.out);
+    }
+    assert_eq!(report["outcome"], "timed-out");
+    stage.stackfile(CHECKING);
+    let (ran, report) = stage.reported(&["--timeout", "6s"]);
+    assert_eq!(ran.code, 4, "{}", said(&ran));
+    for text in ["check long: running for", "    on it"] {
+        assert!(ran.out.contains(text), "{text} in:\n{}", ran.out);
+    }
+    assert_eq!(report["checks"][0]["outcome"], "cancelled");
+}
+
+#[test]
+fn interrupted_and_told_to_end_it_cleans_up() {
+    let stage = Stage::new("stopped", CHECKING, &[]);
+    stage.stack.ok(&["up", "-d"]);
+    let before = identity(&stage.stack.container("app"));
+    for (signal, junit) in [("-INT", "int.xml"), ("-TERM", "term.xml")] {
+        let mut run = stage.start(&["--junit", junit]);
+        run.wait("the checks begin");
+        run.signal(signal);
+        let ran = run.end();
+        assert_eq!(ran.code, 130, "{}", said(&ran));
+        assert!(ran.out.contains("interrupted after "), "{}", ran.out);
+        assert!(
+            ran.out.ends_with("interrupted (exit code 130)\n"),
+            "{}",
+            ran.out
+        );
+        assert!(
+            stage
+                .stack
+                .read(junit)
+                .contains("cut off when the run ended")
+        );
+        stage.nothing_is_left(&ran);
+    }
+    assert_eq!(identity(&stage.stack.container("app")), before);
+    assert_eq!(
+        docker(&["volume", "inspect", &format!("{}-data", stage.stack.name)]).code,
+        0
+    );
+}
+
+#[test]
+fn what_a_killed_run_left_the_next_one_removes_and_nothing_else() {
+    let stage = Stage::new("killed", CHECKING, &[]);
+    let mut lives = stage.start(&[]);
+    let name = lives.wait("-ci-");
+    let name = name
+        .split_whitespace()
+        .find(|word| word.contains("-ci-"))
+        .unwrap()
+        .to_owned();
+    lives.wait("the checks begin");
+    let container = identity(&format!("{name}-app"));
+    let mut killed = stage.start(&[]);
+    killed.wait("the checks begin");
+    killed.signal("-KILL");
+    killed.end();
+    assert!(
+        stage.left().iter().any(|it| !it.contains(&name)),
+        "{:?}",
+        stage.left()
+    );
+    // One that is killed while it builds has no container yet.
+    let files = "service app { build \"app\" }\n";
+    std::fs::create_dir_all(stage.stack.path("app")).unwrap();
+    stage.stack.write(
+        "app/Dockerfile",
+        "FROM redis:7\nRUN echo now and sleep 600\nRUN sleep 600\n",
+    );
+    stage.stackfile(files);
+    let mut builds = stage.start(&["-v"]);
+    builds.wait("sleep 600");
+    builds.signal("-KILL");
+    let ran = builds.end();
+    assert!(ran.err.contains("removed what the run "), "{}", ran.err);
+
+    stage.stackfile("service app { image \"redis:7\" }\n");
+    let ran = super::kit::Ran::of(stage.command(&[]).output().unwrap());
+    assert_eq!(ran.code, 0, "{}", said(&ran));
+    assert_eq!(
+        ran.err.matches("removed what the run ").count(),
+        1,
+        "{}",
+        ran.err
+    );
+    eventually("only the living one is left", 10, || {
+        stage
+            .left()
+            .iter()
+            .all(|it| it.contains(&name))
+            .then_some(())
+    });
+    assert_eq!(identity(&format!("{name}-app")), container);
+    lives.signal("-TERM");
+    let ran = lives.end();
+    stage.nothing_is_left(&ran);
+}
+
+#[test]
+fn what_is_kept_can_be_looked_at_and_removed_as_it_says() {
+    let stage = Stage::new(
+        "kept",
+        "service app { image \"redis:7\" }\ncheck no { host \"false\" }\n",
+        &[],
+    );
+    let ran = super::kit::Ran::of(stage.command(&["--keep-on-failure"]).output().unwrap());
+    assert_eq!(ran.code, 1, "{}", said(&ran));
+    let name = ran
+        .err
+        .split_whitespace()
+        .find(|word| word.contains("-ci-"))
+        .unwrap()
+        .to_owned();
+    // The next run is none of its business.
+    stage.stackfile("service app { image \"redis:7\" }\n");
+    let next = super::kit::Ran::of(stage.command(&["--keep-on-failure"]).output().unwrap());
+    assert_eq!(next.code, 0, "{}", said(&next));
+    assert!(
+        stage.left().iter().all(|it| it.ends_with(&name)),
+        "{:?}",
+        stage.left()
+    );
+    for line in ran
+        .err
+        .lines()
+        .flat_map(|line| line.split("devrun ").skip(1))
+    {
+        let words = line.split([',', ';']).next().unwrap_or_default();
+        let words: Vec<&str> = words.split_whitespace().collect();
+        if words.contains(&"exec") {
+            continue;
+        }
+        let told = stage.stack.run(&words);
+        assert_eq!(told.code, 0, "devrun {words:?}\n{}", said(&told));
+    }
+    stage.nothing_is_left(&ran);
+}

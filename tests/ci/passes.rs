@@ -1,0 +1,128 @@
+//! Runs that pass, with all that they can say.
+
+use super::kit::{Scratch, identity, said};
+use super::stage::Stage;
+
+const ALL_KINDS: &str = r#"
+var CACHE_PORT 16379
+service cache { image "redis:7"; healthcheck "redis-cli ping"; port "${CACHE_PORT}" to=6379; volume data to="/data" }
+volume data
+task seed { image "redis:7"; command "redis-cli -h cache set a b"; depends-on cache }
+service other { image "redis:7"; profile more; healthcheck "false" }
+service web {
+    image "nginx:1.26"
+    depends-on cache
+    port 18080 to=80
+    environment { SEEN "${DEVRUN_PORT_WEB} ${CACHE_PORT}" }
+    healthcheck http="http://localhost/"
+}
+check page { http "http://localhost:18080/" contains="nginx" }
+check gone { http "http://localhost:18080/nowhere" status=404 }
+check value { exec cache "test $(redis-cli get a) = b && echo $A $DEVRUN_PORT_WEB"; environment { A first } }
+check seen { exec web "test \"$SEEN\" = \"$DEVRUN_PORT_WEB 16379\"" }
+check inside { run "redis-cli -h cache get a" image="redis:7"; depends-on value }
+check as-seed {
+    run seed "mkdir -p /r && echo '<testsuite name=\"of-seed\" tests=\"2\" failures=\"0\"><testcase name=\"t\"/></testsuite>' > /r/a.xml" junit="/r"
+}
+check outside { host "curl -fsS http://localhost:$DEVRUN_PORT_WEB/ > page.html" }
+check flaky { host "test -e mark || { touch mark; echo not yet; exit 3; }" retries=2; depends-on outside }
+"#;
+
+#[test]
+fn beside_a_developers_stack_with_all_kinds_of_checks() {
+    let stage = Stage::new("kinds", ALL_KINDS, &[]);
+    // Whoever develops has the declared ports; the run gets others.
+    stage.stack.ok(&["up", "-d", "cache"]);
+    let before = identity(&stage.stack.container("cache"));
+    let (ran, report) = stage.reported(&["--logs", "out/logs"]);
+    assert_eq!(ran.code, 0, "{}", said(&ran));
+    for text in [
+        "check flaky  flaky: passed in",
+        "flaky: check flaky passed at attempt 2",
+        "not yet",
+        "2 services ready, 1 task done, 8 checks in ",
+    ] {
+        assert!(ran.out.contains(text), "{text} in:\n{}", ran.out);
+    }
+    assert!(ran.out.ends_with("passed (exit code 0)\n"), "{}", ran.out);
+    assert!(!ran.out.contains(['\r', '\u{1b}']), "{:?}", ran.out);
+    assert_eq!(identity(&stage.stack.container("cache")), before);
+    assert_eq!(stage.stack.service("cache")["state"], "ready");
+
+    assert_eq!(report["outcome"], "passed");
+    let flaky = report["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["name"] == "flaky");
+    assert_eq!(flaky.unwrap()["flaky"], true);
+    let path = report["critical_path"].as_array().unwrap();
+    assert!(path.iter().any(|it| it["what"] == "settle"), "{path:?}");
+    let junit = stage.stack.read("out/junit.xml");
+    for text in [
+        "<testcase name=\"seed\" classname=",
+        "<testcase name=\"page\" classname=",
+        "<testsuite name=\"of-seed\" tests=\"2\"",
+        "tests=\"13\" failures=\"0\"",
+    ] {
+        assert!(junit.contains(text), "{text} in:\n{junit}");
+    }
+    assert!(
+        stage
+            .stack
+            .read("out/logs/cache.log")
+            .contains("Ready to accept connections")
+    );
+    assert!(
+        stage
+            .stack
+            .read("out/logs/check-value.log")
+            .contains("first ")
+    );
+}
+
+#[test]
+fn two_at_once_touch_neither_each_other() {
+    let text = r#"
+service cache { image "redis:7"; healthcheck "redis-cli ping"; port 16380 to=6379 }
+check meet { host "touch $DEVRUN_STACK.here; for i in $(seq 600); do [ $(ls *.here | wc -l) = 2 ] && exit 0; sleep 0.1; done; exit 1" }
+check still { exec cache "redis-cli ping"; depends-on meet }
+"#;
+    let stage = Stage::new("twice", text, &[]);
+    let (one, other) = (stage.start(&[]), stage.start(&[]));
+    for run in [one, other] {
+        let ran = run.end();
+        assert_eq!(ran.code, 0, "{}", said(&ran));
+    }
+    assert_eq!(stage.left(), Vec::<String>::new());
+}
+
+#[test]
+fn a_task_gives_the_run_its_code() {
+    let text = r#"
+service cache { image "redis:7"; healthcheck "redis-cli ping" }
+task job { image "redis:7"; command "redis-cli -h cache ping; exit ${CODE:-0}"; depends-on cache }
+check never { host "touch asked" }
+"#;
+    let stage = Stage::new("until", text, &[]);
+    let ran = stage.ci(&["--until", "job"]);
+    assert_eq!(ran.code, 0, "{}", said(&ran));
+    let mut command = stage.command(&["--until", "job"]);
+    let ran = super::kit::Ran::of(command.env("CODE", "7").output().unwrap());
+    assert_eq!(ran.code, 7, "{}", said(&ran));
+    assert!(ran.out.ends_with("(exit code 7)\n"), "{}", ran.out);
+    assert!(!stage.stack.path("asked").exists());
+    let ran = stage.ci(&["--until", "cache"]);
+    assert_eq!(ran.code, 2, "{}", said(&ran));
+    assert!(ran.err.contains("it has job"), "{}", ran.err);
+}
+
+#[test]
+fn the_example_passes() {
+    let example = Scratch::copy("ciexample", "examples/ci");
+    let mut command = example.command(&["ci", "--junit", "junit.xml"]);
+    command.env_remove("DEVRUN_PROJECT_NAME");
+    let ran = super::kit::Ran::of(command.output().unwrap());
+    assert_eq!(ran.code, 0, "{}", said(&ran));
+    assert!(example.read("junit.xml").contains("the page is served"));
+}
