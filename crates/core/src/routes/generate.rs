@@ -72,6 +72,10 @@ pub(super) fn routes(
         text.push_str(&health_location(health));
     }
     text.push_str(&generation_location(generation));
+    // Who they are for is said by routes alone, and nginx knows no variable that nobody sets.
+    if table.is_empty() {
+        return text;
+    }
     text.push_str(&wait_location(
         WAIT_PATH,
         "What is asked of a service that is not ready, or takes no connection.",

@@ -126,6 +126,22 @@ fn a_bare_path_goes_where_the_tree_below_it_goes_unless_it_is_declared() {
     assert_eq!(config.matches("location = /health {").count(), 1);
 }
 
+/// nginx refuses a configuration with a variable that nobody sets.
+#[test]
+fn each_variable_is_set_somewhere_also_where_there_is_no_route() {
+    for routes in [&[][..], &["/api/*"][..]] {
+        let config = routed(routes).unwrap();
+        let used = config.split('$').skip(1);
+        for name in used.filter_map(|rest| {
+            rest.split(|c: char| c != '_' && !c.is_alphanumeric())
+                .next()
+        }) {
+            let set = config.contains(&format!("set ${name} "));
+            assert!(set || !name.starts_with("devrun_"), "{name} in {config}");
+        }
+    }
+}
+
 #[test]
 fn odd_paths_are_quoted() {
     let config = routed(&["/a;b{c}\"d\\e/*", "/päth/*"]).unwrap();
