@@ -337,7 +337,7 @@ impl Session {
             return;
         }
         if doing == Doing::Restart {
-            machine.note_end();
+            machine.note_end(now);
         }
         if doing != Doing::Attach && self.stronger(name, doing, in_hand.as_ref(), &failure) {
             return;

@@ -198,7 +198,14 @@ impl Session {
             .busy
             .as_ref()
             .is_some_and(|busy| busy.doing.replaces_process());
-        if let Happened::Exited { .. } = what {
+        if let Happened::Exited { code } = what {
+            let came_no_further = machine
+                .restart_refused
+                .is_some_and(|until| self.now < until);
+            if came_no_further && seen.running && time_ns > seen.started_ns {
+                seen.running = false;
+                seen.exit_code = Some(code);
+            }
             machine.ended_by_us = replaced_by_us || !seen.running;
         }
         match what {

@@ -388,6 +388,7 @@ impl Session {
             machine.process_begins();
             machine.process_is_new(now);
             machine.engine_starts = 0;
+            machine.restart_refused = None;
         }
     }
 

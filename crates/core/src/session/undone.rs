@@ -10,6 +10,9 @@ use crate::event::Failure;
 use crate::notice::NoticeEvent;
 use crate::plan::Follow;
 
+/// So late the engine may tell of what it did before it refused the rest.
+const LATE: Duration = Duration::from_secs(10);
+
 /// What a step that failed left undone.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Undone {
@@ -88,8 +91,10 @@ impl Machine {
         ))
     }
 
-    /// A restart failed: it may have come as far as the end of the process.
-    pub(super) fn note_end(&mut self) {
+    /// A restart failed: it may have come as far as the end of the process, also where the engine
+    /// tells of that only now.
+    pub(super) fn note_end(&mut self, now: Duration) {
+        self.restart_refused = Some(now + LATE);
         if let (Some(seen), Some((at, code))) = (&mut self.container, self.exited)
             && at > seen.started_ns
         {
