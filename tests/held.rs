@@ -96,11 +96,9 @@ fn a_fall_costs_only_what_was_inside() {
     let failed: Vec<_> = asked.iter().filter(|one| one.status != 200).collect();
     for one in &failed {
         let lost = one.head.contains("X-Devrun-State: lost");
-        assert!(
-            one.line.starts_with("POST ") && one.status == 502 && lost,
-            "{one:?}"
-        );
+        assert!(one.status == 502 && lost, "{one:?}");
     }
+    // A `GET` is asked once more: one of these may be inside again at the next fall.
     assert!(failed.len() <= 3 * load::SIDE_BY_SIDE, "{failed:#?}");
     let recorded = recorded(&stack, "backend");
     for one in asked.iter().filter(|one| one.line.starts_with("POST ")) {
