@@ -1,5 +1,5 @@
 //! Each word of a service: what the engine knows by it, before and after it was changed; and that a
-//! change makes its own container anew and no other.
+//! change makes its own container anew and no other, or none where the engine changes it in place.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -16,6 +16,9 @@ struct Case {
     at: &'static str,
     values: [&'static str; 2],
 }
+
+/// What the engine changes in the container that is there.
+const IN_PLACE: [&str; 4] = ["limits", "pids-limit", "reservations", "restart"];
 
 /// `STACK` stands for the stack's name.
 static WORDS: LazyLock<String> = LazyLock::new(|| {
@@ -176,7 +179,8 @@ fn each_word_reaches_the_engine_and_its_change_makes_that_container_anew() {
     stack.ok(&["wait"]);
     let all = containers(&stack);
     check(&stack, &cases, &all, 1);
-    let mut names: Vec<&str> = cases.iter().map(|case| case.name).collect();
+    let names = cases.iter().map(|case| case.name);
+    let mut names: Vec<&str> = names.filter(|name| !IN_PLACE.contains(name)).collect();
     names.sort_unstable();
     assert_eq!(anew(&one, &all), names);
 }

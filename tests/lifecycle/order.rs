@@ -191,12 +191,19 @@ service cache { image "redis:7"; healthcheck "redis-cli ping" }
     assert_eq!(identity(&stack.container("web")), web);
 
     let built = stack.ok(&["up", "-d", "--build", "--format", "json", "web"]);
-    let done = built
-        .out
-        .lines()
-        .find(|line| line.contains("build-done"))
-        .unwrap_or_default();
-    assert!(done.contains(r#""outcome":"ok""#), "{}", said(&built));
+    let told = |event: &str| {
+        let mut lines = built.out.lines();
+        lines.find(|line| line.contains(event)).unwrap_or_default()
+    };
+    assert!(!told("build-started").is_empty(), "{}", said(&built));
+    // It comes to the image that runs.
+    let done = told("build-done");
+    assert!(
+        done.contains(r#""outcome":"unchanged""#),
+        "{}",
+        said(&built)
+    );
+    assert_eq!(identity(&stack.container("web")), web);
     stack.ok(&["stop"]);
 
     // Without watching a save stays where it is, until the next `up` brings it over.
