@@ -136,7 +136,8 @@ fn part(part: &Part) -> String {
             format!("waited {took}{of}")
         }
         "built" => {
-            let slowest = part.slowest.as_ref().map_or_else(String::new, |slowest| {
+            let slowest = part.slowest.as_ref().filter(|step| step.took_ms >= 0.5);
+            let slowest = slowest.map_or_else(String::new, |slowest| {
                 let name = step(&slowest.name, STEP);
                 format!(" (slowest step: {name}, {})", seconds(slowest.took_ms))
             });

@@ -94,7 +94,8 @@ fn a_task_that_fails_holds_up_what_is_due_until_it_is_mended() {
     begins(&stack);
     stack.write("app/2.sql", "broken\n");
     let failed = session.state("migrate", "failed", 30);
-    assert_eq!(failed["reason"], "task ended with 3", "{failed}");
+    let reason = "task ended with 3 after app/2.sql was saved";
+    assert_eq!(failed["reason"], reason, "{failed}");
     assert!(
         failed["details"].to_string().contains("no such table"),
         "{failed}"

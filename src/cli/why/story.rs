@@ -52,7 +52,18 @@ fn is_worth_telling(stamped: &Stamped, notices: &[Stamped]) -> bool {
         }
         NoticeEvent::Mirrored { .. } | NoticeEvent::BroughtBack { .. } => true,
         NoticeEvent::Compared { changed, .. } => *changed > 0,
-        NoticeEvent::BuildDone { outcome, .. } => outcome != "unchanged",
+        // The end of an update tells of its build as well.
+        NoticeEvent::BuildDone { outcome, .. } if outcome != "superseded" => {
+            let cause = stamped.notice.cause;
+            let end = |other: &&Stamped| {
+                other.notice.service == stamped.notice.service
+                    && matches!(other.notice.event, NoticeEvent::UpdateDone { .. })
+            };
+            let mut ends = notices.iter().filter(end);
+            let of_update = cause.is_some() && ends.any(|end| end.notice.cause == cause);
+            outcome != "unchanged" && !of_update
+        }
+        NoticeEvent::BuildDone { .. } => true,
         _ => false,
     }
 }
