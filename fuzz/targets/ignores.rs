@@ -130,6 +130,7 @@ fn compiled([include, ignore, on]: [&str; 3], git: &str, docker: &str) -> Rules 
         on: match triggers.is_empty() {
             true => vec![],
             false => vec![On {
+                settle: std::time::Duration::ZERO,
                 patterns: triggers,
                 actions: vec![Action::Restart],
                 at: at.clone(),
