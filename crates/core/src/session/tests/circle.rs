@@ -133,38 +133,31 @@ fn a_save_of_the_stackfile_has_the_rule_act_again() {
     assert!(until(&mut bench, "exec web-1 make"));
 }
 
+/// The task writes that file each time it runs.
+fn writes_until_paused(path: &str) -> Bench {
+    let mut bench = ready();
+    bench.save(&[path]);
+    let mut turns = 0;
+    while until(&mut bench, "start load-1") {
+        turns += 1;
+        assert!(turns < 20, "it goes on and on");
+        bench.ok("start load-1");
+        while !bench.open().is_empty() {
+            let open = bench.open();
+            bench.ok(&open[0]);
+        }
+        bench.after(200).save(&[path]);
+        bench.happens("load-1", Happened::Exited { code: 0 });
+    }
+    bench
+}
+
 #[test]
 fn a_task_that_writes_what_it_is_run_for_is_paused_for_its_service_or_for_itself() {
-    let mut bench = ready();
-    bench.save(&["load/a.sql"]);
-    let mut turns = 0;
-    while until(&mut bench, "start load-1") {
-        turns += 1;
-        assert!(turns < 20, "it goes on and on");
-        bench.ok("start load-1");
-        while !bench.open().is_empty() {
-            let open = bench.open();
-            bench.ok(&open[0]);
-        }
-        bench.after(200).save(&["load/a.sql"]);
-        bench.happens("load-1", Happened::Exited { code: 0 });
-    }
+    let bench = writes_until_paused("load/a.sql");
     assert_eq!(paused(&bench), ["Stackfile.kdl:9 load/a.sql"]);
 
-    let mut bench = ready();
-    bench.save(&["load/seed/a"]);
-    let mut turns = 0;
-    while until(&mut bench, "start load-1") {
-        turns += 1;
-        assert!(turns < 20, "it goes on and on");
-        bench.ok("start load-1");
-        while !bench.open().is_empty() {
-            let open = bench.open();
-            bench.ok(&open[0]);
-        }
-        bench.after(200).save(&["load/seed/a"]);
-        bench.happens("load-1", Happened::Exited { code: 0 });
-    }
+    let bench = writes_until_paused("load/seed/a");
     assert_eq!(paused(&bench), ["Stackfile.kdl:11 load/seed/a"]);
     assert!(
         bench
