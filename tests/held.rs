@@ -103,6 +103,11 @@ fn a_fall_costs_only_what_was_inside() {
     }
     // A `GET` is asked once more: one of these may be inside again at the next fall.
     assert!(failed.len() <= FALLS * load::SIDE_BY_SIDE, "{failed:#?}");
+    let reads = failed.iter().filter(|one| one.line.starts_with("GET "));
+    assert!(
+        reads.count() <= (FALLS - 1) * load::SIDE_BY_SIDE,
+        "{failed:#?}"
+    );
     let recorded = recorded(&stack, "backend");
     for one in asked.iter().filter(|one| one.line.starts_with("POST ")) {
         let count = recorded.get(&one.line).copied().unwrap_or_default();

@@ -5,8 +5,6 @@
 //! `DEVRUN_CRASHES` says how many of all moments are tried (`all`, or a number), and
 //! `DEVRUN_CRASH_SEED` which.
 
-use std::path::Path;
-
 use crate::kit::relay::Relay;
 use crate::kit::{Scratch, Session, docker, eventually, within};
 
@@ -97,10 +95,7 @@ impl World {
             "FROM redis:7\nCOPY setup.txt /setup.txt\nCOPY app /app\n",
         ));
         let mut stack = Scratch::new("crash", &files);
-        let relay = Relay::open(Path::new(&stack.state).join("engine.sock"));
-        stack
-            .environment
-            .push(("DOCKER_HOST".to_owned(), relay.address()));
+        let relay = Relay::between(&mut stack);
         let mut session = stack.up(&[]);
         session.ready();
         World {

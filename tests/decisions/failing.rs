@@ -1,8 +1,6 @@
 //! What fails: a person's command is told and stays to be done, what the engine refuses is done in
 //! the next stronger way.
 
-use std::path::Path;
-
 use crate::kit::relay::Relay;
 use crate::kit::{Scratch, Session, docker, said};
 use crate::stage::{Picture, content, done, save, stack, up};
@@ -12,10 +10,7 @@ const NOTHING: [&str; 0] = [];
 /// A session whose engine can be made to refuse.
 fn relayed(test: &str) -> (Scratch, Session, Relay) {
     let mut stack = stack(test);
-    let relay = Relay::open(Path::new(&stack.state).join("engine.sock"));
-    stack
-        .environment
-        .push(("DOCKER_HOST".to_owned(), relay.address()));
+    let relay = Relay::between(&mut stack);
     let mut session = stack.up(&[]);
     session.ready();
     (stack, session, relay)

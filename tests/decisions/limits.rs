@@ -1,7 +1,5 @@
 //! Limits and restart policies: changed in the container that is there, else in a new one.
 
-use std::path::Path;
-
 use crate::kit::relay::Relay;
 use crate::kit::{Scratch, Session, docker, said};
 use crate::stage::{Picture, done, stack, up};
@@ -100,10 +98,7 @@ fn limits_that_were_changed_while_nobody_looked_are_seen_in_the_plan_and_updated
 #[test]
 fn an_engine_that_refuses_gets_a_new_container_with_the_reason() {
     let mut stack = stack("refused");
-    let relay = Relay::open(Path::new(&stack.state).join("engine.sock"));
-    stack
-        .environment
-        .push(("DOCKER_HOST".to_owned(), relay.address()));
+    let relay = Relay::between(&mut stack);
     let mut session = stack.up(&[]);
     session.ready();
     relay.refuse("/update", 1);

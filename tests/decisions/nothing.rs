@@ -1,7 +1,5 @@
 //! What asks for nothing moves nothing, and is said.
 
-use std::path::Path;
-
 use crate::kit::relay::Relay;
 use crate::stage::{Picture, done, quiet, stack, up};
 
@@ -10,10 +8,7 @@ const NOTHING: [&str; 0] = [];
 #[test]
 fn equal_content_moves_nothing_and_asks_the_engine_nothing() {
     let mut stack = stack("equal");
-    let relay = Relay::open(Path::new(&stack.state).join("engine.sock"));
-    stack
-        .environment
-        .push(("DOCKER_HOST".to_owned(), relay.address()));
+    let relay = Relay::between(&mut stack);
     let mut session = stack.up(&[]);
     session.ready();
     // The relay hears of what is asked.

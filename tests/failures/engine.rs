@@ -1,6 +1,5 @@
 //! The engine goes away and comes back: through a relay, because the real one is not ours to stop.
 
-use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::kit::relay::Relay;
@@ -33,10 +32,7 @@ fn inside(stack: &Scratch) -> String {
 #[test]
 fn a_session_outlives_the_engine_and_saves_again_once_it_is_back() {
     let mut stack = Scratch::new("engine", &files());
-    let relay = Relay::open(Path::new(&stack.state).join("engine.sock"));
-    stack
-        .environment
-        .push(("DOCKER_HOST".to_owned(), relay.address()));
+    let relay = Relay::between(&mut stack);
     let mut session = stack.up(&[]);
     session.ready();
     let before = ["web", "cache"].map(|service| identity(&stack.container(service)));
@@ -93,10 +89,7 @@ fn a_session_outlives_the_engine_and_saves_again_once_it_is_back() {
 #[test]
 fn ctrl_c_ends_a_session_whose_engine_is_away() {
     let mut stack = Scratch::new("enginec", &files());
-    let relay = Relay::open(Path::new(&stack.state).join("engine.sock"));
-    stack
-        .environment
-        .push(("DOCKER_HOST".to_owned(), relay.address()));
+    let relay = Relay::between(&mut stack);
     let mut session = stack.up(&[]);
     session.ready();
     relay.cut();

@@ -60,6 +60,14 @@ impl Relay {
         relay
     }
 
+    /// One that all which is run for this stack goes through.
+    pub fn between(stack: &mut super::Scratch) -> Relay {
+        let relay = Relay::open(PathBuf::from(&stack.state).join("engine.sock"));
+        let address = relay.address();
+        stack.environment.push(("DOCKER_HOST".to_owned(), address));
+        relay
+    }
+
     /// For `DOCKER_HOST`.
     pub fn address(&self) -> String {
         format!("unix://{}", self.socket.display())
