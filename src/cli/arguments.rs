@@ -349,7 +349,7 @@ pub(crate) struct Ci {
     /// Give up after this long, with exit code 4; for everything together
     #[arg(long, value_name = "T", value_parser = duration, default_value = "30m")]
     pub(crate) timeout: Duration,
-    /// How long all must have been ready before the checks begin
+    /// How long all must stay ready, beside the checks
     #[arg(long, value_name = "T", value_parser = duration, default_value = "2s")]
     pub(crate) settle: Duration,
     /// End with the exit code of this task, as soon as it ends; no checks

@@ -2,6 +2,7 @@
 
 mod checks;
 mod collect;
+mod failed;
 mod github;
 mod pass;
 mod ports;
@@ -28,6 +29,9 @@ use crate::report::{Clock, Reader, counted, seconds};
 use crate::session::load::root_hash;
 use pass::Ran;
 use told::Told;
+
+/// So many tests that failed are told.
+const TESTS: usize = 20;
 
 /// What a run is about.
 struct Stage<'a> {
@@ -100,7 +104,7 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
         note.take_back();
         tell_kept(&told, stack);
     } else {
-        let cleaning = remains::clean_up(&engine, stack, &before);
+        let cleaning = remains::clean_up(&engine, stack, Some(&context.stack), &before);
         let cleaned = tokio::select! {
             cleaned = cleaning => cleaned,
             () = signals.next() => {
@@ -169,6 +173,7 @@ async fn tell(stage: &Stage<'_>, ran: &Ran, told: &mut Told) -> Result<Report, T
         told.warn(None, format!("not written: {}", trouble.message))?;
     }
     summary(ran, &report, told)?;
+    let root = &stage.context.stack.root;
     for why in &whys {
         let at = match why.at.as_str() {
             "" => String::new(),
@@ -178,9 +183,29 @@ async fn tell(stage: &Stage<'_>, ran: &Ran, told: &mut Told) -> Result<Report, T
         for line in &why.details {
             told.always(&format!("    {line}"))?;
         }
-        told.annotate(why, dockerfile(stage, &why.name).as_deref())?;
+        told.annotate(root, why, dockerfile(stage, &why.name).as_deref())?;
     }
+    tell_tests(stage, ran, told)?;
     Ok(report)
+}
+
+/// Tests that failed in what checks collected.
+fn tell_tests(stage: &Stage<'_>, ran: &Ran, told: &Told) -> Result<(), Trouble> {
+    let root = &stage.context.stack.root;
+    let failed = failed::all(&stage.context.stack, ran);
+    for one in failed.iter().take(TESTS) {
+        let at = match one.place(root) {
+            Some(place) => format!(" ({place})"),
+            None => String::new(),
+        };
+        let text = format!("test {BAD}failed{BAD:#}: {}{at}", one.text());
+        told.always(&format!("  check {}: {text}", one.check))?;
+        told.annotate_test(root, one)?;
+    }
+    match failed.len().saturating_sub(TESTS) {
+        0 => Ok(()),
+        more => told.always(&format!("  {more} more tests failed")),
+    }
 }
 
 /// The Dockerfile of a service, from the Stackfile's folder on.

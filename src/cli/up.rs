@@ -101,6 +101,7 @@ async fn foreground(
         load: context.options.clone(),
         options: session_options(global, options, root),
         parallel: global.parallel,
+        shared: None,
         listener: Some(listener),
     });
     let mut shown_logs = None;

@@ -84,6 +84,8 @@ pub(super) struct Driver {
     pub(super) tasks: HashMap<Op, AbortHandle>,
     pub(super) agents: Agents,
     pub(super) places: Places,
+    /// See [`super::making::Maker`].
+    pub(super) shared: Option<String>,
     pub(super) agent_volume: Arc<OnceCell<String>>,
     /// What the proxy was told, and what it is to know.
     pub(super) proxy_told: Option<Known>,
@@ -145,6 +147,7 @@ impl Driver {
             tasks: HashMap::new(),
             agents: Agents::new(),
             places: Places::new(begin.parallel),
+            shared: begin.shared,
             agent_volume: Arc::default(),
             proxy_told: None,
             proxy_newest: None,

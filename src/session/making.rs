@@ -56,6 +56,9 @@ pub(super) struct Maker {
     pub(super) engine: Engine,
     pub(super) rules: Arc<Rules>,
     pub(super) places: Places,
+    /// Before `-SERVICE`: what images are also called that are to outlive this stack, so that the
+    /// next one of the same content need not build.
+    pub(super) shared: Option<String>,
 }
 
 /// What an image stands on.
@@ -81,6 +84,8 @@ struct Names {
     tag: String,
     /// Of that as well.
     whole: Option<String>,
+    /// The same for whoever comes later.
+    shared: Option<String>,
 }
 
 impl Maker {
@@ -228,10 +233,39 @@ impl Maker {
         let (hash, whole, read) = hashed.await?;
         *contents = read;
         let tag = image::image_tag(&wanted.name, &hash);
+        let whole = whole.map(|whole| tidying::longer_name(&tag, &whole));
+        let shared = whole.as_deref();
         Ok(Names {
-            whole: whole.map(|whole| tidying::longer_name(&tag, &whole)),
+            shared: shared.and_then(|name| self.shared_name(wanted, name)),
+            whole,
             tag,
         })
+    }
+
+    fn shared_name(&self, wanted: &Wanted, name: &str) -> Option<String> {
+        let rest = name.strip_prefix(&wanted.stack)?;
+        Some(format!("{}{rest}", self.shared.as_ref()?))
+    }
+
+    /// What another stack left, under a name of this one's.
+    async fn shared(&self, shared: Option<&str>, name: &str) -> Result<Option<Image>, Failure> {
+        let Some(shared) = shared else {
+            return Ok(None);
+        };
+        let found = self.engine.inspect_image(shared).await.map_err(failure)?;
+        let Some(image) = found else {
+            return Ok(None);
+        };
+        // Whoever tidies up may have been quicker.
+        let named = self.engine.name_image(&image.id, name).await;
+        Ok(named.is_ok().then_some(image))
+    }
+
+    /// Nothing of its inputs stands on an image: of other inputs that come to the same files it is
+    /// the same one, and what runs from it need not be replaced.
+    fn labels(&self, wanted: &Wanted) -> BTreeMap<String, String> {
+        let stack = self.shared.as_ref().unwrap_or(&wanted.stack);
+        BTreeMap::from([(label::STACK.to_owned(), stack.clone())])
     }
 
     /// The image of that name. Where all counts, it gets the shorter name too, by which it is found
@@ -245,7 +279,11 @@ impl Maker {
         let Some(whole) = &names.whole else {
             return Ok(found);
         };
-        let Some(image) = self.engine.inspect_image(whole).await.map_err(failure)? else {
+        let image = match self.engine.inspect_image(whole).await.map_err(failure)? {
+            Some(image) => Some(image),
+            None => self.shared(names.shared.as_deref(), whole).await?,
+        };
+        let Some(image) = image else {
             return Ok(None);
         };
         if found.as_ref().is_none_or(|found| found.id != image.id) {
@@ -293,7 +331,9 @@ impl Maker {
             let mut contents = Contents::default();
             let now = self.names(wanted, service, ground, &mut contents).await?;
             if now.whole.as_ref() == Some(whole) {
-                engine.name_image(&image.id, whole).await.map_err(failure)?;
+                for name in [Some(whole), names.shared.as_ref()].into_iter().flatten() {
+                    engine.name_image(&image.id, name).await.map_err(failure)?;
+                }
             }
         }
         Ok((image, is_new || wanted.force))
@@ -323,7 +363,7 @@ impl Maker {
             target: build.target.clone(),
             args: build.args.clone(),
             tag: tag.to_owned(),
-            labels: labels(wanted),
+            labels: self.labels(wanted),
             secrets: secrets
                 .map(|(name, content)| (name, SecretSource::Bytes(content.0)))
                 .collect(),
@@ -355,9 +395,12 @@ impl Maker {
         });
         let name = format!("{}-{context}", wanted.name);
         let tag = image::image_tag(&name, &hashed.await?);
+        let shared = self.shared_name(wanted, &tag);
         let is_there = async || {
             let found = self.engine.inspect_image(&tag).await.map_err(failure)?;
-            Ok::<_, Failure>(found.is_some())
+            Ok::<_, Failure>(
+                found.is_some() || self.shared(shared.as_deref(), &tag).await?.is_some(),
+            )
         };
         if is_there().await? {
             return Ok(tag);
@@ -380,7 +423,7 @@ impl Maker {
             target: None,
             args: BTreeMap::new(),
             tag: tag.clone(),
-            labels: labels(wanted),
+            labels: self.labels(wanted),
             secrets: BTreeMap::new(),
             ssh: BTreeMap::new(),
             stages: BTreeMap::new(),
@@ -396,6 +439,10 @@ impl Maker {
                 folder.display()
             ))
         })?;
+        if let Some(shared) = &shared {
+            let named = self.engine.name_image(&tag, shared).await;
+            named.map_err(failure)?;
+        }
         Ok(tag)
     }
 }
@@ -455,12 +502,6 @@ async fn blocking<T: Send + 'static>(
 
 fn unwritten(error: &std::io::Error) -> Failure {
     said(format!("its Dockerfile could not be written: {error}"))
-}
-
-/// Nothing of its inputs stands on an image: of other inputs that come to the same files it is the
-/// same one, and what runs from it need not be replaced.
-fn labels(wanted: &Wanted) -> BTreeMap<String, String> {
-    BTreeMap::from([(label::STACK.to_owned(), wanted.stack.clone())])
 }
 
 /// Whether the image of a service is what another one begins with.

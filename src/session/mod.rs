@@ -67,6 +67,8 @@ pub(crate) struct Begin {
     pub(crate) options: Options,
     /// How many images are built at once.
     pub(crate) parallel: Option<usize>,
+    /// What images are also called that are to outlive this stack, before `-SERVICE`.
+    pub(crate) shared: Option<String>,
     /// Where other commands reach it; `ci` has none.
     pub(crate) listener: Option<UnixListener>,
 }

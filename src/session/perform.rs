@@ -102,6 +102,7 @@ impl Driver {
             engine: self.engine.clone(),
             rules,
             places: self.places.clone(),
+            shared: self.shared.clone(),
         };
         let task = images::build(maker, op.clone(), wanted, self.inputs.clone());
         self.work(op, task);

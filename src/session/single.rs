@@ -63,6 +63,7 @@ pub(crate) async fn image_of(
                     engine,
                     rules: rules.clone(),
                     places: places.clone(),
+                    shared: None,
                 };
                 images::build(maker, op, wanted, inputs).await
             }
@@ -146,6 +147,7 @@ pub(crate) async fn image_at_hand(
                 engine: engine.clone(),
                 rules: rules.clone(),
                 places: Places::new(None),
+                shared: None,
             };
             let wanted = wanted(stack, service, build, how);
             maker.found(&wanted, &service.name).await

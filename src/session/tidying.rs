@@ -22,10 +22,24 @@ pub(crate) async fn left(
     stack: &devrun_stack::Stack,
 ) -> Result<Left, EngineError> {
     let stored = engine.stored_images(&stack.name).await?;
+    let mut images = keep::old(&stored, &stack.name, &keep::kept(stack), true);
+    images.extend(old_shared(engine, stack, true).await?);
     Ok(Left {
-        images: keep::old(&stored, &stack.name, &keep::kept(stack), true),
+        images,
         volumes: engine.old_agent_volumes(AGENT).await?,
     })
+}
+
+/// The same among images that passes of `devrun ci` left for the next one.
+pub(crate) async fn old_shared(
+    engine: &Engine,
+    stack: &devrun_stack::Stack,
+    others: bool,
+) -> Result<Vec<Old>, EngineError> {
+    let stored = engine
+        .stored_images(&keep::shared_name(&stack.name))
+        .await?;
+    Ok(keep::old_shared(stored, stack, others))
 }
 
 /// Removes an image, or the names of it that are ours.

@@ -1,6 +1,7 @@
 //! Runs that are ended from outside, and those that are kept.
 
-use super::kit::{docker, eventually, identity, said};
+use super::kit::relay::Relay;
+use super::kit::{Ran, eventually, identity, said};
 use super::stage::Stage;
 
 const SLOW: &str = r#"
@@ -40,8 +41,6 @@ fn time_that_runs_out_says_what_was_waited_for() {
 #[test]
 fn interrupted_and_told_to_end_it_cleans_up() {
     let stage = Stage::new("stopped", CHECKING, &[]);
-    stage.stack.ok(&["up", "-d"]);
-    let before = identity(&stage.stack.container("app"));
     for (signal, junit) in [("-INT", "int.xml"), ("-TERM", "term.xml")] {
         let mut run = stage.start(&["--junit", junit]);
         run.wait("the checks begin");
@@ -62,11 +61,6 @@ fn interrupted_and_told_to_end_it_cleans_up() {
         );
         stage.nothing_is_left(&ran);
     }
-    assert_eq!(identity(&stage.stack.container("app")), before);
-    assert_eq!(
-        docker(&["volume", "inspect", &format!("{}-data", stage.stack.name)]).code,
-        0
-    );
 }
 
 #[test]
@@ -105,7 +99,7 @@ fn what_a_killed_run_left_the_next_one_removes_and_nothing_else() {
     assert!(ran.err.contains("removed what the run "), "{}", ran.err);
 
     stage.stackfile("service app { image \"redis:7\" }\n");
-    let ran = super::kit::Ran::of(stage.command(&[]).output().unwrap());
+    let ran = Ran::of(stage.command(&[]).output().unwrap());
     assert_eq!(ran.code, 0, "{}", said(&ran));
     assert_eq!(
         ran.err.matches("removed what the run ").count(),
@@ -133,7 +127,7 @@ fn what_is_kept_can_be_looked_at_and_removed_as_it_says() {
         "service app { image \"redis:7\" }\ncheck no { host \"false\" }\n",
         &[],
     );
-    let ran = super::kit::Ran::of(stage.command(&["--keep-on-failure"]).output().unwrap());
+    let ran = Ran::of(stage.command(&["--keep-on-failure"]).output().unwrap());
     assert_eq!(ran.code, 1, "{}", said(&ran));
     let name = ran
         .err
@@ -143,7 +137,7 @@ fn what_is_kept_can_be_looked_at_and_removed_as_it_says() {
         .to_owned();
     // The next run is none of its business.
     stage.stackfile("service app { image \"redis:7\" }\n");
-    let next = super::kit::Ran::of(stage.command(&["--keep-on-failure"]).output().unwrap());
+    let next = Ran::of(stage.command(&["--keep-on-failure"]).output().unwrap());
     assert_eq!(next.code, 0, "{}", said(&next));
     assert!(
         stage.left().iter().all(|it| it.ends_with(&name)),
@@ -164,4 +158,60 @@ fn what_is_kept_can_be_looked_at_and_removed_as_it_says() {
         assert_eq!(told.code, 0, "devrun {words:?}\n{}", said(&told));
     }
     stage.nothing_is_left(&ran);
+}
+
+#[test]
+fn a_command_of_a_check_ends_with_the_run_that_is_killed() {
+    let text = "service app { image \"redis:7\" }\ncheck long { host \"sleep 600 & echo $$ $! > ids.new; mv ids.new ids; wait\" timeout=\"20m\" }\n";
+    let stage = Stage::new("orphan", text, &[]);
+    let run = stage.start(&[]);
+    let ids = eventually("the check runs", 60, || {
+        std::fs::read_to_string(stage.stack.path("ids")).ok()
+    });
+    run.signal("-KILL");
+    run.end();
+    for id in ids.split_whitespace() {
+        eventually("the check's command is gone", 20, || {
+            let state = std::fs::read_to_string(format!("/proc/{id}/stat"));
+            let ended = |text: String| text.contains(") Z ");
+            state.map_or(true, ended).then_some(())
+        });
+    }
+    stage.stackfile("service app { image \"redis:7\" }\n");
+    let next = stage.ci(&[]);
+    assert_eq!(next.code, 0, "{}", said(&next));
+    assert!(next.err.contains("removed what the run "), "{}", next.err);
+}
+
+#[test]
+fn an_engine_that_goes_away_in_the_middle_is_told_and_cleared_up_after_by_the_next_run() {
+    let mut stage = Stage::new("gone", CHECKING, &[]);
+    let relay = Relay::between(&mut stage.stack);
+    let mut run = stage.start(&["--report", "out/run.json", "--junit", "out/junit.xml"]);
+    run.wait("the checks begin");
+    relay.cut();
+    let ran = run.end();
+    assert_eq!(ran.code, 3, "{}", said(&ran));
+    for text in [
+        "no engine answers any more",
+        "it was waiting for",
+        "  app: ",
+    ] {
+        assert!(ran.out.contains(text), "{text} in:\n{}", said(&ran));
+    }
+    assert!(ran.out.ends_with("(exit code 3)\n"), "{}", ran.out);
+    assert!(ran.err.contains("not all is removed"), "{}", ran.err);
+    let report: serde_json::Value =
+        serde_json::from_str(&stage.stack.read("out/run.json")).unwrap();
+    super::schema::check(&report);
+    super::schema::junit(&stage.stack.path("out/junit.xml"));
+    assert_eq!(report["outcome"], "no-engine");
+    assert_eq!(report["left"].as_array().unwrap().len(), 1, "{report}");
+    assert!(!stage.left().is_empty());
+
+    relay.listen();
+    stage.stackfile("service app { image \"redis:7\" }\n");
+    let next = stage.ci(&[]);
+    assert_eq!(next.code, 0, "{}", said(&next));
+    assert!(next.err.contains("removed what the run "), "{}", next.err);
 }

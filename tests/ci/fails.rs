@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use serde_json::Value;
 
-use super::kit::{Ran, said};
+use super::kit::{Ran, docker, said};
 use super::stage::Stage;
 
 /// The run fails with this code and says all of this.
@@ -90,7 +90,9 @@ fn what_is_never_ready_dies_or_does_not_end() {
         1,
         &["app died", "into the checks: exited with 3", "last words"],
     );
-    assert_eq!(report["checks"][1]["outcome"], "skipped");
+    // Who hears of it first: the check that was cut off, or whoever watches the service.
+    let after = report["checks"][1]["outcome"].as_str().unwrap();
+    assert!(["skipped", "not-run"].contains(&after), "{after}");
 
     stage.stackfile("task job { image \"redis:7\"; command \"echo halfway; exit 4\" }\nservice app { image \"redis:7\"; depends-on job }\n");
     let (_, report) = fails(
@@ -209,4 +211,130 @@ fn a_port_that_is_taken_is_named_with_who_has_it() {
     // Where the system chooses, it is in nobody's way.
     let ran = stage.ci(&[]);
     assert_eq!(ran.code, 0, "{}", said(&ran));
+}
+
+#[test]
+fn a_disk_that_is_full_is_named_before_and_while_it_runs() {
+    // As small as a disk that others have filled: what the image brings does not fit.
+    let stage = Stage::new(
+        "full",
+        "",
+        &[(
+            "app/Dockerfile",
+            "FROM redis:7\nRUN mkdir /big && head -c 3000000 /dev/zero > /big/file\n",
+        )],
+    );
+    let volume = Volume::small(&stage.stack.name);
+    let text = format!(
+        "volume small external=#true name=\"{}\"\nservice app {{ build \"app\"; volume small to=\"/big\" }}\ncheck a {{ host \"true\" }}\n",
+        volume.0
+    );
+    stage.stackfile(&text);
+    let said = [
+        "the engine's disk is full",
+        "no space left on device",
+        "docker system df",
+    ];
+    let (_, report) = fails(&stage, &[], 1, &said);
+    assert_eq!(report["services"][0]["state"], "failed");
+    assert_eq!(report["checks"][0]["outcome"], "not-run");
+    let text = format!(
+        "volume small external=#true name=\"{}\"\nservice app {{ image \"redis:7\"; restart no; command \"head -c 3000000 /dev/zero > /data/file || exit 5\"; volume small to=\"/data\" }}\n",
+        volume.0
+    );
+    stage.stackfile(&text);
+    fails(
+        &stage,
+        &[],
+        1,
+        &["exited with 5", "No space left on device"],
+    );
+    assert_eq!(
+        docker(&["volume", "inspect", &volume.0]).code,
+        0,
+        "it is not ours"
+    );
+}
+
+/// A volume with room for a megabyte; removed when dropped.
+struct Volume(String);
+
+impl Volume {
+    fn small(stack: &str) -> Volume {
+        let name = format!("{stack}-small");
+        let mut make = vec![
+            "volume",
+            "create",
+            "--opt",
+            "type=tmpfs",
+            "--opt",
+            "device=tmpfs",
+        ];
+        make.extend(["--opt", "o=size=1m", &name]);
+        assert_eq!(docker(&make).code, 0);
+        Volume(name)
+    }
+}
+
+impl Drop for Volume {
+    fn drop(&mut self) {
+        docker(&["volume", "rm", &self.0]);
+    }
+}
+
+#[test]
+fn annotations_point_at_the_line_of_a_test() {
+    let text = r#"
+service app { image "redis:7"; sync "src" to="/app"; working-dir "/app" }
+check unit { exec app "sh ./tests.sh" junit="/tmp/unit.xml" }
+check outside { host "sh src/outside.sh" junit="out/outside.xml" }
+"#;
+    let failing = |file: &str, line: u32| {
+        format!(
+            "<testsuite name='unit' tests='2' failures='1' errors='0'><testcase name='fine'/><testcase classname='Cart' name='total' file='{file}' line='{line}'><failure message='7, not 8'>expected 8%\nsaw 7</failure></testcase></testsuite>"
+        )
+    };
+    let inside = format!(
+        "cat > /tmp/unit.xml <<'E'\n{}\nE\nexit 1\n",
+        failing("test_cart.py", 12)
+    );
+    let outside = format!(
+        "mkdir -p out\ncat > out/outside.xml <<'E'\n{}\nE\nexit 1\n",
+        failing("e2e/page.js", 3)
+    );
+    let files = [
+        ("deep/src/tests.sh", inside.as_str()),
+        ("deep/src/outside.sh", outside.as_str()),
+        ("deep/src/test_cart.py", ""),
+        ("deep/e2e/page.js", ""),
+    ];
+    let stage = Stage::new("tests", text, &files);
+    // The stack need not lie where the repository begins.
+    let stackfile = stage.stack.read("Stackfile.kdl");
+    stage.stack.write("deep/Stackfile.kdl", &stackfile);
+    let mut command = stage.command(&[]);
+    command
+        .current_dir(stage.stack.path("deep"))
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_WORKSPACE", &stage.stack.folder)
+        .env("GITHUB_STEP_SUMMARY", stage.stack.path("page.md"));
+    let ran = Ran::of(command.output().unwrap());
+    assert_eq!(ran.code, 1, "{}", said(&ran));
+    let page = stage.stack.read("page.md");
+    for text in [
+        "::error file=deep/src/test_cart.py,line=12,title=unit::Cart.total: 7, not 8%0Aexpected 8%25%0Asaw 7\n",
+        "::error file=deep/e2e/page.js,line=3,title=outside::Cart.total: 7, not 8",
+        "::error file=deep/Stackfile.kdl,line=4,title=unit::check unit failed",
+        "  check unit: test failed: Cart.total: 7, not 8 (src/test_cart.py:12)\n",
+        "::group::checks\n",
+    ] {
+        assert!(ran.out.contains(text), "{text} in:\n{}", said(&ran));
+    }
+    for text in [
+        "| failed test |",
+        "| Cart.total: 7, not 8 | unit | deep/src/test_cart.py:12 |",
+    ] {
+        assert!(page.contains(text), "{text} in:\n{page}");
+    }
+    stage.nothing_is_left(&ran);
 }

@@ -1,6 +1,6 @@
 //! Runs that pass, with all that they can say.
 
-use super::kit::{Scratch, identity, said};
+use super::kit::{Ran, Scratch, docker, identity, said};
 use super::stage::Stage;
 
 const ALL_KINDS: &str = r#"
@@ -22,7 +22,7 @@ check value { exec cache "test $(redis-cli get a) = b && echo $A $DEVRUN_PORT_WE
 check seen { exec web "test \"$SEEN\" = \"$DEVRUN_PORT_WEB 16379\"" }
 check inside { run "redis-cli -h cache get a" image="redis:7"; depends-on value }
 check as-seed {
-    run seed "mkdir -p /r && echo '<testsuite name=\"of-seed\" tests=\"2\" failures=\"0\"><testcase name=\"t\"/></testsuite>' > /r/a.xml" junit="/r"
+    run seed "mkdir -p /r && echo '<testsuite name=\"of-seed\" tests=\"2\" failures=\"0\" errors=\"0\"><testcase name=\"t\"/></testsuite>' > /r/a.xml" junit="/r"
 }
 check outside { host "curl -fsS http://localhost:$DEVRUN_PORT_WEB/ > page.html" }
 check flaky { host "test -e mark || { touch mark; echo not yet; exit 3; }" retries=2; depends-on outside }
@@ -32,8 +32,12 @@ check flaky { host "test -e mark || { touch mark; echo not yet; exit 3; }" retri
 fn beside_a_developers_stack_with_all_kinds_of_checks() {
     let stage = Stage::new("kinds", ALL_KINDS, &[]);
     // Whoever develops has the declared ports; the run gets others.
-    stage.stack.ok(&["up", "-d", "cache"]);
-    let before = identity(&stage.stack.container("cache"));
+    let own = Scratch::new(
+        "cikindsown",
+        &[("Stackfile.kdl", &stage.stack.read("Stackfile.kdl"))],
+    );
+    own.ok(&["up", "-d", "cache"]);
+    let before = identity(&own.container("cache"));
     let (ran, report) = stage.reported(&["--logs", "out/logs"]);
     assert_eq!(ran.code, 0, "{}", said(&ran));
     for text in [
@@ -46,8 +50,7 @@ fn beside_a_developers_stack_with_all_kinds_of_checks() {
     }
     assert!(ran.out.ends_with("passed (exit code 0)\n"), "{}", ran.out);
     assert!(!ran.out.contains(['\r', '\u{1b}']), "{:?}", ran.out);
-    assert_eq!(identity(&stage.stack.container("cache")), before);
-    assert_eq!(stage.stack.service("cache")["state"], "ready");
+    assert_eq!(identity(&own.container("cache")), before);
 
     assert_eq!(report["outcome"], "passed");
     let flaky = report["checks"]
@@ -57,13 +60,16 @@ fn beside_a_developers_stack_with_all_kinds_of_checks() {
         .find(|it| it["name"] == "flaky");
     assert_eq!(flaky.unwrap()["flaky"], true);
     let path = report["critical_path"].as_array().unwrap();
-    assert!(path.iter().any(|it| it["what"] == "settle"), "{path:?}");
+    for what in ["start", "check"] {
+        assert!(path.iter().any(|it| it["what"] == what), "{path:?}");
+    }
     let junit = stage.stack.read("out/junit.xml");
     for text in [
         "<testcase name=\"seed\" classname=",
         "<testcase name=\"page\" classname=",
         "<testsuite name=\"of-seed\" tests=\"2\"",
         "tests=\"13\" failures=\"0\"",
+        "<flakyFailure message=\"ended with 3\"",
     ] {
         assert!(junit.contains(text), "{text} in:\n{junit}");
     }
@@ -98,6 +104,66 @@ check still { exec cache "redis-cli ping"; depends-on meet }
 }
 
 #[test]
+fn what_is_unchanged_is_not_built_again_and_what_another_run_has_stays() {
+    let text = r#"
+service app { build "app" keep=1; healthcheck "redis-cli ping" }
+check meet { host "until test -e go; do sleep 0.1; done" timeout="10m" }
+"#;
+    let file = |stage: &Stage, content: &str| {
+        let text = format!(
+            "FROM redis:7\nRUN echo {content} of {} > /made\n",
+            stage.stack.name
+        );
+        stage.stack.write("app/Dockerfile", &text);
+    };
+    let stage = Stage::new("images", text, &[("app/Dockerfile", "")]);
+    let shared = || {
+        let label = format!("label=devrun.stack={}.ci", stage.stack.name);
+        let format = "{{.Repository}}:{{.Tag}}";
+        docker(&["images", "--filter", &label, "--format", format]).out
+    };
+    file(&stage, "one");
+    stage.stack.write("go", "");
+    let cache = |built: u64, unchanged: u64| {
+        let (ran, report) = stage.reported(&[]);
+        assert_eq!(ran.code, 0, "{}", said(&ran));
+        assert_eq!(report["cache"]["built"], built, "{}", said(&ran));
+        assert_eq!(report["cache"]["unchanged"], unchanged, "{}", said(&ran));
+        ran
+    };
+    cache(1, 0);
+    let ran = cache(0, 1);
+    assert!(
+        ran.out.contains("cache: 1 image unchanged, 0 built"),
+        "{}",
+        ran.out
+    );
+
+    std::fs::remove_file(stage.stack.path("go")).unwrap();
+    let mut lives = stage.start(&[]);
+    lives.wait("the checks begin");
+    let one = shared();
+    file(&stage, "two");
+    stage.stackfile(&text.replace("until test -e go", "until true"));
+    let ran = Ran::of(stage.command(&[]).output().unwrap());
+    assert_eq!(ran.code, 0, "{}", said(&ran));
+    for name in one.split_whitespace() {
+        assert_eq!(
+            docker(&["image", "inspect", name]).code,
+            0,
+            "{name} is gone"
+        );
+    }
+    stage.stack.write("go", "");
+    let ran = lives.end();
+    assert_eq!(ran.code, 0, "{}", said(&ran));
+    // Now only the newest stays, as `keep` says.
+    stage.stackfile(text);
+    let ran = cache(0, 1);
+    assert_eq!(shared().lines().count(), 1, "{}\n{}", shared(), said(&ran));
+}
+
+#[test]
 fn a_task_gives_the_run_its_code() {
     let text = r#"
 service cache { image "redis:7"; healthcheck "redis-cli ping" }
@@ -108,7 +174,7 @@ check never { host "touch asked" }
     let ran = stage.ci(&["--until", "job"]);
     assert_eq!(ran.code, 0, "{}", said(&ran));
     let mut command = stage.command(&["--until", "job"]);
-    let ran = super::kit::Ran::of(command.env("CODE", "7").output().unwrap());
+    let ran = Ran::of(command.env("CODE", "7").output().unwrap());
     assert_eq!(ran.code, 7, "{}", said(&ran));
     assert!(ran.out.ends_with("(exit code 7)\n"), "{}", ran.out);
     assert!(!stage.stack.path("asked").exists());
@@ -122,7 +188,7 @@ fn the_example_passes() {
     let example = Scratch::copy("ciexample", "examples/ci");
     let mut command = example.command(&["ci", "--junit", "junit.xml"]);
     command.env_remove("DEVRUN_PROJECT_NAME");
-    let ran = super::kit::Ran::of(command.output().unwrap());
+    let ran = Ran::of(command.output().unwrap());
     assert_eq!(ran.code, 0, "{}", said(&ran));
     assert!(example.read("junit.xml").contains("the page is served"));
 }

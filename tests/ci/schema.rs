@@ -1,6 +1,23 @@
-//! As much of JSON Schema as the report's own uses.
+//! Whether what a run writes is as the schemas say: of JSON Schema as much as the report's own uses.
+
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
+
+use super::kit::{Ran, repository};
+
+/// Panics where a file is not as Jenkins wants it.
+pub fn junit(file: &Path) {
+    let schema = repository().join("tests/ci/junit-10.xsd");
+    let mut lint = Command::new("xmllint");
+    lint.args(["--noout", "--nonet", "--schema"])
+        .arg(schema)
+        .arg(file);
+    let ran = Ran::of(lint.output().expect("xmllint, of libxml2-utils"));
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    assert_eq!(ran.code, 0, "{}\n{text}", ran.err);
+}
 
 /// Panics where the report is not as `docs/ci-report.schema.json` says.
 pub fn check(report: &Value) {

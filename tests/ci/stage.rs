@@ -6,21 +6,42 @@ use std::sync::mpsc::{Receiver, channel};
 
 use serde_json::Value;
 
-use super::kit::{Ran, Scratch, docker, patience, said};
+use super::kit::{Ran, Scratch, docker, identity, patience, said};
 use super::schema;
 
 /// A stack that is called as its test is.
 pub struct Stage {
     pub stack: Scratch,
+    /// Which container a developer of the same checkout has.
+    beside: String,
 }
 
 impl Stage {
     /// Of a Stackfile without its first line, and files.
     pub fn new(test: &str, text: &str, files: &[(&str, &str)]) -> Stage {
         let stack = Scratch::new(&format!("ci{test}"), files);
-        let stage = Stage { stack };
+        let mut stage = Stage {
+            stack,
+            beside: String::new(),
+        };
         stage.stackfile(text);
+        stage.develop();
         stage
+    }
+
+    /// Somebody works on the same stack meanwhile, under its own name, with data.
+    fn develop(&mut self) {
+        let text = "service dev { image \"redis:7\"; healthcheck \"redis-cli ping\"; volume kept to=\"/data\" }\nvolume kept\n";
+        self.stack
+            .write("dev.kdl", &format!("stack {}\n{text}", self.stack.name));
+        self.stack.ok(&["-f", "dev.kdl", "up", "-d"]);
+        self.beside = identity(&self.stack.container("dev"));
+    }
+
+    fn beside_is_untouched(&self) {
+        assert_eq!(identity(&self.stack.container("dev")), self.beside);
+        let volume = format!("{}-kept", self.stack.name);
+        assert_eq!(docker(&["volume", "inspect", &volume]).code, 0);
     }
 
     pub fn stackfile(&self, text: &str) {
@@ -36,6 +57,7 @@ impl Stage {
             "DEVRUN_PROJECT_NAME",
             "GITHUB_ACTIONS",
             "GITHUB_STEP_SUMMARY",
+            "GITHUB_WORKSPACE",
         ] {
             command.env_remove(variable);
         }
@@ -56,6 +78,7 @@ impl Stage {
         let ran = self.ci(&all);
         let report: Value = serde_json::from_str(&self.stack.read("out/run.json")).unwrap();
         schema::check(&report);
+        schema::junit(&self.stack.path("out/junit.xml"));
         assert_eq!(report["exit_code"], ran.code, "{}", said(&ran));
         (ran, report)
     }
@@ -86,6 +109,7 @@ impl Stage {
 
     pub fn nothing_is_left(&self, ran: &Ran) {
         assert_eq!(self.left(), Vec::<String>::new(), "{}", said(ran));
+        self.beside_is_untouched();
     }
 
     /// A run that goes on beside the test.
@@ -125,6 +149,12 @@ impl Drop for Stage {
                 .stack
                 .command(&["-p", &name, "down", "--volumes"])
                 .output();
+        }
+        // What runs leave on purpose for those that come.
+        let shared = format!("label=devrun.stack={}.ci", self.stack.name);
+        let images = docker(&["images", "-q", "--filter", &shared]).out;
+        for id in images.split_whitespace() {
+            docker(&["rmi", "-f", id]);
         }
     }
 }

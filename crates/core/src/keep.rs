@@ -102,6 +102,41 @@ pub fn kept(stack: &Stack) -> BTreeMap<String, u32> {
     all
 }
 
+/// What images of passes of `devrun ci` are also called, before `-SERVICE`: unlike all else of a
+/// pass these stay, so that the next one need not build what is as it was. A pass is called
+/// `STACK-ci-` and eight hex digits, or as somebody said.
+#[must_use]
+pub fn shared_name(pass: &str) -> String {
+    let digits = |hash: &str| hash.len() == 8 && hash.bytes().all(|it| it.is_ascii_hexdigit());
+    let stack = match pass.rsplit_once("-ci-") {
+        Some((stack, hash)) if digits(hash) => stack,
+        _ => pass,
+    };
+    format!("{stack}.ci")
+}
+
+/// Those among images of passes that need not stay; what a pass has under its own name is in use.
+#[must_use]
+pub fn old_shared(mut stored: Vec<Stored>, stack: &Stack, others: bool) -> Vec<Old> {
+    let shared = shared_name(&stack.name);
+    let prefix = format!("{shared}-");
+    for image in &mut stored {
+        image.in_use |= image.names.iter().any(|name| !name.starts_with(&prefix));
+    }
+    let name = |name: String| {
+        let rest = name.strip_prefix(&stack.name).unwrap_or_default();
+        format!("{shared}{rest}")
+    };
+    let kept = kept(stack)
+        .into_iter()
+        .map(|(own, most)| (name(own), most))
+        .collect();
+    // Another pass may be about to name what has no name yet.
+    let mut old = old(&stored, &shared, &kept, others);
+    old.retain(|image| image.why != Why::Nameless);
+    old
+}
+
 /// Those of these names that need not stay, oldest first; with `others` also those of names of the
 /// stack that no service is built into.
 #[must_use]

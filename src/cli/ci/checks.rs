@@ -1,6 +1,7 @@
 //! Asks what a check asks.
 
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt as _;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -272,7 +273,7 @@ impl Asking {
             Ok(child) => child,
             Err(error) => return Asked::failed(format!("{program}: {error}")),
         };
-        let _group = Group(child.id());
+        let _group = Group::of(child.id());
         let (out, err) = (child.stdout.take(), child.stderr.take());
         let ran = async {
             let ((), (), ended) =
@@ -308,14 +309,44 @@ async fn copied(from: Option<impl AsyncRead + Unpin>, to: &Tail) {
 }
 
 /// A command of this machine with all that it started; ended with whoever waits for it.
-struct Group(Option<u32>);
+struct Group {
+    leader: Option<rustix::process::Pid>,
+    /// Ends the group where this process is killed, which its input tells: no end of ours is as
+    /// sure as that of a pipe.
+    guard: Option<std::process::Child>,
+}
+
+impl Group {
+    fn of(leader: Option<u32>) -> Group {
+        let leader = leader.and_then(|pid| i32::try_from(pid).ok());
+        let guard = leader.and_then(|leader| {
+            std::process::Command::new("sh")
+                .args(["-c", "read -r _; kill -s KILL -- \"-$0\""])
+                .arg(leader.to_string())
+                .stdin(Stdio::piped())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .process_group(0)
+                .spawn()
+                .ok()
+        });
+        Group {
+            leader: leader.and_then(rustix::process::Pid::from_raw),
+            guard,
+        }
+    }
+}
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let pid = self.0.and_then(|pid| i32::try_from(pid).ok());
-        if let Some(pid) = pid.and_then(rustix::process::Pid::from_raw) {
+        if let Some(mut guard) = self.guard.take() {
+            // Before its input ends.
+            let _ = guard.kill();
+            let _ = guard.wait();
+        }
+        if let Some(leader) = self.leader {
             // One that has ended is no group any more.
-            let _ = rustix::process::kill_process_group(pid, rustix::process::Signal::KILL);
+            let _ = rustix::process::kill_process_group(leader, rustix::process::Signal::KILL);
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::engine::Engine;
 /// A file with its suites.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Collected {
+    /// The check that left it.
+    pub(super) check: String,
     /// Where it was.
     pub(super) path: String,
     pub(super) suites: Vec<String>,
@@ -128,7 +130,11 @@ fn suites(path: &str, files: Vec<(String, String)>) -> Result<Vec<Collected>, St
         let Some(suites) = suites_of(&text) else {
             return Err(format!("{name} is no JUnit file"));
         };
-        collected.push(Collected { path: name, suites });
+        collected.push(Collected {
+            check: String::new(),
+            path: name,
+            suites,
+        });
     }
     Ok(collected)
 }

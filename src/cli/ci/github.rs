@@ -2,17 +2,68 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 
 use devrun_core::verdict::{Report, Why};
+
+use super::failed::Failed;
 
 /// Whether it runs there.
 pub(super) fn is_here() -> bool {
     std::env::var("GITHUB_ACTIONS").is_ok_and(|value| value == "true")
 }
 
+/// Where the repository was checked out: names of files in annotations begin there.
+fn checkout() -> PathBuf {
+    let said = std::env::var_os("GITHUB_WORKSPACE").filter(|it| !it.is_empty());
+    let here = || std::env::current_dir().unwrap_or_default();
+    let folder = said.map_or_else(here, PathBuf::from);
+    folder.canonicalize().unwrap_or(folder)
+}
+
+/// A file that is called so here or in the stack's folder, as annotations call it.
+pub(super) fn in_checkout(root: &Path, file: &str) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    let found = [here.join(file), root.join(file)];
+    let found = found.into_iter().find_map(|it| it.canonicalize().ok());
+    match found.as_deref().map(|it| it.strip_prefix(checkout())) {
+        Some(Ok(inside)) => inside.display().to_string(),
+        _ => file.to_owned(),
+    }
+}
+
+/// The same for a test that failed, which goes deeper than its check.
+pub(super) fn of_test(root: &Path, failed: &Failed) -> String {
+    let mut properties = String::new();
+    let (file, line) = match &failed.file {
+        Some(file) => (file.display().to_string(), failed.test.line),
+        None => match place(&failed.at) {
+            Some((file, line)) => (file.to_owned(), Some(line)),
+            None => (String::new(), None),
+        },
+    };
+    if !file.is_empty() {
+        let _ = write!(properties, "file={},", property(&in_checkout(root, &file)));
+    }
+    if let Some(line) = line {
+        let _ = write!(properties, "line={line},");
+    }
+    let _ = write!(properties, "title={}", property(&failed.check));
+    let mut text = failed.text();
+    if !failed.test.details.is_empty() {
+        text.push('\n');
+        text.push_str(&failed.test.details);
+    }
+    format!("::error {properties}::{}", data(&text))
+}
+
 /// `::error file=Stackfile.kdl,line=12,title=…::…`. What a build says first is a line of its
 /// `dockerfile`, which goes deeper.
-pub(super) fn annotation(why: &Why, dockerfile: Option<&str>) -> String {
+pub(super) fn annotation(
+    why: &Why,
+    dockerfile: Option<&str>,
+    in_checkout: impl Fn(&str) -> String,
+) -> String {
     let of_build = dockerfile.and_then(|whole| {
         let name = whole.rsplit('/').next()?;
         let mut places = why.details.iter().filter_map(|line| place(line));
@@ -21,7 +72,11 @@ pub(super) fn annotation(why: &Why, dockerfile: Option<&str>) -> String {
     });
     let mut properties = String::new();
     if let Some((file, line)) = of_build.or_else(|| place(&why.at)) {
-        let _ = write!(properties, "file={},line={line},", property(file));
+        let _ = write!(
+            properties,
+            "file={},line={line},",
+            property(&in_checkout(file))
+        );
     }
     let title = match why.name.as_str() {
         "" => "devrun ci",
@@ -54,11 +109,11 @@ fn property(text: &str) -> String {
 }
 
 /// Adds to the page of the job, where it has one.
-pub(super) fn summary(report: &Report) -> std::io::Result<()> {
+pub(super) fn summary(report: &Report, failed: &[Failed]) -> std::io::Result<()> {
     let Some(path) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|path| !path.is_empty()) else {
         return Ok(());
     };
-    let text = markdown(report);
+    let text = markdown(report, failed);
     let mut file = std::fs::OpenOptions::new()
         .append(true)
         .create(true)
@@ -67,7 +122,7 @@ pub(super) fn summary(report: &Report) -> std::io::Result<()> {
 }
 
 /// The run as a page.
-fn markdown(report: &Report) -> String {
+fn markdown(report: &Report, failed: &[Failed]) -> String {
     let head = &report.head;
     let seconds = |millis: u64| {
         crate::report::seconds(std::time::Duration::from_millis(millis).as_secs_f64() * 1000.0)
@@ -125,6 +180,18 @@ fn markdown(report: &Report) -> String {
             why.map_or_else(String::new, |why| cell(why))
         );
     }
+    if !failed.is_empty() {
+        page.push_str("\n| failed test | of check | where |\n|---|---|---|\n");
+    }
+    for one in failed {
+        let _ = writeln!(
+            page,
+            "| {} | {} | {} |",
+            cell(&one.text()),
+            one.check,
+            one.place(&checkout()).unwrap_or_default()
+        );
+    }
     let path: Vec<String> = report
         .critical_path
         .iter()
@@ -154,7 +221,7 @@ mod tests {
             details: vec!["ERROR: a".into(), "Dev.Dockerfile:9  RUN pip".into()],
         };
         let place = |dockerfile| {
-            let text = annotation(&why, dockerfile);
+            let text = annotation(&why, dockerfile, str::to_owned);
             text.split("::").nth(1).map(str::to_owned).unwrap()
         };
         assert_eq!(
@@ -166,7 +233,7 @@ mod tests {
             "error file=Stackfile.kdl,line=12,title=api"
         );
         assert!(
-            annotation(&why, None).ends_with(
+            annotation(&why, None, str::to_owned).ends_with(
                 "::api: its build failed, 100%25%0AERROR: a%0ADev.Dockerfile:9  RUN pip"
             )
         );

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use devrun_core::keep::shared_name;
 use devrun_core::notice::NoticeEvent;
 use devrun_core::session::{Options, wanted};
 use devrun_core::spec::ContainerState;
@@ -74,6 +75,7 @@ pub(super) async fn run(
             ..Options::default()
         },
         parallel: stage.global.parallel,
+        shared: Some(shared_name(&stage.context.stack.name)),
         listener: None,
     });
     let mut run = Run::new(stage);
@@ -222,13 +224,15 @@ impl Run<'_> {
         for one in todo {
             match one {
                 Do::Check { place, attempt } => self.begin(place, attempt),
-                Do::Settled if !self.pass.checks.is_empty() => {
+                Do::Checks => {
                     told.group(Some("checks"))?;
+                    told.text("the checks begin")?;
+                }
+                Do::Settled => {
                     let settle =
                         crate::report::seconds(self.stage.options.settle.as_secs_f64() * 1000.0);
-                    told.text(&format!("all still ready {settle} later; the checks begin"))?;
+                    told.text(&format!("all still ready {settle} later"))?;
                 }
-                Do::Settled => {}
                 Do::Restarted { service, restarts } => {
                     let allowed = self.stage.options.restarts_allowed;
                     let message = format!(
@@ -284,6 +288,10 @@ impl Run<'_> {
         let Some(run) = self.pass.checks.get(place) else {
             return Ok(());
         };
+        let collected = asked.collected.into_iter().map(|one| Collected {
+            check: run.check.name.clone(),
+            ..one
+        });
         match run.standing {
             Checked::Pending => {
                 let (name, retries) = (&run.check.name, run.check.retries);
@@ -299,11 +307,11 @@ impl Run<'_> {
                 told.warn(None, message)
             }
             Checked::Passed => {
-                self.collected.extend(asked.collected);
+                self.collected.extend(collected);
                 self.tell_check(place, "ok", details, told)
             }
             _ => {
-                self.collected.extend(asked.collected);
+                self.collected.extend(collected);
                 self.tell_check(place, "failed", details, told)
             }
         }

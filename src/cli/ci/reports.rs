@@ -10,8 +10,8 @@ use futures_util::StreamExt;
 use time::OffsetDateTime;
 
 use super::Stage;
-use super::github;
 use super::pass::Ran;
+use super::{failed, github};
 use crate::cli::Trouble;
 use crate::engine::LogOptions;
 use crate::report::Clock;
@@ -46,7 +46,8 @@ pub(super) fn write(stage: &Stage<'_>, ran: &Ran, report: &Report) -> Result<(),
         let text = serde_json::to_string_pretty(report).unwrap_or_default();
         to_file(path, &(text + "\n"))?;
     }
-    github::summary(report).map_err(|error| Trouble::local("the job's summary", &error))
+    let failed = failed::all(&stage.context.stack, ran);
+    github::summary(report, &failed).map_err(|error| Trouble::local("the job's summary", &error))
 }
 
 fn to_file(path: &Path, text: &str) -> Result<(), Trouble> {
@@ -92,6 +93,7 @@ fn junit(stage: &Stage<'_>, ran: &Ran) -> String {
                 Standing::Failed | Standing::Unhealthy => Outcome::Failed(reason, whole),
                 Standing::Going => Outcome::Failed(format!("{}: {reason}", service.state), whole),
             },
+            before: Vec::new(),
             output: String::new(),
         }
     };
@@ -121,6 +123,7 @@ fn junit(stage: &Stage<'_>, ran: &Ran) -> String {
                 }
                 Checked::Pending => Outcome::Skipped("the run ended before".to_owned()),
             },
+            before: before(run),
             output: output.join("\n").trim().to_owned(),
         }
     };
@@ -140,6 +143,19 @@ fn junit(stage: &Stage<'_>, ran: &Ran) -> String {
         .flat_map(|it| it.suites.clone())
         .collect();
     document(stack, ran.took, &suites, &collected)
+}
+
+/// Attempts that did not pass and were not the last.
+fn before(run: &devrun_core::verdict::CheckRun) -> Vec<(String, String)> {
+    let failed = run
+        .attempts
+        .split_last()
+        .map_or(&[][..], |(_, before)| before);
+    let told = |it: &devrun_core::verdict::Attempt| {
+        let first = it.why.first().cloned().unwrap_or_default();
+        (first, it.told().join("\n"))
+    };
+    failed.iter().map(told).collect()
 }
 
 /// The whole log of each service, and what each check printed.

@@ -1,11 +1,13 @@
 //! What a run prints: the session's notices and its own, numbered as one stream.
 
 use std::io::IsTerminal;
+use std::path::Path;
 
 use devrun_core::notice::{Notice, NoticeEvent};
 use devrun_core::verdict::Why;
 use time::OffsetDateTime;
 
+use super::failed::Failed;
 use super::github;
 use crate::cli::Trouble;
 use crate::cli::arguments::{Color, Format, Global};
@@ -163,9 +165,23 @@ impl Told {
     }
 
     /// An annotation, where somebody reads them.
-    pub(super) fn annotate(&self, why: &Why, dockerfile: Option<&str>) -> Result<(), Trouble> {
+    pub(super) fn annotate(
+        &self,
+        root: &Path,
+        why: &Why,
+        dockerfile: Option<&str>,
+    ) -> Result<(), Trouble> {
+        let file = |file: &str| github::in_checkout(root, file);
         match self.github {
-            true => line(self.color, &github::annotation(why, dockerfile)),
+            true => line(self.color, &github::annotation(why, dockerfile, file)),
+            false => Ok(()),
+        }
+    }
+
+    /// The same for a test of somebody else's.
+    pub(super) fn annotate_test(&self, root: &Path, failed: &Failed) -> Result<(), Trouble> {
+        match self.github {
+            true => line(self.color, &github::of_test(root, failed)),
             false => Ok(()),
         }
     }

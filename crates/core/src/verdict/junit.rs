@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use super::failed::{attribute, tag_end};
+
 /// A group of cases.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Suite {
@@ -25,6 +27,8 @@ pub struct Case {
     pub took: Duration,
     /// How it ended.
     pub outcome: Outcome,
+    /// Attempts before the last one, none of which passed: in one line, and in full.
+    pub before: Vec<(String, String)>,
     /// What it printed.
     pub output: String,
 }
@@ -94,7 +98,8 @@ fn suite(text: &mut String, suite: &Suite) {
             escaped(&case.class),
             time(case.took),
         );
-        if case.outcome == Outcome::Passed && case.output.is_empty() {
+        let is_short = case.before.is_empty() && case.output.is_empty();
+        if case.outcome == Outcome::Passed && is_short {
             text.push_str("/>\n");
             continue;
         }
@@ -112,6 +117,19 @@ fn suite(text: &mut String, suite: &Suite) {
             Outcome::Skipped(message) => {
                 let _ = writeln!(text, "      <skipped message=\"{}\"/>", escaped(message));
             }
+        }
+        // What passed at last is flaky.
+        let word = match case.outcome {
+            Outcome::Passed => "flakyFailure",
+            _ => "rerunFailure",
+        };
+        for (message, whole) in &case.before {
+            let _ = writeln!(
+                text,
+                "      <{word} message=\"{}\" type=\"failed\">{}</{word}>",
+                escaped(message),
+                escaped(whole),
+            );
         }
         if !case.output.is_empty() {
             let _ = writeln!(
@@ -152,13 +170,9 @@ impl Counts {
 
     /// What a suite of somebody else says in its first tag.
     fn said_by(suite: &str) -> Counts {
-        let tag = suite.split('>').next().unwrap_or_default();
+        let tag = &suite[..tag_end(suite)];
         let number = |name: &str| {
-            let after = tag.split_once(&format!(" {name}=")).map(|(_, after)| after);
-            let quote = after.and_then(|after| after.chars().next());
-            let value = after
-                .zip(quote)
-                .and_then(|(after, quote)| after.get(1..)?.split(quote).next());
+            let value = attribute(tag, name);
             value
                 .and_then(|value| value.trim().parse().ok())
                 .unwrap_or(0)
@@ -195,7 +209,7 @@ pub fn suites_of(file: &str) -> Option<Vec<String>> {
             continue;
         }
         known = true;
-        let tag = whole.find('>')?;
+        let tag = Some(tag_end(whole)).filter(|end| *end < whole.len())?;
         let end = match whole[..tag].ends_with('/') {
             true => tag + 1,
             false => closing(whole, OPEN, CLOSE)?,
@@ -224,7 +238,7 @@ fn closing(text: &str, open: &str, close: &str) -> Option<usize> {
                 return Some(at);
             }
         } else if rest.starts_with(open) {
-            let tag = rest.find('>')?;
+            let tag = Some(tag_end(rest)).filter(|end| *end < rest.len())?;
             depth += usize::from(!rest[..tag].ends_with('/'));
             at += tag + 1;
         } else {
@@ -271,7 +285,12 @@ mod tests {
             class: "app.check".into(),
             took: Duration::from_millis(1500),
             outcome,
+            before: Vec::new(),
             output: output.into(),
+        };
+        let again = |it: Case| Case {
+            before: vec![("no answer".into(), "no answer\nat all".into())],
+            ..it
         };
         let suite = Suite {
             name: "checks".into(),
@@ -285,6 +304,8 @@ mod tests {
                 ),
                 case("c", Outcome::Skipped("b failed".into()), ""),
                 case("d", Outcome::Passed, "well"),
+                again(case("e", Outcome::Passed, "")),
+                again(case("f", Outcome::Failed("no".into(), "no".into()), "")),
             ],
         };
         let theirs = "<testsuite name='t' tests='3' failures='1' errors='1'><testcase name=\"x\"/></testsuite>";

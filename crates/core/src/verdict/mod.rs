@@ -1,6 +1,7 @@
 //! What a pass of `devrun ci` is: when it is over, with which code, and why. No clock, no engine.
 
 mod critical;
+mod failed;
 mod junit;
 mod owner;
 mod pass;
@@ -11,6 +12,7 @@ mod tests;
 mod waits;
 
 pub use critical::{Item, critical};
+pub use failed::{FailedTest, failed_tests};
 pub use junit::{Case, Outcome, Suite, document, suites_of};
 pub use owner::{Life, Owner};
 pub use pass::{Attempt, CheckRun, Do, Look, Pass, ServiceRun, Setup, Span};

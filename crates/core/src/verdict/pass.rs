@@ -47,7 +47,9 @@ pub enum Do {
         /// From 1 on.
         attempt: u32,
     },
-    /// All was ready, and still is: the checks begin.
+    /// All is ready: the checks begin.
+    Checks,
+    /// All was ready, and still is.
     Settled,
     /// A service was started again by the engine.
     Restarted {
@@ -97,6 +99,11 @@ pub struct CheckRun {
     pub began: Option<Duration>,
     /// The attempts that are over.
     pub attempts: Vec<Attempt>,
+    /// So many of them say nothing against it: a service was not ready meanwhile, before all had
+    /// settled.
+    void: usize,
+    /// One that is under way may become one of these.
+    shaken: bool,
 }
 
 impl CheckRun {
@@ -120,6 +127,8 @@ pub struct Pass {
     fine_since: Option<Duration>,
     /// When all had been ready for long enough.
     pub settled: Option<Duration>,
+    /// When the first check began.
+    pub checking: Option<Duration>,
     away_since: Option<Duration>,
     restarts_told: BTreeMap<String, u32>,
     sure: Sure,
@@ -159,6 +168,8 @@ impl Pass {
             standing: Checked::Pending,
             began: None,
             attempts: Vec::new(),
+            void: 0,
+            shaken: false,
         };
         let checks = match setup.until {
             Some(_) => Vec::new(),
@@ -172,6 +183,7 @@ impl Pass {
             rested: false,
             fine_since: None,
             settled: None,
+            checking: None,
             away_since: None,
             restarts_told: BTreeMap::new(),
             sure: Sure::NotAsked,
@@ -242,11 +254,14 @@ impl Pass {
         let Some(run) = self.checks.get_mut(place) else {
             return;
         };
+        let shaken = std::mem::take(&mut run.shaken);
+        let counted = run.attempts.len().saturating_sub(run.void);
         run.standing = match attempt.why.is_empty() {
             true => Checked::Passed,
-            false if run.attempts.len() < run.check.retries as usize => Checked::Pending,
+            false if shaken || counted < run.check.retries as usize => Checked::Pending,
             false => Checked::Failed,
         };
+        run.void += usize::from(shaken && run.standing == Checked::Pending);
         run.attempts.push(attempt);
     }
 
@@ -303,7 +318,8 @@ impl Pass {
             return todo;
         }
         self.sure = Sure::NotAsked;
-        if self.settled.is_some() {
+        // That all stays ready is seen meanwhile.
+        if self.settled.is_some() || self.fine_since.is_some() {
             self.begin_checks(now, &mut todo);
         }
         todo
@@ -323,7 +339,7 @@ impl Pass {
     /// Whoever died at the end of the checks is known.
     fn is_sure(&self, end: &End, now: Duration) -> bool {
         let mut of_checks = end.reasons.iter().all(|it| matches!(it, Reason::Check(_)));
-        of_checks &= self.settled.is_some() && !self.checks.is_empty();
+        of_checks &= self.checking.is_some();
         match self.sure {
             _ if !of_checks => true,
             Sure::NotAsked | Sure::Asked => false,
@@ -339,10 +355,14 @@ impl Pass {
                 .services
                 .iter()
                 .all(|service| service.standing.is_fine());
+        let shaken = self.fine_since.is_some() && self.settled.is_none() && !fine;
         self.fine_since = match fine {
             true => self.fine_since.or(Some(now)),
             false => None,
         };
+        if shaken {
+            self.shake();
+        }
         let long = self
             .fine_since
             .is_some_and(|since| now >= since + self.setup.settle);
@@ -351,6 +371,21 @@ impl Pass {
             self.settled = Some(now);
         }
         first && self.setup.until.is_none()
+    }
+
+    /// Not all stayed ready: what failed so far may have failed for that, and is asked once more.
+    fn shake(&mut self) {
+        for run in &mut self.checks {
+            match run.standing {
+                Checked::Running => run.shaken = true,
+                Checked::Failed => {
+                    run.void = run.attempts.len();
+                    run.standing = Checked::Pending;
+                }
+                Checked::Skipped => run.standing = Checked::Pending,
+                Checked::Pending | Checked::Passed => {}
+            }
+        }
     }
 
     /// What waits for a check that did not pass is not run.
@@ -386,6 +421,10 @@ impl Pass {
                 && run.check.depends_on.iter().all(|it| passed.contains(it));
             if due && free > 0 {
                 free -= 1;
+                if self.checking.is_none() {
+                    self.checking = Some(now);
+                    todo.push(Do::Checks);
+                }
                 run.standing = Checked::Running;
                 run.began.get_or_insert(now);
                 let attempt = u32::try_from(run.attempts.len() + 1).unwrap_or(u32::MAX);

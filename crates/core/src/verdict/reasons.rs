@@ -62,11 +62,11 @@ impl Pass {
         let died = service.standing == Standing::Failed
             && service.spans.iter().any(|it| it.what == "ready");
         let since = service.since();
-        let text = match self.settled.filter(|settled| died && since >= *settled) {
-            Some(settled) => format!(
+        let text = match self.checking.filter(|began| died && since >= *began) {
+            Some(began) => format!(
                 "{name} died {} after the run began, {} into the checks: {reason}",
                 seconds(since),
-                seconds(since.saturating_sub(settled))
+                seconds(since.saturating_sub(began))
             ),
             None if died => format!(
                 "{name} died {} after the run began: {reason}",

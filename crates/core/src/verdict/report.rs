@@ -188,7 +188,7 @@ fn items(pass: &Pass) -> Vec<Item> {
             .collect();
         items[place].after.extend(others);
     }
-    let settle = pass.settled.map(|to| {
+    if let Some(to) = pass.settled {
         let from = all
             .iter()
             .map(|place| items[*place].to)
@@ -201,8 +201,7 @@ fn items(pass: &Pass) -> Vec<Item> {
             to,
             after: all.clone(),
         });
-        items.len() - 1
-    });
+    }
     let first = items.len();
     let ran: Vec<&CheckRun> = pass
         .checks
@@ -214,7 +213,7 @@ fn items(pass: &Pass) -> Vec<Item> {
             let place = ran.iter().position(|it| it.check.name == *name)?;
             Some(first + place)
         });
-        let after = others.chain(settle).collect();
+        let after = others.chain(all.iter().copied()).collect();
         items.push(Item {
             name: run.check.name.clone(),
             what: "check",

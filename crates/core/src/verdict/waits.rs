@@ -24,7 +24,7 @@ impl Pass {
                 seconds(self.setup.settle)
             ));
         }
-        let waits = |it: &&CheckRun| it.standing == Checked::Pending && self.settled.is_some();
+        let waits = |it: &&CheckRun| it.standing == Checked::Pending && self.checking.is_some();
         let waiting = self.checks.iter().filter(waits).count();
         if waiting > 0 {
             lines.push(format!("{waiting} more checks"));

@@ -179,8 +179,8 @@ fn checks_run_side_by_side_and_after_those_they_depend_on() {
         check("e", &["b"], 0),
     ];
     let mut told = Told::new(checks, |_| {});
-    told.all_ready();
-    assert_eq!(begun(&told.at(2)), [(0, 1), (2, 1)]);
+    assert_eq!(begun(&told.all_ready()), [(0, 1), (2, 1)]);
+    assert_eq!(told.at(2), [Do::Settled]);
     assert_eq!(begun(&told.checked(2, "no")), [(2, 2)], "tried again");
     assert_eq!(begun(&told.checked(2, "")), [(3, 1)]);
     assert_eq!(begun(&told.checked(0, "broken")), []);
@@ -190,6 +190,40 @@ fn checks_run_side_by_side_and_after_those_they_depend_on() {
     use Checked::{Failed, Passed, Skipped};
     assert_eq!(standings, [Failed, Skipped, Passed, Passed, Skipped]);
     assert!(told.pass.checks[2].is_flaky());
+}
+
+#[test]
+fn all_must_stay_ready_beside_the_checks_and_what_failed_meanwhile_is_asked_again() {
+    let checks = vec![
+        check("a", &[], 0),
+        check("b", &["a"], 0),
+        check("c", &[], 0),
+    ];
+    let mut told = Told::new(checks, |_| {});
+    assert_eq!(begun(&told.all_ready()), [(0, 1), (2, 1)]);
+    told.state("web", "unhealthy", "its health check fails");
+    assert_eq!(told.ended(0, "no answer"), [], "nothing begins meanwhile");
+    assert_eq!(told.checked(2, ""), []);
+    assert_eq!(begun(&told.state("web", "ready", "")), [(0, 2)]);
+    assert_eq!(begun(&told.checked(0, "")), [(1, 1)]);
+    assert_eq!(told.checked(1, ""), [], "not all was ready for long enough");
+    assert_eq!(told.at(2), [Do::Settled, Do::Confirm]);
+    told.pass.confirm(true, told.now);
+    assert_eq!(end(&told.at(2)), Some((0, Vec::new())));
+    assert!(told.pass.checks[0].is_flaky(), "it is not hidden");
+
+    // Where all stays ready, what failed has failed.
+    let mut told = Told::new(vec![check("a", &[], 0)], |_| {});
+    told.all_ready();
+    assert_eq!(told.ended(0, "no answer"), [Do::Confirm]);
+    told.pass.confirm(true, told.now);
+    let mut shaken = Told {
+        pass: told.pass.clone(),
+        now: told.now,
+    };
+    assert_eq!(end(&told.at(1)), Some((1, vec![Reason::Check("a".into())])));
+    assert_eq!(shaken.state("web", "unhealthy", "gone"), []);
+    assert_eq!(begun(&shaken.state("web", "ready", "")), [(0, 2)]);
 }
 
 #[test]
@@ -204,7 +238,7 @@ fn one_that_dies_meanwhile_fails_the_run_at_once() {
     let why = told.pass.why(&reasons[0], told.now);
     assert_eq!(
         why.text,
-        "db died 12 s after the run began, 10 s into the checks: exited with 137"
+        "db died 12 s after the run began, 12 s into the checks: exited with 137"
     );
     assert_eq!(why.details, ["last line of db"]);
 }
@@ -390,8 +424,7 @@ fn a_report_has_the_timeline_and_what_made_it_long() {
             "db build 0-5",
             "db start 5-8",
             "web start 8-12",
-            "all settle 12-14",
-            "a check 14-20"
+            "a check 12-20"
         ]
     );
 }
