@@ -6,6 +6,7 @@ mod engine;
 mod fuzz;
 mod images;
 mod run;
+mod simulate;
 mod soak;
 mod test;
 mod tidy;
@@ -23,6 +24,7 @@ cargo xtask bench sync        a save until it is live, beside Docker Compose (--
 cargo xtask bench update      a change that rebuilds, beside Docker Compose (--quick)
 cargo xtask bench idle        what a session costs while nothing happens (--quick: 20 s of it)
 cargo xtask fuzz [TARGET…]    what reads input from outside meets any input (--seconds N: 20 each)
+cargo xtask simulate          deciding in a world where much goes wrong (--seeds 1-1000)
 cargo xtask soak sync         files that change while all goes wrong (--minutes N, --seed S)
 cargo xtask tidy              sizes, imports, dependencies";
 
@@ -38,6 +40,8 @@ enum Failure {
     Images(#[from] images::Error),
     #[error(transparent)]
     Run(#[from] run::Error),
+    #[error(transparent)]
+    Simulate(#[from] simulate::Error),
     #[error(transparent)]
     Soak(#[from] soak::Error),
     #[error(transparent)]
@@ -66,6 +70,7 @@ fn main() -> ExitCode {
         ["images", "--remove"] => remove_stand_ins(),
         ["bench", rest @ ..] => bench::bench(rest),
         ["fuzz", rest @ ..] => fuzz::fuzz(rest).map_err(Failure::from),
+        ["simulate", rest @ ..] => simulate::simulate(rest).map_err(Failure::from),
         ["soak", rest @ ..] => soak::soak(rest),
         ["tidy"] => tidy::tidy().map_err(Failure::from),
         [] | ["help" | "--help" | "-h"] => {

@@ -119,7 +119,7 @@ impl Session {
             return;
         };
         let equal = machine.container.as_ref().map(|seen| &seen.spec) == wanted.as_ref();
-        if !equal || machine.recreate.is_some() {
+        if !equal || machine.made_anew().is_some() {
             return;
         }
         let waited = std::mem::take(&mut machine.after_rebuild);

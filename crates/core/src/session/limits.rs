@@ -34,7 +34,7 @@ impl Session {
         }
         let differs = format!("changed: {}", seen.live.difference(&wanted));
         if let Some(word) = seen.live.lifts(&wanted) {
-            machine.recreate.get_or_insert(format!(
+            machine.recreate_for_limits = Some(format!(
                 "{differs} (the engine cannot lift {word} of one that is there)"
             ));
             return false;
@@ -49,6 +49,22 @@ impl Session {
             memory_swap: service.settings.memory_swap,
         });
         true
+    }
+
+    /// A new container that waits for its turn is not needed any more once its limits are declared
+    /// as they were.
+    pub(super) fn forget_limits(&mut self, name: &str) {
+        let Some(wanted) = self.service(name).map(|one| self.wanted_limits(one)) else {
+            return;
+        };
+        if let Some(machine) = self.machines.get_mut(name)
+            && machine
+                .container
+                .as_ref()
+                .is_some_and(|seen| seen.live == wanted)
+        {
+            machine.recreate_for_limits = None;
+        }
     }
 
     fn tell_limits(&mut self, name: &str, reason: String) {
@@ -93,7 +109,7 @@ impl Session {
         };
         let differs = seen.live.difference(&wanted);
         if !failure.impossible {
-            machine.recreate = Some(format!(
+            machine.recreate_for_limits = Some(format!(
                 "changed: {differs} (the engine does not change it in place, {})",
                 failure.message.replace('\n', " ")
             ));
@@ -105,6 +121,11 @@ impl Session {
 }
 
 impl Machine {
+    /// Why it is made anew although it is equal, if it is.
+    pub(super) fn made_anew(&self) -> Option<&String> {
+        self.recreate.as_ref().or(self.recreate_for_limits.as_ref())
+    }
+
     /// Why a service that serves has other limits than are declared, if it has.
     pub(super) fn why_unlimited(&self) -> Option<String> {
         let (_, why) = self.unlimited.as_ref()?;

@@ -179,6 +179,8 @@ pub(crate) struct Machine {
     pub(crate) settling: Settling,
     /// When the first and the last of the saves came that `follow` stands for.
     pub(crate) saved: Option<(Duration, Duration)>,
+    /// Saves that came while somebody had it stopped, and ask for what no start does.
+    pub(crate) missed: BTreeSet<PathBuf>,
     /// Saves that are being brought over.
     pub(crate) planned: Vec<PathBuf>,
     /// What follows them, once it is quiet.
@@ -252,6 +254,8 @@ pub(crate) struct Machine {
     pub(crate) written: Option<Duration>,
     /// Make it anew even if it is equal, and why.
     pub(crate) recreate: Option<String>,
+    /// Make it anew for limits that this one cannot have, unless they are declared as before again.
+    pub(crate) recreate_for_limits: Option<String>,
     /// The Stackfile does not ask for it any more, and it is to go.
     pub(crate) surplus: bool,
     /// What it was declared as until then.
@@ -322,6 +326,7 @@ impl Machine {
             was_ready: false,
             health: None,
             pending: BTreeSet::new(),
+            missed: BTreeSet::new(),
             noticed: None,
             settling: Settling::default(),
             saved: None,
@@ -361,6 +366,7 @@ impl Machine {
             pushed: false,
             written: None,
             recreate: None,
+            recreate_for_limits: None,
             surplus: false,
             leaving: None,
             again: false,

@@ -52,9 +52,10 @@ impl Session {
         if machine.busy.is_some() || self.task_rests(name) {
             return;
         }
-        let Some(machine) = self.machines.get(name) else {
+        let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
+        machine.pending.append(&mut machine.missed);
         if !machine.pending.is_empty() && !machine.holds_saves() {
             self.plan_update(name);
         }
@@ -151,6 +152,7 @@ impl Session {
 
     /// Compares the container with what it should be.
     fn step_container(&mut self, name: &str) {
+        self.forget_limits(name);
         let Some((service, machine)) = self.pair(name) else {
             return;
         };
@@ -169,7 +171,7 @@ impl Session {
         };
         let wanted = spec.labels.get(label::SPEC).cloned().unwrap_or_default();
         let equal = |seen: &Seen| seen.spec == wanted;
-        if machine.recreate.is_none()
+        if machine.made_anew().is_none()
             && machine.container.as_ref().is_some_and(equal)
             && self.step_limits(name, &service)
         {
@@ -182,7 +184,7 @@ impl Session {
         match &machine.container {
             // What was declared otherwise waits as saves do.
             Some(seen)
-                if machine.recreate.is_some() || (!equal(seen) && !machine.is_attended()) =>
+                if machine.made_anew().is_some() || (!equal(seen) && !machine.is_attended()) =>
             {
                 let running = seen.running;
                 match held {
@@ -282,9 +284,9 @@ impl Session {
             return;
         };
         let parts = spec.labels.get(label::PARTS).map_or("", String::as_str);
-        let reason = match (&machine.recreate, self.service(name)) {
+        let reason = match (machine.made_anew(), self.service(name)) {
             (None, Some(service)) => make::reason(service, &seen.parts, parts),
-            (reason, _) => reason.clone().unwrap_or_default(),
+            (reason, _) => reason.cloned().unwrap_or_default(),
         };
         let old = Old {
             container: seen.id,
@@ -376,6 +378,7 @@ impl Session {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.start_began.get_or_insert(now);
             machine.recreate = None;
+            machine.recreate_for_limits = None;
             machine.again = false;
             machine.completed = false;
             machine.run_due = false;

@@ -24,7 +24,7 @@ impl Machine {
     pub(super) fn is_due_again(&self) -> bool {
         let image = matches!(self.image, ImageState::Unknown { .. } | ImageState::Busy(_));
         let saved = !self.pending.is_empty() && !self.holds_saves();
-        let asked = self.run_due || self.recreate.is_some() || self.again;
+        let asked = self.run_due || self.made_anew().is_some() || self.again;
         self.wanted == Wanted::Run && (asked || image || saved || self.busy.is_some())
     }
 
@@ -73,7 +73,7 @@ impl Session {
         };
         let wanted = self.spec(&service, image);
         let equal = wanted.is_some_and(|spec| spec.labels.get(label::SPEC) == Some(&seen.spec));
-        if equal && !machine.run_due && machine.recreate.is_none() {
+        if equal && !machine.run_due && machine.made_anew().is_none() {
             return true;
         }
         if let Some(machine) = self.machines.get_mut(name) {

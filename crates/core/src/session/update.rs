@@ -5,12 +5,29 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Session;
-use super::machine::{Doing, Noticed, Update, Wanted};
+use super::machine::{Doing, Machine, Noticed, Update, Wanted};
 use super::settling::Settling;
 use crate::effect::Effect;
 use crate::event::{Problem, Synced, Transport};
 use crate::notice::NoticeEvent;
 use crate::plan::{Decision, Follow, Rules};
+
+impl Machine {
+    /// What is saved while somebody has it stopped: its next start finds the files and the image as
+    /// they are then, but neither a command nor a task that they ask for outside of its sync rules.
+    fn miss(&mut self, rules: &Rules, paths: &[PathBuf]) {
+        if self.wanted != Wanted::Stopped {
+            return;
+        }
+        let runs = |one: &Follow| matches!(one, Follow::Exec(_) | Follow::Run(_));
+        let missed = paths.iter().filter(|path| {
+            let follow = self.decide(rules, std::slice::from_ref(path)).follow;
+            !rules.covers(&self.name, path) && follow.iter().any(runs)
+        });
+        let missed: Vec<PathBuf> = missed.cloned().collect();
+        self.missed.extend(missed);
+    }
+}
 
 /// So many paths stand in a notice.
 const PATHS_TOLD: usize = 20;
@@ -26,6 +43,7 @@ impl Session {
         self.pause_what_goes_round(&rules, &paths);
         for (name, machine) in &mut self.machines {
             if machine.wanted != Wanted::Run {
+                machine.miss(&rules, &paths);
                 continue;
             }
             for path in &paths {

@@ -114,6 +114,29 @@ fn an_engine_that_refuses_gets_a_new_container_once() {
 }
 
 #[test]
+fn limits_that_are_taken_back_before_the_new_container_s_turn_leave_the_one_that_runs() {
+    let mut bench = Bench::ready();
+    let text = APP.replace(
+        "    depends-on db\n",
+        "    depends-on db; limits memory=\"1G\"\n",
+    );
+    assert_eq!(bench.load(&text), ["update backend-1"]);
+    // Its dependency is away at that moment.
+    bench.happens("db-1", Happened::Exited { code: 1 });
+    assert_eq!(bench.fails("update backend-1", "busy"), NOTHING);
+    assert_eq!(bench.load(APP), NOTHING);
+    bench.finish();
+    bench.happens("db-1", Happened::Started);
+    let lines = bench.finish();
+    assert!(
+        !lines.iter().any(|line| line.starts_with("create")),
+        "{lines:?}"
+    );
+    assert_eq!(bench.state("backend"), "ready");
+    assert!(bench.session.view().settled);
+}
+
+#[test]
 fn limits_that_no_container_can_have_leave_the_one_that_runs_and_are_shown() {
     let mut bench = Bench::ready();
     bench.load(&limited("limits memory=\"1G\""));

@@ -303,3 +303,17 @@ fn a_trigger_of_who_waits_for_a_task_that_failed_runs_the_task_again() {
         .happens("migrate-1", Happened::Exited { code: 0 });
     assert_eq!(lines, ["restart web-1"]);
 }
+
+#[test]
+fn a_task_that_a_save_asks_for_while_its_service_is_stopped_runs_when_that_is_started_again() {
+    let mut bench = ready();
+    bench.stop(&["web"]);
+    bench.finish();
+    assert_eq!(bench.save(&["schema/1.sql"]), NOTHING);
+    assert!(bench.session.view().settled);
+    bench.up(&["web"]);
+    bench.finish();
+    let seed = bench.open().into_iter().chain(bench.heard());
+    let seed: Vec<String> = seed.filter(|line| line.contains("seed")).collect();
+    assert!(!seed.is_empty(), "{:#?}", bench.session.view());
+}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use devrun_stack::Probe;
 
 use super::brief::begins;
-use super::world::{Body, Files, Todo, World, host_path};
+use super::world::{Body, Files, TASKS, Todo, World, host_path};
 use crate::effect::Effect;
 use crate::event::{Event, Failure, Op, Outcome, Synced, Transport};
 use crate::spec::{ContainerSpec, Image};
@@ -214,11 +214,34 @@ impl World {
                 ..Failure::default()
             });
         }
+        let brought = self.bring_early(&id);
         self.begin(&id);
-        self.started(&id)
+        self.started(&id, brought)
     }
 
-    fn started(&self, id: &str) -> Outcome {
+    /// Before its process begins it is given what the host has; a service, where that can be.
+    fn bring_early(&mut self, id: &str) -> Vec<PathBuf> {
+        let Some(service) = self.container(id).map(|one| one.spec.service.clone()) else {
+            return Vec::new();
+        };
+        if !TASKS.contains(&service.as_str()) && self.random.percent(30) {
+            return Vec::new();
+        }
+        let (host, rules) = (self.host.clone(), self.rules.clone());
+        let all: Vec<_> = host.keys().cloned().collect();
+        let Outcome::Synced(synced) = self.bring_over(&service, id, &host, &all) else {
+            return Vec::new();
+        };
+        if let Some(container) = self.container_mut(id) {
+            let asks = |path: &&PathBuf| rules.asks_for_command(&service, path);
+            container
+                .owed
+                .extend(synced.changed.iter().filter(asks).cloned());
+        }
+        synced.changed
+    }
+
+    fn started(&self, id: &str, brought: Vec<PathBuf>) -> Outcome {
         let Some(container) = self.container(id) else {
             return gone();
         };
@@ -226,7 +249,7 @@ impl World {
             container: id.to_owned(),
             started_ns: container.started_ns,
             warnings: vec![],
-            brought: Vec::new(),
+            brought,
         }
     }
 
@@ -263,10 +286,14 @@ impl World {
             Effect::Start { .. } | Effect::Restart { .. } => {
                 // To the engine, one that it is about to start again runs.
                 let restarts = matches!(effect, Effect::Restart { .. });
+                let mut brought = Vec::new();
                 if !container.running && (restarts || !container.restarting) {
+                    if !restarts {
+                        brought = self.bring_early(id);
+                    }
                     self.begin(id);
                 }
-                return self.started(id);
+                return self.started(id, brought);
             }
             Effect::Stop { .. } => {
                 self.end(id, 143, true);
@@ -308,7 +335,7 @@ impl World {
                 Outcome::Attached {
                     transport: Transport::Agent,
                     compared: Some(0),
-                    owed: Vec::new(),
+                    owed: container.owed.iter().cloned().collect(),
                     mirrored: Vec::new(),
                     changed: synced.changed,
                     problems: vec![],

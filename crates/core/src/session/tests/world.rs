@@ -11,7 +11,7 @@ use devrun_stack::{Restart, Stack};
 use super::bench::ROOT;
 use super::random::Random;
 use crate::effect::Effect;
-use crate::event::{Event, Op};
+use crate::event::{Event, Op, WatchEvent};
 use crate::live::{Capacity, Live};
 use crate::observed::{Happened, Observed};
 use crate::plan::Rules;
@@ -38,7 +38,12 @@ pub(super) const FILES: &[&str] = &[
     "backend/deploy.ini",
     "frontend/index.py",
     "frontend/Dockerfile",
+    "schema/1.sql",
+    "models/a.json",
 ];
+
+/// What ends when it has done its work.
+pub(super) const TASKS: &[&str] = &["seed", "migrate", "index"];
 
 /// A container as it truly is.
 #[derive(Debug, Clone)]
@@ -58,8 +63,12 @@ pub(super) struct Body {
     pub(super) well_from: Duration,
     /// What of the host's files is in it.
     pub(super) files: Files,
+    /// What was brought into it before its process began, and asks for a command.
+    pub(super) owed: BTreeSet<PathBuf>,
     /// What of them the present process has read.
     pub(super) loaded: Files,
+    /// The host's files when the present process began.
+    pub(super) around: Files,
     /// Which version of `package.json` was installed by the image, or by a command.
     pub(super) installed: u64,
 }
@@ -91,6 +100,12 @@ pub(super) enum Todo {
     /// The engine answers again: events are listened to first, the picture is taken afterwards.
     Listen,
     Picture,
+    /// That start of the process writes a file of the host, as what is mounted lets it.
+    Write {
+        id: String,
+        start: u64,
+        path: PathBuf,
+    },
     /// Some fault, or somebody does something.
     Fault,
 }
@@ -119,6 +134,8 @@ pub(super) struct World {
     pub(super) collision: Option<String>,
     /// Those of which the engine has just refused something; it does not twice in a row.
     pub(super) refused: BTreeSet<String>,
+    /// Which service's process writes which file each time it starts.
+    pub(super) writer: Option<(&'static str, &'static str)>,
     /// Commands and builds may fail too, which nothing but a new save heals.
     pub(super) lasting: bool,
 }
@@ -144,6 +161,7 @@ impl World {
             faults: 0,
             collision: None,
             refused: BTreeSet::new(),
+            writer: None,
             lasting: false,
         }
     }
@@ -223,7 +241,9 @@ impl World {
             started_ns: 0,
             well_from: Duration::ZERO,
             files,
+            owed: BTreeSet::new(),
             loaded: Files::new(),
+            around: Files::new(),
             installed: installed.unwrap_or_default(),
         });
         id
@@ -237,7 +257,7 @@ impl World {
             let service = stack.service(name);
             service.is_some_and(|service| service.task)
         };
-        let stack = self.stack.clone();
+        let (stack, host) = (self.stack.clone(), self.host.clone());
         let Some(container) = self.container_mut(id) else {
             return;
         };
@@ -248,14 +268,21 @@ impl World {
         container.started_ns = nanoseconds;
         container.well_from = now + warm_up;
         container.loaded = container.files.clone();
+        container.around = host;
         let broken = container
             .loaded
             .iter()
             .any(|(path, version)| is_code(path) && version % 2 == 1);
-        let (start, is_task) = (container.start, task(&stack, &container.spec.service));
+        let service = container.spec.service.clone();
+        let (start, is_task) = (container.start, task(&stack, &service));
         let healthy = container.spec.healthcheck.is_some();
         self.engine_tells(id, Happened::Started);
         let id = id.to_owned();
+        if let Some((_, path)) = self.writer.filter(|(writer, _)| *writer == service) {
+            let (delay, path) = (self.random.millis(50, 400), host_path(path));
+            let id = id.clone();
+            self.at(delay, Todo::Write { id, start, path });
+        }
         if broken || (self.random.percent(self.faults) && (self.lasting || !is_task)) {
             let (delay, code) = (self.random.millis(1, 900), 1);
             self.at(delay, Todo::Die { id, start, code });
@@ -322,9 +349,17 @@ impl World {
             Todo::Health { id, start, health } if self.runs(&id, start) => {
                 self.engine_tells(&id, Happened::Health(health));
             }
+            Todo::Write { id, start, path } if self.runs(&id, start) => {
+                *self.host.entry(path.clone()).or_default() += 2;
+                return Some(changed(path));
+            }
             Todo::Listen => self.listen(),
             Todo::Picture => return Some(self.picture()),
-            Todo::Fault | Todo::Tell(..) | Todo::Die { .. } | Todo::Health { .. } => {}
+            Todo::Fault
+            | Todo::Tell(..)
+            | Todo::Die { .. }
+            | Todo::Write { .. }
+            | Todo::Health { .. } => {}
         }
         None
     }
@@ -397,6 +432,11 @@ impl World {
         match effect {
             Effect::Cancel { op } => self.give_up(&op),
             Effect::Watch { rules } => self.rules = rules,
+            Effect::FollowsOver { container, .. } => {
+                if let Some(container) = self.container_mut(&container) {
+                    container.owed.clear();
+                }
+            }
             effect => self.take_on(effect),
         }
     }
@@ -406,7 +446,16 @@ pub(super) fn host_path(path: &str) -> PathBuf {
     PathBuf::from("/p").join(path)
 }
 
+/// The watch saw it saved.
+pub(super) fn changed(path: PathBuf) -> Event {
+    Event::Watch(WatchEvent::Changed {
+        paths: vec![path],
+        age: Duration::ZERO,
+    })
+}
+
 /// What a process reads when it starts.
 pub(super) fn is_code(path: &std::path::Path) -> bool {
-    path.extension().is_some_and(|extension| extension == "py")
+    path.extension()
+        .is_some_and(|extension| extension == "py" || extension == "sql")
 }
