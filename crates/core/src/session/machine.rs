@@ -480,6 +480,8 @@ impl Machine {
             Some(follow) => self.add_follow(vec![follow]),
             None => {}
         }
+        // A container that has run before does not tell whether it ran this time.
+        self.run_due |= self.task && self.doing() == Some(Doing::Start);
         self.busy.take().map(|busy| busy.op)
     }
 

@@ -58,6 +58,8 @@ impl Session {
         machine.pending.append(&mut machine.missed);
         if !machine.pending.is_empty() && !machine.holds_saves() {
             self.plan_update(name);
+            // An image that could not be made may be tried again for them.
+            self.step_image(name);
         }
         let Some(machine) = self.machines.get(name) else {
             return;

@@ -1,5 +1,6 @@
 //! What the world does for the session: each effect takes its time, and may go wrong.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -307,7 +308,8 @@ impl World {
             }
             Effect::Push { op, .. } => {
                 let all: Vec<_> = task.host.keys().cloned().collect();
-                return self.bring_over(&op.service, id, &task.host, &all);
+                let outcome = self.bring_over(&op.service, id, &task.host, &all);
+                return with(outcome, &container.owed);
             }
             Effect::Sync {
                 op,
@@ -395,6 +397,7 @@ impl World {
             return gone();
         };
         let mut synced = Synced::default();
+        let too_late = container.running && TASKS.contains(&service);
         for path in paths.iter().map(AsRef::as_ref) {
             let Some(version) = host.get(path).filter(|_| rules.covers(service, path)) else {
                 continue;
@@ -402,10 +405,25 @@ impl World {
             if container.files.insert(path.to_owned(), *version) != Some(*version) {
                 synced.files += 1;
                 synced.changed.push(path.to_owned());
+                if too_late {
+                    container.owed.insert(path.to_owned());
+                }
             }
         }
         Outcome::Synced(synced)
     }
+}
+
+/// What was brought before, and has been followed by nothing, counts as well.
+fn with(outcome: Outcome, owed: &BTreeSet<PathBuf>) -> Outcome {
+    let Outcome::Synced(mut synced) = outcome else {
+        return outcome;
+    };
+    synced.changed.extend(owed.iter().cloned());
+    synced.changed.sort();
+    synced.changed.dedup();
+    synced.files = synced.changed.len();
+    Outcome::Synced(synced)
 }
 
 fn named(name: &str, id: String) -> Image {
