@@ -285,6 +285,7 @@ impl Session {
         machine.engine_restarts = false;
         machine.forget_process();
         if doing == Doing::Create {
+            machine.is_made_anew();
             machine.pushed = false;
             machine.applied = None;
         }
@@ -388,6 +389,7 @@ impl Session {
                     // The next try starts it, if it still is what it should be.
                     let made = machine.making.take().unwrap_or_default();
                     machine.container = Some(Seen::made(id, made));
+                    machine.is_made_anew();
                 }
                 let hint = failure.port.and_then(|port| self.other_port(name, port));
                 if let Some(machine) = self.machines.get_mut(name) {

@@ -102,7 +102,11 @@ impl Session {
             let now = containers
                 .iter()
                 .find(|container| container.service() == name);
+            let before = machine.container_id();
             machine.container = now.map(Seen::of);
+            if before.is_some() && machine.container_id() != before {
+                machine.is_made_anew();
+            }
             machine.restarts = now.map_or(0, |container| container.restarts);
             machine.engine_starts = machine.restarts;
             machine.forget_process();

@@ -121,6 +121,12 @@ impl Session {
 }
 
 impl Machine {
+    /// Its container is another one than that which was to go.
+    pub(super) fn is_made_anew(&mut self) {
+        self.recreate = None;
+        self.recreate_for_limits = None;
+    }
+
     /// Why it is made anew although it is equal, if it is.
     pub(super) fn made_anew(&self) -> Option<&String> {
         self.recreate.as_ref().or(self.recreate_for_limits.as_ref())

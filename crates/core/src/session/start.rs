@@ -379,8 +379,6 @@ impl Session {
         let now = self.now;
         if let Some(machine) = self.machines.get_mut(name) {
             machine.start_began.get_or_insert(now);
-            machine.recreate = None;
-            machine.recreate_for_limits = None;
             machine.again = false;
             machine.completed = false;
             machine.run_due = false;

@@ -109,6 +109,8 @@ impl Session {
         if synced.files > 0 {
             machine.run_due = true;
             self.note_brought(name, &synced.changed);
+        } else if machine.completed {
+            self.follows_over(name);
         }
         true
     }
@@ -159,7 +161,9 @@ impl Session {
             self.acted(name, "ran again");
         }
         self.tidy_images(name);
-        self.follows_over(name);
+        if self.machines.get(name).is_some_and(|it| it.looked_at) {
+            self.follows_over(name);
+        }
         self.update_over(name, None);
         if let Some(machine) = self.machines.get_mut(name) {
             machine.start_over();

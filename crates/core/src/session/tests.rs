@@ -2,6 +2,7 @@
 
 mod bench;
 mod brief;
+mod checks;
 mod circle;
 mod dying;
 mod edits;

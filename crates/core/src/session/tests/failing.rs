@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::bench::Bench;
 use super::stacks::APP;
-use crate::event::{Event, Failure, Outcome, Progress, Synced};
+use crate::event::{Event, Failure, Outcome, Progress, Synced, WatchEvent};
 use crate::observed::Happened;
 use crate::spec::Health;
 
@@ -346,4 +346,44 @@ fn an_agent_that_ends_although_its_process_goes_on_gets_more_tries_and_is_the_re
     bench.finish();
     assert_eq!(bench.state("backend"), "failed: the agent is gone");
     assert!(bench.session.view().settled);
+}
+
+#[test]
+fn a_new_container_that_the_engine_was_taken_away_from_is_made_all_the_same() {
+    let mut bench = Bench::ready();
+    bench.save(&["backend/deploy.ini"]);
+    bench.finish_until("create backend");
+    bench.disconnect();
+    bench.connect();
+    bench.finish_until("create backend");
+    bench.finish();
+    assert!(bench.session.view().settled);
+    // One that is there already is not made a second time.
+    bench.disconnect();
+    bench.connect();
+    let lines = bench.finish();
+    assert!(
+        !lines.iter().any(|line| line.starts_with("create")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn a_restart_in_between_does_not_stand_for_the_new_container_that_was_asked_for() {
+    let mut bench = Bench::ready();
+    // Until its image is found again, there is nothing to make it of.
+    bench.feed(Event::Watch(WatchEvent::Overflow));
+    bench.ok("attach backend-1");
+    for (file, follows) in [("deploy.ini", false), ("app.py", true)] {
+        bench.save(&[&format!("backend/{file}")]);
+        bench.ok("sync backend-1");
+        assert_eq!(bench.wake() == ["restart backend-1"], follows);
+    }
+    for step in ["restart backend-1", "attach backend-1", "probe backend-1"] {
+        bench.ok(step);
+    }
+    assert_eq!(
+        bench.ok("build backend"),
+        ["create backend replacing backend-1"]
+    );
 }

@@ -182,6 +182,19 @@ impl World {
         Some(todo)
     }
 
+    /// Of which containers the session has not heard yet that they were started.
+    pub(super) fn unheard(&self) -> BTreeSet<String> {
+        let told = self.queue.values().filter_map(|todo| match todo {
+            Todo::Tell(Event::Engine(Observed::Container { id, what, .. }), _)
+                if *what == Happened::Started =>
+            {
+                Some(id.clone())
+            }
+            _ => None,
+        });
+        told.collect()
+    }
+
     pub(super) fn tell(&mut self, event: Event) {
         let delay = self.random.millis(0, 5);
         self.at(delay, Todo::Tell(event, None));
