@@ -35,20 +35,27 @@ fn ci_passes_and_leaves_nothing_and_a_failing_check_is_told() {
     let stack = Scratch::copy("seed-ci", ".");
     let ran = ci(&stack);
     assert_eq!(ran.code, 0, "{}{}", ran.out, ran.err);
-    for check in ["entry", "api", "database", "tests"] {
+    for check in [
+        "entry", "health", "api", "config", "database", "tests", "restart",
+    ] {
         assert!(
             ran.out.contains(&format!("check {check}  passed")),
             "{check} in:\n{}",
             ran.out
         );
     }
-    assert!(ran.out.contains("4 checks in "), "{}", ran.out);
+    assert!(ran.out.contains("7 checks in "), "{}", ran.out);
     assert!(ran.out.ends_with("passed (exit code 0)\n"), "{}", ran.out);
 
     stack.edit(
         "Stackfile.kdl",
         r#"http "/api/v1/health/""#,
         r#"http "/api/v1/nowhere/""#,
+    );
+    stack.edit(
+        "Stackfile.kdl",
+        r#"host "examples/unified/restart.sh""#,
+        r#"host "true""#,
     );
     let ran = ci(&stack);
     assert_eq!(ran.code, 1, "{}{}", ran.out, ran.err);
@@ -58,7 +65,7 @@ fn ci_passes_and_leaves_nothing_and_a_failing_check_is_told() {
         "{}",
         ran.out
     );
-    for check in ["entry", "database", "tests"] {
+    for check in ["entry", "config", "database", "tests"] {
         assert!(
             ran.out.contains(&format!("check {check}  passed")),
             "the others are run all the same:\n{}",

@@ -1,6 +1,7 @@
 //! `cargo xtask bench NAME [--quick]`: devrun and its peer in one run, alternating.
 
 mod browser;
+mod ci;
 mod figures;
 mod ground;
 mod http;
@@ -26,7 +27,7 @@ use crate::{Failure, ready, run};
 /// A bench did not come to its end, or a figure is short.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("there is no bench {0:?}; there are: start, idle, sync, update")]
+    #[error("there is no bench {0:?}; there are: ci, start, idle, sync, update")]
     Unknown(String),
     #[error("bench {bench}: there is no {what} {given:?}; there are: {known}")]
     Argument {
@@ -77,6 +78,7 @@ pub(crate) fn bench(arguments: &[&str]) -> Result<(), Failure> {
     leftovers::remove();
     let machine = machine::Machine::now(&devrun);
     let figures = match *name {
+        "ci" => ci::run(&devrun, &peer::compose()?, rounds)?,
         "idle" => idle::run(&devrun, options.quick)?,
         "update" => update::run(&devrun, &peer::compose()?, rounds)?,
         "sync" => sync::run(&devrun, &peer::compose()?, rounds, &options.only)?,
@@ -94,6 +96,7 @@ pub(crate) fn bench(arguments: &[&str]) -> Result<(), Failure> {
 
 fn options(name: &str, arguments: &[&str]) -> Result<Options, Error> {
     let bench = match name {
+        "ci" => "ci",
         "start" => "start",
         "idle" => "idle",
         "sync" => "sync",
@@ -210,7 +213,7 @@ mod tests {
         let said = |name: &str, arguments: &[&str]| options(name, arguments).unwrap_err();
         assert_eq!(
             said("syn", &[]).to_string(),
-            "there is no bench \"syn\"; there are: start, idle, sync, update"
+            "there is no bench \"syn\"; there are: ci, start, idle, sync, update"
         );
         assert_eq!(
             said("idle", &["--only", "save"]).to_string(),

@@ -11,6 +11,7 @@ mod soak;
 mod test;
 mod tidy;
 mod up;
+mod workflow;
 
 use std::process::ExitCode;
 
@@ -23,9 +24,11 @@ cargo xtask bench start       devrun beside Docker Compose, in one run (--quick:
 cargo xtask bench sync        a save until it is live, beside Docker Compose (--only ROW, --quick)
 cargo xtask bench update      a change that rebuilds, beside Docker Compose (--quick)
 cargo xtask bench idle        what a session costs while nothing happens (--quick: 20 s of it)
+cargo xtask bench ci          a pass over the stack with six checks, beside Docker Compose (--quick)
 cargo xtask fuzz [TARGET…]    what reads input from outside meets any input (--seconds N: 20 each)
 cargo xtask simulate          deciding in a world where much goes wrong (--seeds 1-1000)
 cargo xtask soak sync         files that change while all goes wrong (--minutes N, --seed S)
+cargo xtask workflow          the example's workflow, linted by actionlint
 cargo xtask tidy              sizes, imports, dependencies";
 
 #[derive(Debug, thiserror::Error)]
@@ -46,6 +49,8 @@ enum Failure {
     Soak(#[from] soak::Error),
     #[error(transparent)]
     Tidy(#[from] tidy::Error),
+    #[error(transparent)]
+    Workflow(#[from] workflow::Error),
 }
 
 impl Failure {
@@ -72,6 +77,7 @@ fn main() -> ExitCode {
         ["fuzz", rest @ ..] => fuzz::fuzz(rest).map_err(Failure::from),
         ["simulate", rest @ ..] => simulate::simulate(rest).map_err(Failure::from),
         ["soak", rest @ ..] => soak::soak(rest),
+        ["workflow"] => workflow::lint().map_err(Failure::from),
         ["tidy"] => tidy::tidy().map_err(Failure::from),
         [] | ["help" | "--help" | "-h"] => {
             run::say(USAGE);

@@ -262,6 +262,7 @@ impl Asking {
         };
         let spawned = tokio::process::Command::new(program)
             .args(arguments)
+            .envs(own_program())
             .envs(self.variables(check))
             .current_dir(&self.stack.root)
             .stdin(Stdio::null())
@@ -306,6 +307,11 @@ async fn copied(from: Option<impl AsyncRead + Unpin>, to: &Tail) {
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
         to.push(&buffer[..read]);
     }
+}
+
+/// So that a command can call the program that called it.
+fn own_program() -> Option<(&'static str, std::path::PathBuf)> {
+    Some(("DEVRUN", std::env::current_exe().ok()?))
 }
 
 /// A command of this machine with all that it started; ended with whoever waits for it.

@@ -162,7 +162,7 @@ impl Sides {
 }
 
 /// Milliseconds until a program ends well.
-fn timed(name: &str, command: &mut Command) -> Result<f64, Error> {
+pub(super) fn timed(name: &str, command: &mut Command) -> Result<f64, Error> {
     let began = Instant::now();
     let output = command
         .output()

@@ -165,3 +165,74 @@ proptest! {
         }
     }
 }
+
+/// Nothing is left to chance where there are few: a task or service and a service, two checks.
+#[test]
+fn every_small_case_is_as_the_table_says() {
+    use Checked::{Failed, Passed, Pending, Running, Skipped};
+    let standings = [
+        Standing::Off,
+        Standing::Going,
+        Standing::Ready,
+        Standing::Unhealthy,
+        Standing::Failed,
+        Standing::Done,
+    ];
+    let checked = [Pending, Running, Passed, Failed, Skipped];
+    let stops = [
+        None,
+        Some(Stop::Interrupted),
+        Some(Stop::TimedOut),
+        Some(Stop::EngineGone),
+    ];
+    let services = |first, code, restarts, second| {
+        let fact = |name: &str, standing, restarts, code| ServiceFact {
+            name: name.into(),
+            standing,
+            restarts,
+            code,
+        };
+        vec![
+            fact("s0", first, restarts, code),
+            fact("s1", second, 0, None),
+        ]
+    };
+    let mut seen = 0_u32;
+    for (stop, first, second) in stops.iter().flat_map(|stop| {
+        let pairs = standings.iter().flat_map(|a| standings.map(|b| (*a, b)));
+        pairs.map(|(a, b)| (*stop, a, b))
+    }) {
+        for (one, other) in checked.iter().flat_map(|a| checked.map(|b| (*a, b))) {
+            for bits in 0..32_u8 {
+                let bit = |place: u8| bits & (1 << place) != 0;
+                for (until, code) in [(None, None), (Some("s0"), Some(7)), (Some("s0"), Some(300))]
+                {
+                    let check = |name: &str, standing| CheckFact {
+                        name: name.into(),
+                        standing,
+                    };
+                    let facts = Facts {
+                        stop,
+                        until: until.map(str::to_owned),
+                        fail_fast: bit(0),
+                        rested: bit(1),
+                        settled: bit(2),
+                        restarts_allowed: 1,
+                        services: services(first, code, if bit(3) { 2 } else { 1 }, second),
+                        checks: match bit(4) {
+                            true => vec![check("c0", one), check("c1", other)],
+                            false => Vec::new(),
+                        },
+                    };
+                    let code = match judge(&facts) {
+                        Verdict::Open => None,
+                        Verdict::Over(end) => Some(end.code),
+                    };
+                    assert_eq!(code, by_the_table(&facts), "{facts:?}");
+                    seen += 1;
+                }
+            }
+        }
+    }
+    assert_eq!(seen, 4 * 36 * 25 * 32 * 3);
+}
