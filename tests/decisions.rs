@@ -33,6 +33,7 @@
 //! | one that dies of a save | `died::*` |
 //! | stopped by hand stays so, what vanished comes back | `failures::hands::*` |
 //! | killed, or cut off from the engine, at any moment | `crashes::*` |
+//! | an engine that is restarted in the middle of an update | `failures::restarted::*` |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

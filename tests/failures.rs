@@ -24,6 +24,8 @@ mod hands;
 mod interrupted;
 #[path = "failures/readiness.rs"]
 mod readiness;
+#[path = "failures/restarted.rs"]
+mod restarted;
 #[path = "failures/services.rs"]
 mod services;
 #[path = "failures/stackfile.rs"]

@@ -15,6 +15,7 @@ pub(super) fn container<const N: usize>(name: &str, labels: [(&str, &str); N]) -
         health: None,
         exit_code: None,
         started_at: String::new(),
+        started_ns: 0,
         finished_at: String::new(),
         restarts: 0,
         image_id: String::new(),

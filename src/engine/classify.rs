@@ -52,6 +52,12 @@ pub(super) fn from_answer(doing: String, status: u16, message: &str) -> EngineEr
             detail: message.into(),
         };
     }
+    if is_ending(message) {
+        return EngineError::Lost {
+            doing,
+            detail: message.into(),
+        };
+    }
     if let Some(port) = taken_port(message) {
         return EngineError::PortTaken { port };
     }
@@ -123,6 +129,18 @@ pub(super) fn from_answer(doing: String, status: u16, message: &str) -> EngineEr
         doing,
         detail: message.into(),
     }
+}
+
+/// What an engine says that has been told to end, of the parts of it that have ended already.
+fn is_ending(message: &str) -> bool {
+    [
+        "transport is closing",
+        "code = Unavailable",
+        "containerd.sock",
+        "shutting down",
+    ]
+    .iter()
+    .any(|text| message.contains(text))
 }
 
 /// Of one that is being removed the engine says many things; that its root is not there is one.
@@ -292,6 +310,20 @@ mod tests {
                     .is_some_and(|hint| hint.contains("docker system df"))
             );
         }
+    }
+
+    #[test]
+    fn one_that_is_about_to_end_is_away_and_does_not_refuse() {
+        for message in [
+            "cannot start a stopped process: transport is closing: unavailable",
+            "rpc error: code = Unavailable desc = transport is closing",
+            "connection error: desc = \"transport: error while dialing: dial unix:///run/docker/containerd/containerd.sock: timeout\"",
+            "the daemon is shutting down",
+        ] {
+            let error = answer(500, message);
+            assert!(error.is_away() && !error.is_refusal(), "{error:?}");
+        }
+        assert!(!answer(500, "no").is_away());
     }
 
     #[test]

@@ -8,6 +8,8 @@ use devrun_core::live::Live;
 use devrun_core::spec::{Container, ContainerState, Health, PortSpec};
 use devrun_stack::Restart;
 
+use super::logs::nanoseconds;
+
 pub(super) fn container(inspect: ContainerInspectResponse) -> Container {
     let engine_state = inspect.state.unwrap_or_default();
     let config = inspect.config.unwrap_or_default();
@@ -30,6 +32,11 @@ pub(super) fn container(inspect: ContainerInspectResponse) -> Container {
             .health
             .and_then(|health| self::health(health.status)),
         exit_code: if ended { engine_state.exit_code } else { None },
+        started_ns: engine_state
+            .started_at
+            .as_deref()
+            .and_then(nanoseconds)
+            .unwrap_or(0),
         started_at: engine_state.started_at.unwrap_or_default(),
         finished_at: engine_state.finished_at.unwrap_or_default(),
         restarts: inspect

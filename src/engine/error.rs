@@ -239,6 +239,11 @@ impl EngineError {
         matches!(self, Self::Other { .. } | Self::NetworkMissing { .. })
     }
 
+    /// True where the engine does not answer, or is about to end.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::Unreachable { .. })
+    }
+
     /// True where what was meant is simply not there.
     pub(crate) fn is_absent(&self) -> bool {
         matches!(

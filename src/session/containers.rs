@@ -20,7 +20,7 @@ use super::early::{Early, Of};
 use super::hooks;
 use super::load::root_hash;
 use super::stopping::{self, remove};
-use crate::engine::{Engine, EngineError, Found, LogOptions, nanoseconds};
+use crate::engine::{Engine, EngineError, Found, LogOptions};
 
 /// So many lines of a log explain a failure.
 const LOG_LINES: usize = 15;
@@ -36,6 +36,7 @@ pub(super) fn failure(error: EngineError) -> Failure {
         container_gone: matches!(error, EngineError::NoSuchContainer { .. }),
         created: None,
         refused: error.is_refusal(),
+        away: error.is_away(),
         impossible: matches!(error, EngineError::OutOfRange { .. }),
         port: match error {
             EngineError::PortTaken { port } => Some(port),
@@ -374,7 +375,7 @@ async fn started(engine: &Engine, container: &str, brought: Vec<PathBuf>) -> Out
     match engine.inspect(container).await {
         Ok(Some(found)) => Outcome::Started {
             container: container.to_owned(),
-            started_ns: nanoseconds(&found.started_at).unwrap_or(0),
+            started_ns: found.started_ns,
             warnings: Vec::new(),
             brought,
         },

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test program uses a part of the kit")]
 
 pub mod browser;
+pub mod own_engine;
 pub mod relay;
 pub mod session;
 pub mod terminal;
@@ -325,12 +326,17 @@ pub fn within<T>(seconds: u64, mut ask: impl FnMut() -> Option<T>) -> Option<T> 
     }
 }
 
+fn pause() {
+    let_pass(Duration::from_millis(20));
+}
+
+/// For what is to happen at a moment by chance.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where tests poll what has no events"
 )]
-fn pause() {
-    std::thread::sleep(Duration::from_millis(20));
+pub fn let_pass(time: Duration) {
+    std::thread::sleep(time);
 }
 
 /// An answer over HTTP.

@@ -236,6 +236,8 @@ pub struct Failure {
     /// The engine did not do what it does as a rule, and whatever it was asked to do is not to
     /// blame.
     pub refused: bool,
+    /// The engine does not answer, or is about to end.
+    pub away: bool,
     /// No container can have what was asked for, so a new one would not help.
     pub impossible: bool,
 }

@@ -62,6 +62,7 @@ impl Known {
             live: container.live,
             running: container.state == ContainerState::Running,
             exit_code: container.exit_code,
+            started_ns: container.started_ns,
             ..Known::default()
         }
     }
@@ -223,12 +224,6 @@ impl Invariants {
                     }
                 }
             }
-            Outcome::Failed(failure) if failure.refused => {
-                let known = container_of(effect).and_then(|id| self.containers.get_mut(id));
-                if let Some(known) = known {
-                    known.refused = true;
-                }
-            }
             // Whatever cannot be stopped must not keep the others from it.
             Outcome::Failed(failure)
                 if failure.container_gone
@@ -236,6 +231,12 @@ impl Invariants {
             {
                 if let Some(id) = container_of(effect) {
                     self.containers.remove(id);
+                }
+            }
+            Outcome::Failed(failure) if failure.refused => {
+                let known = container_of(effect).and_then(|id| self.containers.get_mut(id));
+                if let Some(known) = known {
+                    known.refused = true;
                 }
             }
             _ => {

@@ -128,6 +128,8 @@ pub struct Container {
     pub exit_code: Option<i64>,
     /// When it started last, RFC 3339 as the engine says it.
     pub started_at: String,
+    /// The same in nanoseconds since 1970; 0 for never.
+    pub started_ns: i128,
     /// When it ended last, RFC 3339 as the engine says it.
     pub finished_at: String,
     /// Times that the engine started it again by itself.

@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::waiting::Waiting;
-use crate::engine::{Engine, LogLine, LogOptions, nanoseconds};
+use crate::engine::{Engine, LogLine, LogOptions};
 
 /// So many lines of one container may be on their way from its log.
 const ON_THE_WAY: usize = 256;
@@ -175,7 +175,7 @@ impl Follower {
         if !self.is_asked_for(service) {
             return;
         }
-        let start = nanoseconds(&container.started_at).unwrap_or(0);
+        let start = container.started_ns;
         match self.reading.get(service) {
             Some(reading) if reading.container == container.id => {
                 if container.state == ContainerState::Running {

@@ -1,6 +1,8 @@
 //! The ends of effects.
 
-use super::engine::TOGETHER;
+use std::time::Duration;
+
+use super::engine::{ENGINE_ENDS, TOGETHER};
 use super::machine::{Doing, ImageState, Wanted};
 use super::seen::{Making, Seen};
 use super::{Prepared, Session};
@@ -8,6 +10,9 @@ use crate::effect::{Effect, Exit};
 use crate::event::{Failure, Op, Outcome};
 use crate::plan::Follow;
 use crate::spec::{Image, label};
+
+/// So long after it did not answer, the engine is asked again.
+const ASKED_AGAIN: Duration = Duration::from_secs(1);
 
 impl Session {
     pub(super) fn on_done(&mut self, op: &Op, outcome: Outcome) {
@@ -43,6 +48,7 @@ impl Session {
         match outcome {
             Outcome::Prepared { existing } => {
                 self.prepared = Prepared::Yes;
+                self.ends_until = None;
                 if !existing.is_empty() {
                     let names = existing.join(", ");
                     self.warn(
@@ -52,6 +58,12 @@ impl Session {
                 }
             }
             Outcome::Failed(failure) if self.connected => {
+                let until = *self.ends_until.get_or_insert(self.now + ENGINE_ENDS);
+                if failure.away && self.now < until {
+                    // The engine tells of its containers until it has ended.
+                    self.prepared = Prepared::Later(self.now + ASKED_AGAIN);
+                    return;
+                }
                 self.prepared = Prepared::Failed(failure.message.clone());
                 let hint = failure.hint.map(|hint| format!("; {hint}"));
                 self.warn(

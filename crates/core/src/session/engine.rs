@@ -22,7 +22,7 @@ const SAME_MOMENT: Duration = Duration::from_millis(50);
 /// tells of an end once it has cleaned up.
 pub(super) const TOGETHER: Duration = Duration::from_secs(1);
 /// So long an engine takes at most from the end of its containers to its own.
-const ENGINE_ENDS: Duration = Duration::from_secs(20);
+pub(super) const ENGINE_ENDS: Duration = Duration::from_secs(20);
 
 /// How a reason begins that says so.
 pub(super) const LOOPS: &str = "crash-looping";
@@ -45,7 +45,7 @@ impl Session {
                     );
                 }
                 self.connected = false;
-                self.nobody_stopped_them();
+                self.away_since.get_or_insert(self.now);
                 self.cancel_all();
             }
             Observed::Container {
@@ -58,20 +58,32 @@ impl Session {
     }
 
     /// An engine that ends stops its containers first, and tells of it as if somebody had stopped
-    /// each of them: what was to run is to run again once it is back.
-    fn nobody_stopped_them(&mut self) {
-        let now = self.now;
-        if self.machines.values().any(Machine::running) {
+    /// each of them: what was to run is to run again once it is back. Where a process has outlived
+    /// it, only the connection was away.
+    fn nobody_stopped_them(&mut self, containers: &[Container]) {
+        let Some(since) = self.away_since.take() else {
+            return;
+        };
+        let outlived = |machine: &Machine| {
+            let seen = machine.container.as_ref();
+            seen.is_some_and(|seen| containers.iter().any(|now| seen.goes_on_as(now)))
+        };
+        if self.machines.values().any(outlived) {
             return;
         }
-        for machine in self.machines.values_mut() {
+        let mut revived = Vec::new();
+        for (name, machine) in &mut self.machines {
             let at = machine.stopped_outside;
-            if at.is_some_and(|at| now.saturating_sub(at) < ENGINE_ENDS)
+            if at.is_some_and(|at| since.saturating_sub(at) < ENGINE_ENDS)
                 && machine.wanted == Wanted::Stopped
             {
                 machine.wanted = Wanted::Run;
                 machine.stopped_outside = None;
+                revived.push(name.clone());
             }
+        }
+        for name in revived {
+            self.look_for_image_again(&name);
         }
     }
 
@@ -97,7 +109,9 @@ impl Session {
             self.exit(Exit::Failed);
             return;
         }
+        self.nobody_stopped_them(containers);
         let mut started_outside = Vec::new();
+        let moment = self.now;
         for (name, machine) in &mut self.machines {
             let now = containers
                 .iter()
@@ -122,7 +136,10 @@ impl Session {
                 now.is_some_and(|container| container.state == ContainerState::Restarting);
             machine.exited = None;
             machine.applied = None;
+            // Saves that its container was to have may have come to nothing.
+            machine.looked_at = false;
             machine.try_again();
+            machine.take_up_undone(moment);
         }
         for name in started_outside {
             self.look_for_image_again(&name);
@@ -169,9 +186,10 @@ impl Session {
     /// Gives up everything that is under way on the engine.
     pub(super) fn cancel_all(&mut self) {
         let mut ops = Vec::new();
-        if let Prepared::Busy(op) = self.prepared.clone() {
-            self.prepared = Prepared::No;
-            ops.push(op);
+        match std::mem::replace(&mut self.prepared, Prepared::No) {
+            Prepared::Busy(op) => ops.push(op),
+            Prepared::Later(_) | Prepared::No => {}
+            done => self.prepared = done,
         }
         for machine in self.machines.values_mut() {
             ops.extend(machine.take_back());

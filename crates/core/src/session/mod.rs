@@ -81,6 +81,8 @@ pub struct Options {
 enum Prepared {
     No,
     Busy(Op),
+    /// The engine was about to end, it seems: not before that moment.
+    Later(Duration),
     Yes,
     Failed(String),
 }
@@ -96,7 +98,11 @@ pub struct Session {
     /// Names in order of declaration.
     order: Vec<String>,
     prepared: Prepared,
+    /// Until when the engine may be about to end, since it did not answer.
+    ends_until: Option<Duration>,
     connected: bool,
+    /// Since when it is not, until the engine has told anew.
+    away_since: Option<Duration>,
     /// What the engine's machine has.
     capacity: Capacity,
     /// Something of another checkout stands in the way.
@@ -135,7 +141,9 @@ impl Session {
             machines: BTreeMap::new(),
             order: Vec::new(),
             prepared: Prepared::No,
+            ends_until: None,
             connected: false,
+            away_since: None,
             capacity: Capacity::default(),
             refused: false,
             ending: None,
@@ -188,13 +196,20 @@ impl Session {
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         // What cannot be begun now is looked at again when that changes, whatever the time is.
-        if !self.connected || self.ending.is_some() || self.prepared != Prepared::Yes {
+        if !self.connected || self.ending.is_some() {
             return None;
+        }
+        match self.prepared {
+            Prepared::Yes => {}
+            Prepared::Later(at) => return Some(at),
+            _ => return None,
         }
         self.machines
             .values()
             .filter(|machine| machine.wanted == machine::Wanted::Run)
             .filter_map(|machine| match &machine.suspect {
+                // One that has failed meanwhile is not looked at before there is a reason to try.
+                Some(_) if machine.failed.is_some() => None,
                 Some((until, _)) if machine.busy.is_none() => Some(*until),
                 _ if self.follow_waits(machine).is_some() => None,
                 _ if machine.task && task::due(machine).is_some_and(|due| due > self.now) => {

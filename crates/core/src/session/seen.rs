@@ -31,6 +31,13 @@ pub(crate) struct Making {
 }
 
 impl Seen {
+    /// Its process still runs, by what the engine tells now.
+    pub(crate) fn goes_on_as(&self, now: &Container) -> bool {
+        now.id == self.id
+            && now.state == ContainerState::Running
+            && now.started_ns <= self.started_ns
+    }
+
     /// One that was just made, and does not run yet.
     pub(crate) fn made(id: String, made: Making) -> Seen {
         Seen {
@@ -50,7 +57,7 @@ impl Seen {
             running: matches!(container.state, ContainerState::Running),
             spec: container.label(label::SPEC).to_owned(),
             parts: container.label(label::PARTS).to_owned(),
-            started_ns: 0,
+            started_ns: container.started_ns,
             exit_code: container.exit_code,
             live: container.live,
         }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use devrun_stack::{Condition, Healthcheck, Probe, Service, Source};
 
-use super::Session;
 use super::machine::{Doing, ImageState, Machine, Wanted};
 use super::seen::{Making, Seen};
+use super::{Prepared, Session};
 use crate::effect::{Effect, Old, PutFile};
 use crate::event::Op;
 use crate::live::Live;
@@ -27,14 +27,19 @@ pub(super) const GRACE: Duration = Duration::from_secs(10);
 impl Session {
     /// Makes networks and volumes, once.
     pub(super) fn prepare(&mut self) {
-        if !self.connected || self.prepared != super::Prepared::No || self.ending.is_some() {
+        let due = match self.prepared {
+            Prepared::No => true,
+            Prepared::Later(at) => at <= self.now,
+            _ => false,
+        };
+        if !self.connected || !due || self.ending.is_some() {
             return;
         }
         let Some(stack) = self.stack.clone() else {
             return;
         };
         let op = self.op("");
-        self.prepared = super::Prepared::Busy(op.clone());
+        self.prepared = Prepared::Busy(op.clone());
         self.emit(Effect::Prepare {
             op,
             networks: stack.networks.clone(),

@@ -105,6 +105,12 @@ impl Bench {
         self.feed(loaded(text))
     }
 
+    /// What the bench before has left on the engine is there, and time goes on.
+    pub(super) fn takes_over(&mut self, before: &Bench) {
+        self.containers.clone_from(&before.containers);
+        self.now = before.now;
+    }
+
     /// A connection stands, and the engine tells of all containers of the bench.
     pub(super) fn connect(&mut self) -> Vec<String> {
         let containers = self.containers.clone();
@@ -168,7 +174,10 @@ impl Bench {
         if let Some(place) = self.containers.iter().position(|one| one.id == id) {
             match what {
                 Happened::Removed => drop(self.containers.remove(place)),
-                Happened::Started => self.containers[place].state = ContainerState::Running,
+                Happened::Started => {
+                    self.containers[place].state = ContainerState::Running;
+                    self.containers[place].started_ns = at;
+                }
                 Happened::Exited { code } => {
                     self.containers[place].state = ContainerState::Exited;
                     self.containers[place].exit_code = Some(code);
@@ -324,6 +333,7 @@ impl Bench {
                     health: None,
                     exit_code: None,
                     started_at: String::new(),
+                    started_ns: 0,
                     finished_at: String::new(),
                     restarts: 0,
                     image_id: spec.image_id.clone(),
@@ -382,6 +392,10 @@ impl Bench {
     fn started(&mut self, id: &str) -> Outcome {
         self.now += Duration::from_millis(1);
         self.set(id, ContainerState::Running);
+        let at = i128::from(self.engine_time());
+        if let Some(container) = self.containers.iter_mut().find(|one| one.id == id) {
+            container.started_ns = at;
+        }
         Outcome::Started {
             container: id.to_owned(),
             started_ns: self.engine_time().into(),

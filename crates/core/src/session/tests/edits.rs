@@ -180,7 +180,7 @@ fn what_this_session_never_started_is_left_alone_when_it_is_declared_no_more() {
         services,
         ..Options::default()
     });
-    bench.containers.clone_from(&first.containers);
+    bench.takes_over(&first);
     bench.load(&format!("{APP}{WORKER}"));
     bench.connect();
     bench.finish();
@@ -217,7 +217,7 @@ fn a_container_of_a_service_that_is_not_declared_is_known_when_it_is() {
     let mut first = Bench::new(&format!("{APP}{WORKER}"));
     first.finish();
     let mut bench = Bench::with(Options::default());
-    bench.containers.clone_from(&first.containers);
+    bench.takes_over(&first);
     bench.load(APP);
     bench.connect();
     bench.finish();

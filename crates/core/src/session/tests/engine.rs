@@ -2,7 +2,7 @@
 
 use super::bench::Bench;
 use super::stacks::APP;
-use crate::event::{Event, Outcome, Transport};
+use crate::event::{Event, Failure, Outcome, Request, Transport};
 use crate::observed::Happened;
 use crate::session::Options;
 use crate::spec::{ContainerState, Health};
@@ -213,7 +213,7 @@ fn what_was_under_way_when_the_engine_went_is_done_when_it_is_back() {
 fn one_that_the_engine_is_about_to_start_is_left_to_it() {
     let first = Bench::ready();
     let mut bench = Bench::with(Options::default());
-    bench.containers.clone_from(&first.containers);
+    bench.takes_over(&first);
     bench.containers[0].state = ContainerState::Restarting;
     bench.load(APP);
     bench.connect();
@@ -288,4 +288,99 @@ fn what_somebody_stopped_stays_so_where_the_connection_breaks_and_others_run() {
     bench.connect();
     bench.finish();
     assert_eq!(bench.state("backend"), "stopped: stopped by hand");
+}
+
+#[test]
+fn what_an_engine_stopped_that_ended_while_another_one_was_restarted_comes_back() {
+    let mut bench = Bench::ready();
+    let services = vec!["db".to_owned()];
+    bench.feed(Event::Request(Request::Restart { services }));
+    bench.finish_until("restart db-1");
+    for id in ["db-1", "entry-1", "backend-1"] {
+        bench.happens(id, Happened::Exited { code: 143 });
+        bench.happens(id, Happened::StoppedByHand);
+    }
+    // Nobody is asked whether this has anything to do with what was stopped.
+    bench.save(&["backend/requirements.txt"]);
+    bench.disconnect();
+    let lines = [bench.connect(), bench.finish()].concat();
+    for service in ["db", "backend", "entry"] {
+        assert_eq!(bench.state(service), "ready", "{lines:?}");
+    }
+    assert!(lines.contains(&"build backend".to_owned()), "{lines:?}");
+}
+
+#[test]
+fn what_it_told_last_may_be_lost() {
+    let mut bench = Bench::ready();
+    bench.happens("db-1", Happened::Exited { code: 143 });
+    bench.happens("db-1", Happened::StoppedByHand);
+    bench.disconnect();
+    for container in &mut bench.containers {
+        container.state = ContainerState::Exited;
+    }
+    bench.connect();
+    bench.finish();
+    assert_eq!(bench.state("db"), "ready");
+    assert_eq!(bench.state("backend"), "ready");
+}
+
+#[test]
+fn a_command_that_an_engine_about_to_end_did_not_run_is_run_once_it_is_back() {
+    let mut bench = Bench::ready();
+    bench.save(&["backend/messages.po"]);
+    bench.finish_until("exec backend-1");
+    away(&mut bench, "exec backend-1");
+    bench.after(5000).disconnect();
+    bench.connect();
+    let lines = bench.finish();
+    assert!(
+        lines.iter().any(|line| line.starts_with("exec backend-1")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn networks_that_an_engine_about_to_end_did_not_make_are_made_by_the_next() {
+    let mut bench = Bench::new(APP);
+    for _ in 0..3 {
+        away(&mut bench, "prepare");
+        assert!(bench.open().is_empty());
+        assert_eq!(bench.wake(), ["prepare"]);
+    }
+    away(&mut bench, "prepare");
+    bench.disconnect();
+    assert_eq!(bench.connect(), ["prepare"]);
+    bench.finish();
+    assert_eq!(bench.state("entry"), "ready");
+    // One that goes on and still does not do it is waited for no longer.
+    let mut bench = Bench::new(APP);
+    away(&mut bench, "prepare");
+    bench.after(60_000);
+    bench.feed(Event::Deadline);
+    away(&mut bench, "prepare");
+    assert_eq!(bench.heard().last().unwrap(), "ended 1");
+}
+
+#[test]
+fn one_that_cannot_be_stopped_while_it_is_not_known_whether_it_failed_is_not_looked_at_for_ever() {
+    let mut bench = Bench::ready();
+    bench.feed(Event::AgentGone {
+        container: "backend-1".to_owned(),
+    });
+    away(&mut bench, "attach backend-1");
+    bench.stop(&["backend", "entry"]);
+    bench.ok("stop entry-1");
+    away(&mut bench, "stop backend-1");
+    assert_eq!(bench.state("backend"), "failed: transport is closing");
+    assert_eq!(bench.session.next_deadline(), None);
+}
+
+fn away(bench: &mut Bench, line: &str) {
+    let failure = Failure {
+        message: "transport is closing".to_owned(),
+        away: true,
+        ..Failure::default()
+    };
+    bench.ends(line, Outcome::Failed(failure));
 }

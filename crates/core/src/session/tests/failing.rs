@@ -99,7 +99,7 @@ fn a_failed_build_leaves_what_runs() {
 fn a_failed_build_beside_a_running_container_of_an_earlier_session() {
     let first = Bench::ready();
     let mut bench = Bench::with(crate::session::Options::default());
-    bench.containers.clone_from(&first.containers);
+    bench.takes_over(&first);
     bench.load(APP);
     bench.connect();
     bench.ok("prepare");
@@ -247,7 +247,7 @@ fn a_task_is_done_once() {
     assert_eq!(bench.up(&[]), NOTHING, "not again in this session");
 
     let mut next = Bench::with(crate::session::Options::default());
-    next.containers.clone_from(&bench.containers);
+    next.takes_over(&bench);
     next.load(TASK);
     next.connect();
     let lines = next.finish();

@@ -126,7 +126,7 @@ fn what_is_there_and_equal_is_taken_as_it_is() {
         (ContainerState::Created, vec!["start db-1"]),
     ] {
         let mut bench = Bench::with(Options::default());
-        bench.containers.clone_from(&first.containers);
+        bench.takes_over(&first);
         for container in &mut bench.containers {
             container.state = state;
         }
@@ -182,7 +182,7 @@ fn asked_for_anew_everything_is_made_anew() {
         ..Options::default()
     });
     bench.expect_recreation();
-    bench.containers.clone_from(&first.containers);
+    bench.takes_over(&first);
     bench.load(APP);
     bench.connect();
     let lines = bench.finish();
@@ -298,7 +298,7 @@ fn without_network_and_volumes_the_session_ends() {
 fn containers_of_another_checkout_are_left_alone_and_named() {
     let first = Bench::ready();
     let mut bench = Bench::with(Options::default());
-    bench.containers.clone_from(&first.containers);
+    bench.takes_over(&first);
     for container in &mut bench.containers {
         container.labels.insert(label::ROOT.into(), "other".into());
         container

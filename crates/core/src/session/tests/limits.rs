@@ -45,7 +45,7 @@ fn they_are_changed_in_the_container_that_runs() {
 fn a_new_session_compares_them_with_what_the_engine_shows() {
     let first = Bench::ready();
     let mut bench = Bench::with(Options::default());
-    bench.containers.clone_from(&first.containers);
+    bench.takes_over(&first);
     bench.load(&limited("limits cpus=1"));
     bench.connect();
     let lines = bench.finish();
@@ -196,4 +196,18 @@ fn a_task_that_is_done_is_not_run_again_for_them() {
     assert_eq!(bench.state("seed"), "done");
     assert!(bench.session.view().settled);
     assert_eq!(bench.load(TASK), NOTHING);
+}
+
+#[test]
+fn limits_that_are_declared_again_before_they_could_be_lifted_make_no_new_container() {
+    let limited = "stack app\nservice worker { image \"w:1\"; limits memory=\"1G\" }\n";
+    let lifted = "stack app\nservice gate { image \"g:1\" }\n\
+                  service worker { image \"w:1\"; depends-on gate }\n";
+    let mut bench = Bench::new(limited);
+    bench.finish();
+    bench.load(lifted);
+    bench.load(limited);
+    let lines = bench.finish();
+    assert!(!lines.contains(&"create worker".to_owned()), "{lines:?}");
+    assert_eq!(bench.state("worker"), "ready");
 }

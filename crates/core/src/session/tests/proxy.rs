@@ -111,7 +111,7 @@ fn a_proxy_of_an_earlier_session_is_given_the_configuration_of_this_one() {
         first_generation: 40,
         ..crate::session::Options::default()
     });
-    bench.containers.clone_from(&first.containers);
+    bench.takes_over(&first);
     bench.load(APP);
     bench.connect();
     let lines = bench.finish();

@@ -151,7 +151,7 @@ fn the_next_session_looks_whether_a_task_has_run_with_what_is_there() {
     for differs in [false, true] {
         let bench = ready();
         let mut next = Bench::with(Options::default());
-        next.containers.clone_from(&bench.containers);
+        next.takes_over(&bench);
         next.load(APP);
         next.connect();
         next.finish_until("push migrate-1");

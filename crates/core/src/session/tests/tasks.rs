@@ -88,11 +88,33 @@ impl World {
             self.tasks.insert(op.clone(), task);
             return self.at(delay, Todo::Finish(op.clone()));
         }
-        let outcome = self.carry_out(&task);
+        let outcome = match self.ending {
+            true => self.comes_no_further(&task.effect),
+            false => self.carry_out(&task),
+        };
         self.tell(Event::Done {
             op: op.clone(),
             outcome,
         });
+    }
+
+    /// The engine is about to end; it says so, or only that it does not do it.
+    fn comes_no_further(&mut self, effect: &Effect) -> Outcome {
+        let created = match effect {
+            Effect::Create { spec, .. } if self.of_service(&spec.service).is_none() => {
+                self.random.percent(50).then(|| self.make(spec))
+            }
+            _ => None,
+        };
+        // Without networks there is no session.
+        let refused = self.random.percent(30) && !matches!(effect, Effect::Prepare { .. });
+        Outcome::Failed(Failure {
+            message: "transport is closing".to_owned(),
+            created,
+            refused,
+            away: !refused,
+            ..Failure::default()
+        })
     }
 
     fn makes_room(&mut self, effect: &Effect) -> bool {

@@ -106,6 +106,13 @@ pub(super) enum Todo {
         start: u64,
         path: PathBuf,
     },
+    /// An engine that ends stops that start of the process.
+    Stopped {
+        id: String,
+        start: u64,
+    },
+    /// It has ended.
+    Gone,
     /// Some fault, or somebody does something.
     Fault,
 }
@@ -126,6 +133,11 @@ pub(super) struct World {
     /// The connection to the engine: each has a number, and there may be none.
     pub(super) connection: Option<u64>,
     connections: u64,
+    /// The engine was told to end: it tells of its containers until they have, and does nothing
+    /// more.
+    pub(super) ending: bool,
+    /// It starts these again once it is back.
+    revived: Vec<String>,
     /// The engine tells in order.
     told_until: Duration,
     /// So many of a hundred things go wrong by themselves.
@@ -157,6 +169,8 @@ impl World {
             made: 0,
             connection: None,
             connections: 0,
+            ending: false,
+            revived: Vec::new(),
             told_until: Duration::ZERO,
             faults: 0,
             collision: None,
@@ -355,7 +369,8 @@ impl World {
             Todo::Die { id, start, code } if self.runs(&id, start) => self.end(&id, code, false),
             Todo::Again { id, start } => {
                 let waits = self.container(&id);
-                if waits.is_some_and(|one| one.restarting && one.start == start) {
+                let waits = waits.is_some_and(|one| one.restarting && one.start == start);
+                if waits && !self.ending {
                     self.begin(&id);
                 }
             }
@@ -366,12 +381,22 @@ impl World {
                 *self.host.entry(path.clone()).or_default() += 2;
                 return Some(changed(path));
             }
+            Todo::Stopped { id, start } if self.runs(&id, start) => {
+                let body = self.container(&id);
+                let policy = body.map(|one| one.live.restart);
+                if matches!(policy, Some(Restart::Always | Restart::UnlessStopped)) {
+                    self.revived.push(id.clone());
+                }
+                self.end(&id, 143, true);
+            }
+            Todo::Gone => return self.engine_is_gone(),
             Todo::Listen => self.listen(),
             Todo::Picture => return Some(self.picture()),
             Todo::Fault
             | Todo::Tell(..)
             | Todo::Die { .. }
             | Todo::Write { .. }
+            | Todo::Stopped { .. }
             | Todo::Health { .. } => {}
         }
         None
@@ -385,21 +410,62 @@ impl World {
     /// The engine is away from now on; its containers go on, unless it was restarted itself.
     pub(super) fn disconnect(&mut self) -> Event {
         self.connection = None;
-        self.queue
-            .retain(|_, todo| !matches!(todo, Todo::Listen | Todo::Picture));
         if self.random.percent(30) {
             let running = self.containers.iter().filter(|one| one.running);
             for id in running.map(|one| one.id.clone()).collect::<Vec<_>>() {
                 self.end(&id, 137, false);
             }
         }
+        self.away()
+    }
+
+    /// Nobody answers for a while.
+    fn away(&mut self) -> Event {
+        self.connection = None;
+        self.queue
+            .retain(|_, todo| !matches!(todo, Todo::Listen | Todo::Picture));
         let delay = self.random.millis(50, 3000);
         self.at(delay, Todo::Listen);
         let message = "connection refused".to_owned();
         Event::Engine(Observed::Disconnected { message })
     }
 
+    /// Somebody restarts the engine.
+    pub(super) fn engine_ends(&mut self) {
+        if std::mem::replace(&mut self.ending, true) {
+            return;
+        }
+        let running = self.containers.iter().filter(|one| one.running);
+        let running: Vec<_> = running.map(|one| (one.id.clone(), one.start)).collect();
+        let mut last = Duration::ZERO;
+        for (id, start) in running {
+            let delay = self.random.millis(1, 1500);
+            last = last.max(delay);
+            self.at(delay, Todo::Stopped { id, start });
+        }
+        // What it told last may be lost.
+        let delay = last + self.random.millis(1, 20);
+        self.at(delay, Todo::Gone);
+    }
+
+    fn engine_is_gone(&mut self) -> Option<Event> {
+        self.ending = false;
+        for body in &mut self.containers {
+            if std::mem::take(&mut body.restarting) {
+                self.revived.push(body.id.clone());
+            }
+        }
+        let connected = self.connection.is_some();
+        let gone = self.away();
+        connected.then_some(gone)
+    }
+
     pub(super) fn listen(&mut self) {
+        for id in std::mem::take(&mut self.revived) {
+            if self.container(&id).is_some_and(|one| !one.running) {
+                self.begin(&id);
+            }
+        }
         self.connections += 1;
         self.connection = Some(self.connections);
         let delay = self.random.millis(1, 30);
@@ -425,6 +491,7 @@ impl World {
                 health: None,
                 exit_code: one.exit_code,
                 started_at: String::new(),
+                started_ns: one.started_ns,
                 finished_at: String::new(),
                 restarts: 0,
                 image_id: one.spec.image_id.clone(),
