@@ -50,6 +50,8 @@ pub(super) struct ServiceRules {
     pub(super) name: String,
     pub(super) syncs: Vec<SyncRule>,
     root: PathBuf,
+    /// Whatever is synced asks for another run.
+    task: bool,
     pub(super) git: GitScope,
     pub(super) on: Vec<Trigger>,
     build: Option<BuildRule>,
@@ -182,6 +184,7 @@ impl ServiceRules {
             name: service.name.clone(),
             syncs: service.sync.iter().map(rule).collect(),
             root: root.to_path_buf(),
+            task: service.task,
             git: GitScope::new(root, gitignores),
             on: Trigger::all(root, &service.on),
             binds: service
@@ -198,10 +201,11 @@ impl ServiceRules {
         self.build.iter().flat_map(BuildRule::scopes)
     }
 
-    /// Whether any of its triggers names that path, wherever it stands.
+    /// Whether any of its triggers names that path, wherever it stands, or a task works with it.
     pub(super) fn is_triggered_by(&self, path: &Path) -> bool {
         let inner = self.syncs.iter().flat_map(|rule| &rule.on);
-        inner.chain(&self.on).any(|trigger| trigger.matches(path))
+        let triggered = inner.chain(&self.on).any(|trigger| trigger.matches(path));
+        triggered || (self.task && self.covers(path))
     }
 
     /// The number of the rule that wants quiet before it acts on that path, and how long; of

@@ -419,7 +419,7 @@ impl World {
             return gone();
         };
         let mut synced = Synced::default();
-        let too_late = container.running && TASKS.contains(&service);
+        let too_late = container.running;
         for path in paths.iter().map(AsRef::as_ref) {
             let Some(version) = host.get(path).filter(|_| rules.covers(service, path)) else {
                 continue;
@@ -427,7 +427,7 @@ impl World {
             if container.files.insert(path.to_owned(), *version) != Some(*version) {
                 synced.files += 1;
                 synced.changed.push(path.to_owned());
-                if too_late {
+                if too_late && rules.may_follow(service, path) {
                     container.owed.insert(path.to_owned());
                 }
             }

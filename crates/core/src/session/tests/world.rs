@@ -63,7 +63,7 @@ pub(super) struct Body {
     pub(super) well_from: Duration,
     /// What of the host's files is in it.
     pub(super) files: Files,
-    /// What was brought into it before its process began, and asks for a command.
+    /// What was brought into it and asks for something that is not known to have followed.
     pub(super) owed: BTreeSet<PathBuf>,
     /// What of them the present process has read.
     pub(super) loaded: Files,
@@ -284,7 +284,7 @@ impl World {
             let service = stack.service(name);
             service.is_some_and(|service| service.task)
         };
-        let (stack, host) = (self.stack.clone(), self.host.clone());
+        let (stack, rules, host) = (self.stack.clone(), self.rules.clone(), self.host.clone());
         let Some(container) = self.container_mut(id) else {
             return;
         };
@@ -295,6 +295,10 @@ impl World {
         container.started_ns = nanoseconds;
         container.well_from = now + warm_up;
         container.loaded = container.files.clone();
+        let is_task = TASKS.contains(&container.spec.service.as_str());
+        let still =
+            |path: &PathBuf| is_task || rules.asks_for_command(&container.spec.service, path);
+        container.owed.retain(still);
         container.around = host;
         let broken = container
             .loaded
