@@ -9,6 +9,8 @@
 
 mod kit;
 
+#[path = "lifecycle/addresses.rs"]
+mod addresses;
 #[path = "lifecycle/order.rs"]
 mod order;
 #[path = "lifecycle/stopping.rs"]

@@ -26,7 +26,7 @@ pub(super) async fn run(global: &Global, options: &Down) -> Result<u8, Trouble> 
     let engine = Engine::connect().await?;
     end_session(&place(&context)?).await?;
     let stack = &context.stack.name;
-    let containers: Vec<Container> = ours(engine.snapshot(stack).await?, &context)?;
+    let containers: Vec<Container> = ours(engine.all_of(stack).await?, &context)?;
     let told = |text: &str| {
         if !global.quiet {
             stderr_line(global.color, text);

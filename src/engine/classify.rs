@@ -64,6 +64,13 @@ pub(super) fn from_answer(doing: String, status: u16, message: &str) -> EngineEr
     if let Some(error) = refused_port(message) {
         return error;
     }
+    // The engine's own words; those of the system about ports begin with a small letter.
+    if message.ends_with("Address already in use") {
+        return EngineError::AddressTaken { doing };
+    }
+    if message.contains("Pool overlaps with") || message.contains("networks have overlapping") {
+        return EngineError::SubnetTaken { doing };
+    }
     if let Some(image) = after(message, "No such image: ") {
         return EngineError::ImageMissing {
             image: image.into(),
@@ -246,6 +253,24 @@ mod tests {
                 answer(500, message),
                 EngineError::PortTaken { port },
                 "{message}"
+            );
+        }
+    }
+
+    #[test]
+    fn taken_addresses_are_no_taken_ports() {
+        let message = "failed to set up container networking: Address already in use";
+        let one = answer(500, message);
+        assert!(matches!(one, EngineError::AddressTaken { .. }), "{one:?}");
+        for message in [
+            "Pool overlaps with other one on this address space",
+            "cannot create network 1f (br-1f): conflicts with network 2e (br-2e): networks have overlapping IPv4",
+            "invalid pool request: Pool overlaps with other one on this address space",
+        ] {
+            let subnet = answer(403, message);
+            assert!(
+                matches!(subnet, EngineError::SubnetTaken { .. }),
+                "{subnet:?}"
             );
         }
     }

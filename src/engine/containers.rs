@@ -7,13 +7,15 @@ use std::time::Duration;
 use bollard::models::ContainerCreateBody;
 use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, KillContainerOptions, ListContainersOptions,
-    RemoveContainerOptions, RestartContainerOptions, StopContainerOptions, WaitContainerOptions,
+    RemoveContainerOptions, RenameContainerOptions, RestartContainerOptions, StopContainerOptions,
+    WaitContainerOptions,
 };
 use devrun_core::live::Live;
 use devrun_core::spec::{Container, ContainerSpec, ContainerState, label};
 use futures_util::StreamExt;
 
 use super::classify::classify;
+use super::subnets::Addresses;
 use super::translate::{self, Machine};
 use super::{Engine, EngineError, PATIENT, PROMPT, describe, filters, optional, pause, within};
 
@@ -26,6 +28,17 @@ pub(crate) struct Created {
     pub(crate) warnings: Vec<String>,
 }
 
+/// What is said of a container beside what it is made of.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Making<'m> {
+    /// What it is called, for now.
+    pub(crate) name: &'m str,
+    /// The volume with the agent.
+    pub(crate) agent_volume: Option<&'m str>,
+    /// Those that are not the engine's choice.
+    pub(crate) addresses: &'m Addresses,
+}
+
 /// Questions to the engine at once while a snapshot is taken.
 const SIDE_BY_SIDE: usize = 8;
 
@@ -33,6 +46,13 @@ impl Engine {
     /// All containers of the stack, stopped ones too, ordered by name. One that somebody else made
     /// of an image of the stack has the image's label, but is of no checkout.
     pub(crate) async fn snapshot(&self, stack: &str) -> Result<Vec<Container>, EngineError> {
+        let mut containers = self.all_of(stack).await?;
+        containers.retain(|container| !container.is_aside());
+        Ok(containers)
+    }
+
+    /// The same with those that are about to take the place of others, or have left it.
+    pub(crate) async fn all_of(&self, stack: &str) -> Result<Vec<Container>, EngineError> {
         let of_stack = format!("{}={stack}", label::STACK);
         let mut containers = self.containers_labelled(&of_stack).await?;
         containers.retain(|container| !container.label(label::ROOT).is_empty());
@@ -135,7 +155,21 @@ impl Engine {
         spec: &ContainerSpec,
         agent_volume: Option<&str>,
     ) -> Result<Created, EngineError> {
-        self.create_as(spec, agent_volume, |_| {}).await
+        let options = Making {
+            name: &spec.name,
+            agent_volume,
+            addresses: &Addresses::new(),
+        };
+        self.create_as(spec, options, |_| {}).await
+    }
+
+    /// The same under another name for now, and with addresses of ours.
+    pub(crate) async fn create_aside(
+        &self,
+        spec: &ContainerSpec,
+        options: Making<'_>,
+    ) -> Result<Created, EngineError> {
+        self.create_as(spec, options, |_| {}).await
     }
 
     /// Makes a container whose first process is to be talked to, with a terminal or without; see
@@ -150,13 +184,18 @@ impl Engine {
             body.open_stdin = Some(true);
             body.stdin_once = Some(true);
         };
-        self.create_as(spec, None, talkative).await
+        let options = Making {
+            name: &spec.name,
+            agent_volume: None,
+            addresses: &Addresses::new(),
+        };
+        self.create_as(spec, options, talkative).await
     }
 
     async fn create_as(
         &self,
         spec: &ContainerSpec,
-        agent_volume: Option<&str>,
+        making: Making<'_>,
         more: impl FnOnce(&mut ContainerCreateBody),
     ) -> Result<Created, EngineError> {
         let version = self.version().await?;
@@ -164,10 +203,11 @@ impl Engine {
             capacity: version.capacity(),
             ipv6: self.has_ipv6(),
         };
-        let (mut body, mut warnings) = translate::container(spec, agent_volume, machine);
+        let (mut body, mut warnings) =
+            translate::container(spec, making.agent_volume, machine, making.addresses);
         more(&mut body);
         let options = CreateContainerOptions {
-            name: Some(spec.name.clone()),
+            name: Some(making.name.to_owned()),
             platform: spec.settings.platform.clone().unwrap_or_default(),
         };
         let doing = format!("creating {}", spec.name);
@@ -191,7 +231,8 @@ impl Engine {
                 .map(|warning| format!("{}: {warning}", spec.name)),
         );
         for attachment in spec.networks.iter().skip(1) {
-            if let Err(error) = self.join_network(&created.id, attachment).await {
+            let address = making.addresses.get(&attachment.network);
+            if let Err(error) = self.join_network(&created.id, attachment, address).await {
                 // Half a container would stand in the way of the next attempt.
                 let _ = self.remove(&created.id, true).await;
                 return Err(error);
@@ -206,6 +247,15 @@ impl Engine {
     /// Whether this machine has `::1`; the machine of an engine elsewhere is believed to.
     fn has_ipv6(&self) -> bool {
         self.endpoint().elsewhere().is_some() || std::net::TcpListener::bind("[::1]:0").is_ok()
+    }
+
+    /// Calls a container otherwise.
+    pub(crate) async fn rename(&self, id: &str, name: &str) -> Result<(), EngineError> {
+        let options = RenameContainerOptions {
+            name: name.to_owned(),
+        };
+        let doing = format!("calling a container {name}");
+        within(&doing, PROMPT, self.docker.rename_container(id, options)).await
     }
 
     /// Starts a container; one that runs already is fine.

@@ -63,6 +63,18 @@ pub(crate) enum EngineError {
         /// The name.
         name: String,
     },
+    /// Another container of the network has the address that it is to have.
+    #[error("{doing}: another container has its address")]
+    AddressTaken {
+        /// What was being done.
+        doing: String,
+    },
+    /// Another network has addresses of that range.
+    #[error("{doing}: another network has these addresses")]
+    SubnetTaken {
+        /// What was being done.
+        doing: String,
+    },
     /// The image is not on the engine.
     #[error("the image {image} is not on this machine")]
     ImageMissing {
@@ -236,7 +248,10 @@ impl EngineError {
     /// True where the engine does not do what it does as a rule, without a reason of ours. Where it
     /// does not answer, or has no room left, nothing else would help either.
     pub(crate) fn is_refusal(&self) -> bool {
-        matches!(self, Self::Other { .. } | Self::NetworkMissing { .. })
+        matches!(
+            self,
+            Self::Other { .. } | Self::NetworkMissing { .. } | Self::AddressTaken { .. }
+        )
     }
 
     /// True where the engine does not answer, or is about to end.

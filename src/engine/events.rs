@@ -116,7 +116,7 @@ impl Engine {
             .and_then(nanoseconds)
             .unwrap_or(0);
         let since = format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
-        Ok((since, capacity, self.snapshot(stack).await?))
+        Ok((since, capacity, self.all_of(stack).await?))
     }
 
     fn subscribe(

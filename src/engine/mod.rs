@@ -19,6 +19,7 @@ mod logs;
 mod networks;
 mod ports;
 mod registry;
+mod subnets;
 mod terminal;
 mod translate;
 mod transport;
@@ -34,6 +35,7 @@ use std::time::Duration;
 
 use bollard::Docker;
 use bollard::models::SystemInfo;
+use devrun_core::addresses::Pool;
 use devrun_core::live::Capacity;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
@@ -42,7 +44,7 @@ pub(crate) use about::About;
 pub(crate) use agent_volume::PackedAgent;
 pub(crate) use archive::{Layout, PathKind};
 pub(crate) use attach::Attached;
-pub(crate) use containers::FirstProcess;
+pub(crate) use containers::{Created, FirstProcess, Making};
 pub(crate) use demux::Tail;
 pub(crate) use dial::Dialer;
 pub(crate) use error::{EngineError, MAKE_ROOM, says_full};
@@ -51,6 +53,7 @@ use locate::Located;
 pub(crate) use logs::{LogLine, LogOptions, LogStream, nanoseconds};
 pub(crate) use networks::Found;
 pub(crate) use ports::PortHolder;
+pub(crate) use subnets::Addresses;
 
 /// How long an engine may take for what it answers out of its head.
 const PROMPT: Duration = Duration::from_secs(30);
@@ -83,6 +86,8 @@ pub(crate) struct EngineVersion {
     pub(crate) arch: String,
     /// `linux`.
     pub(crate) os: String,
+    /// What it cuts networks from.
+    pub(crate) pools: Vec<Pool>,
 }
 
 impl EngineVersion {
@@ -165,6 +170,7 @@ impl Engine {
             api: self.docker.client_version().to_string(),
             cpus,
             memory,
+            pools: subnets::pools(&info),
             arch: info.architecture.unwrap_or_default(),
             os: info.os_type.unwrap_or_default(),
         })

@@ -1,6 +1,7 @@
 //! Networks of stacks.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use bollard::models::{NetworkConnectRequest, NetworkCreateRequest};
@@ -48,12 +49,11 @@ impl Engine {
             labels: Some(to_hash_map(labels)),
             ..Default::default()
         };
-        within(
-            &format!("creating the network {name}"),
-            PATIENT,
-            self.docker.create_network(request),
-        )
-        .await?;
+        // Nothing is published from an internal one, and other drivers have addresses of their own.
+        match network.driver.as_deref() {
+            None | Some("bridge") if !network.internal => self.create_divided(request).await?,
+            _ => self.create_network(request).await?,
+        }
         self.the_one_network(name).await?;
         Ok(Found::Made)
     }
@@ -68,11 +68,12 @@ impl Engine {
         &self,
         container: &str,
         attachment: &Attachment,
+        address: Option<&Ipv4Addr>,
     ) -> Result<(), EngineError> {
         let name = &attachment.network;
         let request = NetworkConnectRequest {
             container: container.to_owned(),
-            endpoint_config: Some(endpoint(attachment)),
+            endpoint_config: Some(endpoint(attachment, address)),
         };
         within(
             &format!("connecting to the network {name}"),

@@ -3,7 +3,7 @@
 mod settings;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use bollard::models::{
@@ -15,6 +15,7 @@ use devrun_core::live::{Capacity, Live};
 use devrun_core::spec::{ContainerSpec, HealthSpec, PortSpec};
 use devrun_stack::{Attachment, MountSource, Restart};
 
+use super::subnets::{self, Addresses};
 use super::to_hash_map;
 
 /// Where the agent's volume is mounted.
@@ -32,6 +33,7 @@ pub(super) fn container(
     spec: &ContainerSpec,
     agent_volume: Option<&str>,
     machine: Machine,
+    addresses: &Addresses,
 ) -> (ContainerCreateBody, Vec<String>) {
     let warnings = cuts(spec, machine.capacity);
     let live = Live::of_spec(spec).within(machine.capacity);
@@ -79,8 +81,11 @@ pub(super) fn container(
         labels: Some(to_hash_map(&spec.labels)),
         exposed_ports: Some(exposed),
         healthcheck: spec.healthcheck.as_ref().map(healthcheck),
-        networking_config: first.map(|one| NetworkingConfig {
-            endpoints_config: Some(HashMap::from([(one.network.clone(), endpoint(one))])),
+        networking_config: first.map(|one| {
+            let place = endpoint(one, addresses.get(&one.network));
+            NetworkingConfig {
+                endpoints_config: Some(HashMap::from([(one.network.clone(), place)])),
+            }
         }),
         ..Default::default()
     };
@@ -89,9 +94,10 @@ pub(super) fn container(
     (body, warnings)
 }
 
-/// A container's place on a network.
-pub(super) fn endpoint(attachment: &Attachment) -> EndpointSettings {
+/// A container's place on a network; the engine chooses its address where none is given.
+pub(super) fn endpoint(attachment: &Attachment, address: Option<&Ipv4Addr>) -> EndpointSettings {
     EndpointSettings {
+        ipam_config: subnets::at(address),
         aliases: Some(attachment.aliases.clone()),
         ..Default::default()
     }
@@ -270,7 +276,7 @@ mod tests {
     }
 
     fn host_config(spec: &ContainerSpec, machine: Machine) -> HostConfig {
-        container(spec, Some("devrun-agent-1"), machine)
+        container(spec, Some("devrun-agent-1"), machine, &Addresses::new())
             .0
             .host_config
             .unwrap()
@@ -281,7 +287,7 @@ mod tests {
         let mut spec = kit::spec("app-web", "web");
         spec.limits.cpus = Some(8.0);
         spec.reservations.cpus = Some(0.5);
-        let (body, warnings) = container(&spec, None, MACHINE);
+        let (body, warnings) = container(&spec, None, MACHINE, &Addresses::new());
         let host = body.host_config.unwrap();
         assert_eq!(
             (host.nano_cpus, host.cpu_shares),
@@ -298,7 +304,7 @@ mod tests {
         let mut spec = kit::spec("app-web", "web");
         let cut = |bytes, spec: &mut ContainerSpec| {
             spec.limits.memory = Some(bytes);
-            let (body, warnings) = container(spec, None, MACHINE);
+            let (body, warnings) = container(spec, None, MACHINE, &Addresses::new());
             (body.host_config.unwrap().memory, warnings)
         };
         assert_eq!(cut(1 << 30, &mut spec), (Some(1 << 30), Vec::new()));
@@ -357,6 +363,21 @@ mod tests {
         .port_bindings
         .unwrap();
         assert_eq!(alone["80/tcp"].as_ref().map(Vec::len), Some(1));
+    }
+
+    #[test]
+    fn the_engine_chooses_an_address_unless_one_is_given() {
+        let spec = kit::spec("app-web", "web");
+        let given = |addresses: &Addresses| {
+            let (body, _) = container(&spec, None, MACHINE, addresses);
+            let mut places = body.networking_config.unwrap().endpoints_config.unwrap();
+            let place = places.remove("network").unwrap();
+            place.ipam_config.map(|config| config.ipv4_address.unwrap())
+        };
+        assert_eq!(given(&Addresses::new()), None);
+        let address = Ipv4Addr::new(172, 21, 128, 7);
+        let ours = Addresses::from([("network".to_owned(), address)]);
+        assert_eq!(given(&ours).as_deref(), Some("172.21.128.7"));
     }
 
     #[test]

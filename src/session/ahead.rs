@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use devrun_core::early::Moment;
@@ -36,6 +37,7 @@ pub(super) struct Ahead {
     awaited: watch::Sender<usize>,
     /// By service.
     taken: HashMap<String, Taken>,
+    saves: Saves,
 }
 
 /// The trees of a service, as far as they were looked at, in order of declaration.
@@ -57,11 +59,22 @@ impl Taken {
     }
 }
 
+/// How often something was saved, or may have been.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Saves(Arc<AtomicU64>);
+
+impl Saves {
+    pub(super) fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 impl Default for Ahead {
     fn default() -> Self {
         Ahead {
             awaited: watch::Sender::new(0),
             taken: HashMap::new(),
+            saves: Saves::default(),
         }
     }
 }
@@ -80,6 +93,10 @@ impl Ahead {
 
     pub(super) fn gate(&self) -> Armed {
         Armed(self.awaited.subscribe())
+    }
+
+    pub(super) fn saves(&self) -> Saves {
+        self.saves.clone()
     }
 
     /// A container of the service begins to start: its trees are looked at meanwhile.
@@ -104,6 +121,7 @@ impl Ahead {
 
     /// Something changed since, or may have.
     pub(super) fn forget(&mut self) {
+        self.saves.0.fetch_add(1, Ordering::Relaxed);
         self.taken.clear();
     }
 }

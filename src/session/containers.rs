@@ -1,11 +1,10 @@
 //! Containers, network and volumes: what the core asks for, in calls to the engine.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use devrun_core::effect::{Old, PutFile};
+use devrun_core::effect::PutFile;
 use devrun_core::event::{Failure, MakingPart, Outcome, Synced};
 use devrun_core::live::Live;
 use devrun_core::session::DEAF;
@@ -20,7 +19,7 @@ use super::early::{Early, Of};
 use super::hooks;
 use super::load::root_hash;
 use super::stopping::{self, remove};
-use crate::engine::{Engine, EngineError, Found, LogOptions};
+use crate::engine::{Created, Engine, EngineError, Found, LogOptions};
 
 /// So many lines of a log explain a failure.
 const LOG_LINES: usize = 15;
@@ -163,31 +162,63 @@ pub(super) struct First {
     pub(super) early: Option<Early>,
 }
 
-/// Makes a container, in the place of an old one if there is one, and starts it.
+impl First {
+    /// It may end before anybody compares its files.
+    pub(super) fn is_task(&self) -> bool {
+        self.early.as_ref().is_some_and(|early| early.is_task)
+    }
+
+    /// Some of it lies in volumes, which a container that still runs may have as well.
+    pub(super) fn is_shared(&self) -> bool {
+        let Some(early) = &self.early else {
+            return false;
+        };
+        let targets = early.rules.sync_rules(&early.service).iter();
+        let mut paths = (targets.map(|rule| &rule.to)).chain(self.files.iter().map(|it| &it.path));
+        paths.any(|path| early.is_in_volume(Path::new(path)))
+    }
+
+    /// Writes all of it into a container that does not run.
+    pub(super) async fn fill(
+        &self,
+        engine: &Engine,
+        container: &str,
+        of: Of<'_>,
+    ) -> Result<Synced, Failure> {
+        if self.owes_hooks {
+            hooks::owed(container);
+        }
+        put(engine, container, &self.files).await?;
+        Ok(self.bring(engine, container, of).await)
+    }
+
+    /// Brings over what is synced.
+    pub(super) async fn bring(&self, engine: &Engine, container: &str, of: Of<'_>) -> Synced {
+        match &self.early {
+            Some(early) => early.bring(engine, container, of).await,
+            None => Synced::default(),
+        }
+    }
+}
+
+/// The volume with the agent, made at the first container of a session.
+pub(super) async fn agent_volume(
+    engine: &Engine,
+    volume: &OnceCell<String>,
+    image: &str,
+) -> Result<String, Failure> {
+    let volume = volume.get_or_try_init(|| engine.ensure_agent_volume(AGENT, image));
+    volume.await.cloned().map_err(failure)
+}
+
+/// Makes a container and starts it.
 pub(super) async fn create(
     engine: Engine,
     spec: ContainerSpec,
-    replaces: Option<Old>,
     first: First,
-    agent: Option<Agent>,
-    agent_volume: Arc<OnceCell<String>>,
+    volume: String,
     over: impl Fn(MakingPart),
 ) -> Outcome {
-    let volume = agent_volume
-        .get_or_try_init(|| engine.ensure_agent_volume(AGENT, &spec.image_id))
-        .await;
-    let volume = match volume {
-        Ok(volume) => volume.clone(),
-        Err(error) => return Outcome::Failed(failure(error)),
-    };
-    let mut deaf = false;
-    if let Some(old) = replaces {
-        match remove(&engine, agent.as_ref(), &old.container, old.grace).await {
-            Ok(was_deaf) => deaf = was_deaf,
-            Err(error) => return Outcome::Failed(failure(error)),
-        }
-        over(MakingPart::Stopped);
-    }
     let mut created = engine.create(&spec, Some(&volume)).await;
     if matches!(created, Err(EngineError::NameTaken { .. })) && clear_our_own(&engine, &spec).await
     {
@@ -199,7 +230,13 @@ pub(super) async fn create(
     };
     over(MakingPart::Created);
     let image = Of::Image(&spec.image_id);
-    match start(&engine, &created.id, image, &first).await {
+    let outcome = start(&engine, &created.id, image, &first).await;
+    of_created(outcome, created)
+}
+
+/// How the start of one that was just made is told.
+pub(super) fn of_created(outcome: Outcome, created: Created) -> Outcome {
+    match outcome {
         Outcome::Started {
             container,
             started_ns,
@@ -207,7 +244,6 @@ pub(super) async fn create(
             brought,
         } => {
             warnings.extend(created.warnings);
-            warnings.extend(deaf.then(|| DEAF.to_owned()));
             Outcome::Started {
                 container,
                 started_ns,
@@ -225,7 +261,7 @@ pub(super) async fn create(
 
 /// Removes what an earlier attempt left under this name: a container whose start failed, or was
 /// given up half-way, is known to the engine alone. Whether there was one.
-async fn clear_our_own(engine: &Engine, spec: &ContainerSpec) -> bool {
+pub(super) async fn clear_our_own(engine: &Engine, spec: &ContainerSpec) -> bool {
     let Ok(Some(found)) = engine.find_by_name(&spec.name).await else {
         return false;
     };
@@ -241,7 +277,11 @@ const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 const COMPOSE_FOLDER: &str = "com.docker.compose.project.working_dir";
 
 /// A name that is taken: by whom, and the way out.
-async fn name_taken(engine: &Engine, spec: &ContainerSpec, error: EngineError) -> Failure {
+pub(super) async fn name_taken(
+    engine: &Engine,
+    spec: &ContainerSpec,
+    error: EngineError,
+) -> Failure {
     let EngineError::NameTaken { .. } = error else {
         return failure(error);
     };
@@ -279,20 +319,26 @@ async fn name_taken(engine: &Engine, spec: &ContainerSpec, error: EngineError) -
 
 /// Starts a container that exists.
 pub(super) async fn start(engine: &Engine, container: &str, of: Of<'_>, first: &First) -> Outcome {
-    if first.owes_hooks {
-        hooks::owed(container);
+    match first.fill(engine, container, of).await {
+        Ok(synced) => launch(engine, container, synced.changed).await,
+        Err(failure) => Outcome::Failed(failure),
     }
-    if let Err(failure) = put(engine, container, &first.files).await {
-        return Outcome::Failed(failure);
+}
+
+/// Starts a container that has all that it is to begin with; `brought` was brought over for that.
+pub(super) async fn launch(engine: &Engine, container: &str, brought: Vec<PathBuf>) -> Outcome {
+    let mut done = engine.start(container).await;
+    if let Err(EngineError::AddressTaken { .. }) = done {
+        // A stranger has it: no address is worth a start that fails.
+        done = match engine.give_up_address(container).await {
+            Ok(()) => engine.start(container).await,
+            Err(error) => Err(error),
+        };
     }
-    let mut synced = Synced::default();
-    if let Some(early) = &first.early {
-        synced = early.bring(engine, container, of).await;
+    match done {
+        Ok(()) => started(engine, container, brought).await,
+        Err(error) => Outcome::Failed(port_taken(engine, error).await),
     }
-    if let Err(error) = engine.start(container).await {
-        return Outcome::Failed(port_taken(engine, error).await);
-    }
-    started(engine, container, synced.changed).await
 }
 
 /// Stops a container; it is kept.

@@ -1,6 +1,7 @@
 //! The loop: it owns the state, and everything else is a task that ends in one input.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::mem::take;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,12 +12,14 @@ use devrun_core::notice::Notice;
 use devrun_core::observed::Observed;
 use devrun_core::plan::Rules;
 use devrun_core::session::Session;
+use devrun_core::spec::Container;
 use devrun_stack::{Source, Stack};
 use devrun_wire::session::{Ask, Tell};
 use tokio::sync::{OnceCell, mpsc, oneshot};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use super::addresses::Given;
 use super::agents::{Agent, Agents};
 use super::ahead::Ahead;
 use super::behind::Known;
@@ -87,6 +90,7 @@ pub(super) struct Driver {
     /// See [`super::making::Maker`].
     pub(super) shared: Option<String>,
     pub(super) agent_volume: Arc<OnceCell<String>>,
+    pub(super) given: Given,
     /// What the proxy was told, and what it is to know.
     pub(super) proxy_told: Option<Known>,
     pub(super) proxy_newest: Option<(String, Vec<RouteState>)>,
@@ -149,6 +153,7 @@ impl Driver {
             places: Places::new(begin.parallel),
             shared: begin.shared,
             agent_volume: Arc::default(),
+            given: Given::default(),
             proxy_told: None,
             proxy_newest: None,
             proxy_behind: false,
@@ -269,9 +274,12 @@ impl Driver {
 
     fn take(&mut self, input: Input) {
         match input {
-            Input::Engine(observed) => {
-                if matches!(observed, Observed::Connected { .. }) {
-                    self.clear_left_overs();
+            Input::Engine(mut observed) => {
+                if let Observed::Connected { containers, .. } = &mut observed {
+                    let (aside, others) =
+                        take(containers).into_iter().partition(Container::is_aside);
+                    *containers = others;
+                    self.clear_left_overs(aside);
                 }
                 self.feed(Event::Engine(observed));
             }

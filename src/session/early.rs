@@ -56,6 +56,11 @@ enum NotNow {
 }
 
 impl Early {
+    /// What lies there outlives the container, and may be another one's as well.
+    pub(super) fn is_in_volume(&self, path: &Path) -> bool {
+        self.volumes.iter().any(|volume| path.starts_with(volume))
+    }
+
     /// Brings into a task that does not run what the host has otherwise, and says also what it was
     /// brought before and has not run with; `saved` (absolute) may be gone on the host.
     pub(super) async fn refresh(
@@ -204,8 +209,8 @@ impl Bringing<'_> {
     /// Since when the container has what the host has of that tree.
     async fn agreed_at(&mut self, rule: &SyncRule, tree: &Tree) -> Result<Option<Moment>, NotNow> {
         // What lies in a volume, an image says nothing of.
-        let in_volume = |volume: &String| Path::new(&tree.to).starts_with(volume);
-        if !rule.initial || (self.fresh && self.early.volumes.iter().any(in_volume)) {
+        let in_volume = self.early.is_in_volume(Path::new(&tree.to));
+        if !rule.initial || (self.fresh && in_volume) {
             return Ok(None);
         }
         let basis = self.record.basis;

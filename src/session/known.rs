@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use devrun_core::spec::own_name;
+
 use super::place::folder;
 use crate::engine::Engine;
 use crate::sync::memory::Memory;
@@ -145,7 +147,7 @@ pub(super) async fn of_container(engine: &Engine, container: &str) -> (Known, Op
     if !remembered {
         known.add_all(&Known::of(&found.image_id).0);
     }
-    (known, Some(found.name))
+    (known, Some(own_name(&found.name).to_owned()))
 }
 
 impl Memory for Known {

@@ -1,5 +1,6 @@
 //! Drives the core: waits for the next event, lets it decide, and performs what it asks for.
 
+mod addresses;
 mod agent_binary;
 mod agents;
 mod agreed;
@@ -30,6 +31,7 @@ pub(crate) mod places;
 mod pulling;
 mod pushing;
 pub(crate) mod reading;
+mod replacing;
 mod serve;
 pub(crate) mod single;
 mod spare;

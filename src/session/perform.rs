@@ -8,11 +8,13 @@ use devrun_core::routes::proxy_port;
 use devrun_core::spec::ContainerSpec;
 use devrun_stack::{Command, Mount, MountSource, Probe};
 
-use super::containers::First;
+use super::containers::{First, agent_volume};
 use super::driver::{Driver, Input};
 use super::early::{Early, Of};
 use super::inside::Hands;
 use super::making::{Maker, Wanted, others_stand_on};
+use super::replacing::Replacing;
+use super::tidying::mark;
 use super::{containers, hooks, images, large, looking, owed, pushing, reading, trees};
 use crate::probe::{Answer, Probed, until_ready};
 use crate::proxy::apply_config;
@@ -208,18 +210,39 @@ impl Driver {
     }
 
     fn create(&mut self, op: Op, spec: ContainerSpec, replaces: Option<Old>, files: Vec<PutFile>) {
-        let volume = self.agent_volume.clone();
         let first = self.first(&op.service, files);
         self.look_ahead(&op.service);
-        let old = replaces.as_ref().map(|old| old.container.clone());
-        let agent = old.as_ref().and_then(|old| self.agents.get(old).cloned());
-        let drained = old.map(|old| self.drained(&op, &old));
-        let (engine, over) = (self.engine.clone(), self.parts_of(&op));
+        let (engine, cell) = (self.engine.clone(), self.agent_volume.clone());
+        let over = self.parts_of(&op);
+        let Some(old) = replaces else {
+            return self.work(op, async move {
+                match agent_volume(&engine, &cell, &spec.image_id).await {
+                    Ok(volume) => containers::create(engine, spec, first, volume, over).await,
+                    Err(failure) => Outcome::Failed(failure),
+                }
+            });
+        };
+        let agent = self.agents.get(&old.container).cloned();
+        let drained = self.drained(&op, &old.container);
+        let (given, mark) = (self.given.clone(), mark(op.number));
+        let saves = self.watch.then(|| self.ahead.saves());
         self.work(op, async move {
-            if let Some(drained) = drained {
-                drained.await;
-            }
-            containers::create(engine, spec, replaces, first, agent, volume, over).await
+            let volume = match agent_volume(&engine, &cell, &spec.image_id).await {
+                Ok(volume) => volume,
+                Err(failure) => return Outcome::Failed(failure),
+            };
+            let replacing = Replacing {
+                engine,
+                spec,
+                old,
+                first,
+                agent,
+                volume,
+                given,
+                mark,
+                saves,
+            };
+            replacing.run(drained, over).await
         });
     }
 

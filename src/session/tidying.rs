@@ -1,12 +1,19 @@
 //! Images that need not stay are removed, and what is left of an agent's making.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use devrun_core::keep::{self, Old};
+use devrun_core::spec::{Container, ContainerState, label};
+use tokio::time::{Instant, sleep_until};
 
 use super::agent_binary::AGENT;
 use super::driver::Driver;
+use super::load::root_hash;
 use crate::engine::{Engine, EngineError};
+
+/// An engine has made by then what it was asked for.
+const LATE: Duration = Duration::from_secs(5);
 
 /// What devrun made and nobody needs.
 #[derive(Debug)]
@@ -62,9 +69,63 @@ pub(crate) async fn clear_left_overs(engine: &Engine) -> Result<(), EngineError>
     engine.clear_fillers(AGENT).await
 }
 
+/// The mark of what an operation of this session has aside.
+pub(super) fn mark(operation: u64) -> String {
+    format!("{}{operation}", marks())
+}
+
+fn marks() -> String {
+    format!("{}-", std::process::id())
+}
+
+/// Removes containers without a place that others left, in this checkout: another one's session may
+/// be at work under the same name. What was asked for just before a session was killed may be made
+/// only now.
+async fn clear_aside(
+    engine: &Engine,
+    (stack, root): (&str, &str),
+    seen: Vec<Container>,
+) -> Result<(), EngineError> {
+    for container in seen {
+        // It may have got its place since.
+        let now = engine.inspect(&container.id).await?;
+        clear_one(engine, root, now).await?;
+    }
+    sleep_until(Instant::now() + LATE).await;
+    for container in engine.all_of(stack).await? {
+        if !container.name.contains(&format!("-{}", marks())) {
+            clear_one(engine, root, Some(container)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Volumes without a name may hold data of one that has run.
+async fn clear_one(
+    engine: &Engine,
+    root: &str,
+    found: Option<Container>,
+) -> Result<(), EngineError> {
+    let ours = |it: &Container| it.is_aside() && it.label(label::ROOT) == root;
+    match found.filter(ours) {
+        Some(it) if it.state == ContainerState::Created => engine.discard(&it.id).await,
+        Some(it) => engine.remove(&it.id, true).await,
+        None => Ok(()),
+    }
+}
+
 impl Driver {
-    /// The same once the engine answers, the first time or again.
-    pub(super) fn clear_left_overs(&self) {
+    /// The same once the engine answers, the first time or again, and with it containers that are
+    /// `aside`: nothing of ours is under way at this moment.
+    pub(super) fn clear_left_overs(&self, aside: Vec<Container>) {
+        let (engine, stack) = (self.engine.clone(), self.stack_name());
+        let root = self.stack.as_ref().map(|stack| root_hash(&stack.root));
+        tokio::spawn(async move {
+            let of = (stack.as_str(), root.as_deref().unwrap_or_default());
+            if let Err(error) = clear_aside(&engine, of, aside).await {
+                tracing::debug!(%error, "containers without a place stay");
+            }
+        });
         let engine = self.engine.clone();
         tokio::spawn(async move {
             if let Err(error) = clear_left_overs(&engine).await {

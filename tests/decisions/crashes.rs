@@ -128,7 +128,10 @@ impl World {
         let over = |event: &serde_json::Value| {
             event["event"] == "update-done" || event["event"] == "settled"
         };
-        self.session.found(60, over);
+        if self.session.found(60, over).is_none() {
+            // It says nothing more just before it has ended.
+            within(2, || self.session.child.try_wait().unwrap());
+        }
         self.relay.disarm();
         if self.session.child.try_wait().unwrap().is_some() || !matches!(blow, Blow::Cut { .. }) {
             let _ = self.session.child.kill();

@@ -284,7 +284,7 @@ pub enum Transport {
 pub enum MakingPart {
     /// Requests that were with it have ended, or had their time.
     Drained,
-    /// The one before is stopped and removed.
+    /// The one before has ended.
     Stopped,
     /// The new one is there; it does not run yet.
     Created,

@@ -1,5 +1,6 @@
 //! The deciding machine: events in, effects out, no clock, no files, no engine.
 
+pub mod addresses;
 pub mod early;
 pub mod effect;
 pub mod event;

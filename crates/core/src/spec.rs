@@ -144,7 +144,37 @@ pub struct Container {
     pub live: Live,
 }
 
+/// In the names of containers that are not, or no more, the one of their service.
+const ASIDE: [&str; 2] = [".devrun-next-", ".devrun-old-"];
+
+/// What a container is called until the one in whose place it comes is gone; nobody else makes
+/// one of the same name under that `mark`.
+#[must_use]
+pub fn next_name(name: &str, mark: &str) -> String {
+    format!("{name}{}{mark}", ASIDE[0])
+}
+
+/// What a container is called once another one has its place.
+#[must_use]
+pub fn old_name(name: &str, mark: &str) -> String {
+    format!("{name}{}{mark}", ASIDE[1])
+}
+
+/// The name that a container has in its place.
+#[must_use]
+pub fn own_name(name: &str) -> &str {
+    let ends = ASIDE.iter().filter_map(|mark| name.find(mark));
+    ends.min().map_or(name, |end| &name[..end])
+}
+
 impl Container {
+    /// It is about to take the place of another one, or has left it: nobody needs it but who makes
+    /// it just now.
+    #[must_use]
+    pub fn is_aside(&self) -> bool {
+        own_name(&self.name) != self.name
+    }
+
     /// The service it is of; empty if the label is missing.
     #[must_use]
     pub fn service(&self) -> &str {

@@ -185,6 +185,7 @@ mod tests {
 
     fn version(version: &str, api: &str) -> EngineVersion {
         EngineVersion {
+            pools: Vec::new(),
             version: version.to_owned(),
             api: api.to_owned(),
             cpus: 2,

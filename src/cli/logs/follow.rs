@@ -149,8 +149,8 @@ impl Follower {
     fn observe(&mut self, observed: Observed) {
         match observed {
             Observed::Connected { containers, .. } => {
-                for container in containers {
-                    self.found(&container);
+                for container in containers.iter().filter(|one| !one.is_aside()) {
+                    self.found(container);
                 }
             }
             Observed::Container {

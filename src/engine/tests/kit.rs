@@ -116,7 +116,7 @@ impl Stage {
             .collect()
     }
 
-    pub(super) fn spec(&self, service: &str, line: &str) -> ContainerSpec {
+    pub(in crate::engine) fn spec(&self, service: &str, line: &str) -> ContainerSpec {
         ContainerSpec {
             image: self.image.clone(),
             image_id: self.image.clone(),

@@ -16,8 +16,9 @@ use stack::{PROXY, SERVICES, Side};
 
 /// Saves of a kind in a round.
 const SAVES: usize = 2;
-/// Who asks while the engine makes a container's network is answered a second later by the kernel,
-/// for what it sent is lost; who does not wait so long asks anew.
+/// Who asks while the engine makes the network of a container whose address another one had is
+/// answered a second later by the kernel, for what it sent is lost; who does not wait so long asks
+/// anew.
 const IMPATIENT: Duration = Duration::from_millis(100);
 /// Until what follows a save has ended, for the one and the other.
 const GAP: Duration = Duration::from_secs(2);

@@ -349,7 +349,7 @@ impl Session {
             machine.forget_process();
             return;
         }
-        if doing == Doing::Restart {
+        if matches!(doing, Doing::Create | Doing::Restart) {
             machine.note_end(now);
         }
         if doing != Doing::Attach && self.stronger(name, doing, in_hand.as_ref(), &failure) {

@@ -191,7 +191,12 @@ impl Session {
             Prepared::Later(_) | Prepared::No => {}
             done => self.prepared = done,
         }
+        let now = self.now;
         for machine in self.machines.values_mut() {
+            if matches!(machine.doing(), Some(Doing::Create | Doing::Restart)) {
+                // The engine may be at it all the same.
+                machine.note_end(now);
+            }
             ops.extend(machine.take_back());
             if let ImageState::Busy(op) = machine.image.clone() {
                 machine.image = ImageState::Unknown {

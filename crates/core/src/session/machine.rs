@@ -245,7 +245,8 @@ pub(crate) struct Machine {
     pub(crate) exited: Option<(i128, i64)>,
     /// That exit was of our making, and so is what the engine tells of it afterwards.
     pub(crate) ended_by_us: bool,
-    /// Until then the end of its process is that of a restart which came no further.
+    /// Until then the end of its process is that of a restart, or of a new container in its place,
+    /// which came no further.
     pub(crate) restart_refused: Option<Duration>,
     /// Everything that is synced was pushed into it by the archive call, because it ends before an
     /// agent can be started.

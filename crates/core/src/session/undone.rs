@@ -91,8 +91,8 @@ impl Machine {
         ))
     }
 
-    /// A restart failed: it may have come as far as the end of the process, also where the engine
-    /// tells of that only now.
+    /// A restart, or a new container in its place, failed or was given up: it may have come as far
+    /// as the end of the process, also where the engine tells of that only now.
     pub(super) fn note_end(&mut self, now: Duration) {
         self.restart_refused = Some(now + LATE);
         if let (Some(seen), Some((at, code))) = (&mut self.container, self.exited)

@@ -311,6 +311,20 @@ fn what_an_engine_stopped_that_ended_while_another_one_was_restarted_comes_back(
 }
 
 #[test]
+fn what_was_being_replaced_while_the_connection_broke_was_stopped_by_nobody_else() {
+    let mut bench = Bench::ready();
+    let services = vec!["db".to_owned()];
+    bench.feed(Event::Request(Request::Restart { services }));
+    bench.finish_until("restart db-1");
+    bench.disconnect();
+    bench.connect();
+    bench.happens("db-1", Happened::Exited { code: 143 });
+    bench.happens("db-1", Happened::StoppedByHand);
+    bench.finish();
+    assert_eq!(bench.state("db"), "ready");
+}
+
+#[test]
 fn what_it_told_last_may_be_lost() {
     let mut bench = Bench::ready();
     bench.happens("db-1", Happened::Exited { code: 143 });
