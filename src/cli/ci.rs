@@ -4,6 +4,7 @@ mod checks;
 mod collect;
 mod failed;
 mod github;
+mod hurry;
 mod pass;
 mod ports;
 mod remains;
@@ -27,6 +28,7 @@ use crate::engine::Engine;
 use crate::report::paint::{BAD, BUSY, DIM, GOOD};
 use crate::report::{Clock, Reader, counted, seconds};
 use crate::session::load::root_hash;
+use hurry::Hurry;
 use pass::Ran;
 use told::Told;
 
@@ -81,7 +83,7 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
     let stack = &context.stack.name;
     remains::not_somebodys(&engine, stack, &owner).await?;
     let before = remains::lasting(&engine, stack).await?;
-    let mut signals = Signals::listen()?;
+    let mut hurry = Hurry::new(Signals::listen()?, global.color);
     let note = remains::Note::leave(stack, &owner)
         .map_err(|error| Trouble::local("the note of this run", &error))?;
     let stage = Stage {
@@ -93,9 +95,16 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
         context: &context,
         engine: &engine,
     };
-    let ran = pass::run(&stage, &mut told, &mut signals).await;
+    let ran = match pass::run(&stage, &mut told, &mut hurry).await {
+        Ok(None) => return Ok(at_once(&told, stack)),
+        Ok(Some(ran)) => Ok(ran),
+        Err(trouble) => Err(trouble),
+    };
     let report = match &ran {
-        Ok(ran) => Some(tell(&stage, ran, &mut told).await?),
+        Ok(ran) => tokio::select! {
+            report = tell(&stage, ran, &mut told) => Some(report?),
+            () = hurry.second() => return Ok(at_once(&told, stack)),
+        },
         Err(_) => None,
     };
     let good = ran.as_ref().is_ok_and(|ran| ran.end.code == 0);
@@ -107,10 +116,7 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
         let cleaning = remains::clean_up(&engine, stack, Some(&context.stack), &before);
         let cleaned = tokio::select! {
             cleaned = cleaning => cleaned,
-            () = signals.next() => {
-                told.aside(&format!("not all is removed: devrun -p {stack} down --volumes, or the next run does it"));
-                return Ok(Exit::Interrupted.code());
-            }
+            () = hurry.second() => return Ok(at_once(&told, stack)),
         };
         match cleaned {
             Ok(()) => note.take_back(),
@@ -120,6 +126,14 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
     let ran = ran?;
     last_line(&stage, &ran, &mut told)?;
     Ok(ran.end.code)
+}
+
+/// What whoever does not wait for the removing is told.
+fn at_once(told: &Told, stack: &str) -> u8 {
+    told.aside(&format!(
+        "not all is removed: devrun -p {stack} down --volumes, or the next run does it"
+    ));
+    Exit::Interrupted.code()
 }
 
 fn task_exists(declared: &Context, options: &Ci) -> Result<(), Trouble> {

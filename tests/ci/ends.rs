@@ -1,8 +1,8 @@
 //! Runs that are ended from outside, and those that are kept.
 
 use super::kit::relay::Relay;
-use super::kit::{Ran, eventually, identity, said};
-use super::stage::Stage;
+use super::kit::{Ran, docker, eventually, identity, said};
+use super::stage::{Stage, reporting};
 
 const SLOW: &str = r#"
 service app { image "redis:7"; command "echo booting; exec redis-server"; healthcheck "redis-cli ping" }
@@ -40,25 +40,62 @@ fn time_that_runs_out_says_what_was_waited_for() {
 
 #[test]
 fn interrupted_and_told_to_end_it_cleans_up() {
-    let stage = Stage::new("stopped", CHECKING, &[]);
-    for (signal, junit) in [("-INT", "int.xml"), ("-TERM", "term.xml")] {
-        let mut run = stage.start(&["--junit", junit]);
-        run.wait("the checks begin");
+    let building = "service app { build \"app\" }\n";
+    let dockerfile = "FROM redis:7\nRUN echo now and sleep 600\nRUN sleep 600\n";
+    let stage = Stage::new("stopped", "", &[("app/Dockerfile", dockerfile)]);
+    let cut_off = "cut off when the run ended";
+    for (signal, text, moment, case, told) in [
+        (
+            "-INT",
+            CHECKING,
+            "the checks begin",
+            ("check", "long"),
+            cut_off,
+        ),
+        (
+            "-TERM",
+            CHECKING,
+            "the checks begin",
+            ("check", "long"),
+            cut_off,
+        ),
+        (
+            "-INT",
+            building,
+            "sleep 600",
+            ("service", "app"),
+            "building",
+        ),
+        (
+            "-TERM",
+            SLOW,
+            "app       ready",
+            ("service", "mute"),
+            "starting",
+        ),
+    ] {
+        stage.stackfile(text);
+        let mut run = stage.start(&reporting(&["-v"]));
+        run.wait(moment);
         run.signal(signal);
         let ran = run.end();
         assert_eq!(ran.code, 130, "{}", said(&ran));
-        assert!(ran.out.contains("interrupted after "), "{}", ran.out);
+        let waited = match case {
+            ("check", name) => format!("  check {name}: running for "),
+            (_, name) => format!("  {name}: {told} for "),
+        };
+        for text in ["interrupted after ", "it was waiting for", &waited] {
+            assert!(ran.out.contains(text), "{text} in:\n{}", said(&ran));
+        }
         assert!(
             ran.out.ends_with("interrupted (exit code 130)\n"),
             "{}",
             ran.out
         );
-        assert!(
-            stage
-                .stack
-                .read(junit)
-                .contains("cut off when the run ended")
-        );
+        let report = stage.report(&ran);
+        assert_eq!(report["outcome"], "interrupted");
+        let message = stage.case(case, "failure/@message");
+        assert!(message.contains(told), "{message}");
         stage.nothing_is_left(&ran);
     }
 }
@@ -187,7 +224,7 @@ fn a_command_of_a_check_ends_with_the_run_that_is_killed() {
 fn an_engine_that_goes_away_in_the_middle_is_told_and_cleared_up_after_by_the_next_run() {
     let mut stage = Stage::new("gone", CHECKING, &[]);
     let relay = Relay::between(&mut stage.stack);
-    let mut run = stage.start(&["--report", "out/run.json", "--junit", "out/junit.xml"]);
+    let mut run = stage.start(&reporting(&[]));
     run.wait("the checks begin");
     relay.cut();
     let ran = run.end();
@@ -201,10 +238,7 @@ fn an_engine_that_goes_away_in_the_middle_is_told_and_cleared_up_after_by_the_ne
     }
     assert!(ran.out.ends_with("(exit code 3)\n"), "{}", ran.out);
     assert!(ran.err.contains("not all is removed"), "{}", ran.err);
-    let report: serde_json::Value =
-        serde_json::from_str(&stage.stack.read("out/run.json")).unwrap();
-    super::schema::check(&report);
-    super::schema::junit(&stage.stack.path("out/junit.xml"));
+    let report = stage.report(&ran);
     assert_eq!(report["outcome"], "no-engine");
     assert_eq!(report["left"].as_array().unwrap().len(), 1, "{report}");
     assert!(!stage.left().is_empty());
@@ -214,4 +248,84 @@ fn an_engine_that_goes_away_in_the_middle_is_told_and_cleared_up_after_by_the_ne
     let next = stage.ci(&[]);
     assert_eq!(next.code, 0, "{}", said(&next));
     assert!(next.err.contains("removed what the run "), "{}", next.err);
+}
+
+#[test]
+fn an_engine_that_comes_back_is_waited_for_and_the_run_goes_on() {
+    let text = "service app { image \"redis:7\"; healthcheck \"redis-cli ping\" }\ncheck waits { host \"until test -e go; do sleep 0.1; done\" timeout=\"5m\" }\ncheck after { exec app \"redis-cli ping\"; depends-on waits }\n";
+    let mut stage = Stage::new("back", text, &[]);
+    let relay = Relay::between(&mut stage.stack);
+    let mut run = stage.start(&reporting(&["--format", "json"]));
+    run.wait("\"to\":\"ready\"");
+    relay.cut();
+    run.wait("for the engine");
+    relay.listen();
+    run.wait("\"to\":\"ready\"");
+    stage.stack.write("go", "");
+    let ran = run.end();
+    assert_eq!(ran.code, 0, "{}", said(&ran));
+    let report = stage.report(&ran);
+    assert_eq!(report["checks"][1]["outcome"], "passed");
+    stage.nothing_is_left(&ran);
+}
+
+#[test]
+fn an_engine_that_says_nothing_any_more_keeps_no_run_from_its_end() {
+    let mut stage = Stage::new("hangs", CHECKING, &[]);
+    let relay = Relay::between(&mut stage.stack);
+    let mut run = stage.start(&reporting(&["--timeout", "15s"]));
+    run.wait("the checks begin");
+    relay.hang(true);
+    let ran = run.end();
+    assert_eq!(ran.code, 4, "{}", said(&ran));
+    let report = stage.report(&ran);
+    assert_eq!(report["outcome"], "timed-out");
+    assert_eq!(report["left"].as_array().unwrap().len(), 1, "{report}");
+    assert!(ran.err.contains("not all is removed"), "{}", ran.err);
+
+    relay.hang(false);
+    stage.stackfile("service app { image \"redis:7\" }\n");
+    let next = stage.ci(&[]);
+    assert_eq!(next.code, 0, "{}", said(&next));
+    assert!(next.err.contains("removed what the run "), "{}", next.err);
+}
+
+#[test]
+fn a_second_ctrl_c_ends_at_once_and_says_what_is_left() {
+    let text = "service app { image \"redis:7\"; init #false; stop-grace-period \"10m\"; command \"trap 'until test -e /end; do sleep 0.1; done; exit 0' TERM; touch /up; while :; do sleep 0.1; done\"; healthcheck \"test -e /up\" }\ncheck long { host \"sleep 600\" timeout=\"20m\" }\n";
+    let stage = Stage::new("second", text, &[]);
+    let mut run = stage.start(&[]);
+    run.wait("the checks begin");
+    run.signal("-INT");
+    run.wait("interrupted after ");
+    run.signal("-INT");
+    let ran = run.end();
+    assert_eq!(ran.code, 130, "{}", said(&ran));
+    assert!(
+        ran.err.contains("not all is removed: devrun -p "),
+        "{}",
+        ran.err
+    );
+    let left = stage.left();
+    let name = left[0].split_whitespace().last().unwrap();
+    let ended = docker(&["exec", &format!("{name}-app"), "touch", "/end"]);
+    assert_eq!(ended.code, 0, "{}", said(&ended));
+    stage.stack.ok(&["-p", name, "down", "--volumes"]);
+    stage.nothing_is_left(&ran);
+
+    // The first one beside the removing is no second one.
+    stage.stackfile(&text.replace("sleep 600", "false"));
+    let mut run = stage.start(&[]);
+    run.wait("check long failed");
+    run.signal("-INT");
+    run.hears("once more ends at once");
+    let name = stage.left()[0]
+        .split_whitespace()
+        .last()
+        .unwrap()
+        .to_owned();
+    docker(&["exec", &format!("{name}-app"), "touch", "/end"]);
+    let ran = run.end();
+    assert_eq!(ran.code, 1, "{}", said(&ran));
+    stage.nothing_is_left(&ran);
 }

@@ -18,12 +18,35 @@ fn fails(stage: &Stage, arguments: &[&str], code: i32, texts: &[&str]) -> (Ran, 
     assert!(last.starts_with("failed: "), "{last}");
     assert!(last.ends_with(&format!("(exit code {code})")), "{last}");
     assert_ne!(report["reasons"].as_array().unwrap().len(), 0);
-    assert!(
-        stage.stack.read("out/junit.xml").contains("<failure "),
-        "{}",
-        stage.stack.read("out/junit.xml")
-    );
     (ran, report)
+}
+
+/// Both reports say that this service, task or check failed, and of what.
+fn blames(stage: &Stage, report: &Value, kind: &str, name: &str, text: &str) {
+    let message = stage.case((kind, name), "failure/@message");
+    assert!(message.contains(text), "{kind} {name}: {message}");
+    let entry = |list: &str| {
+        let all = report[list].as_array().unwrap().iter();
+        let mut found = all.filter(|it| it["name"] == name);
+        found.next().cloned().expect(name)
+    };
+    let reason = match kind {
+        "check" => {
+            let check = entry("checks");
+            assert_eq!(check["outcome"], "failed", "{check}");
+            check["attempts"].as_array().unwrap().last().unwrap()["why"][0].clone()
+        }
+        _ => {
+            let service = entry("services");
+            assert_eq!(service["kind"], kind);
+            assert_eq!(service["state"], "failed", "{service}");
+            service["reason"].clone()
+        }
+    };
+    assert!(
+        reason.as_str().unwrap_or_default().contains(text),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -48,8 +71,10 @@ fn what_cannot_be_built_or_pulled() {
         ],
     );
     assert_eq!(report["checks"][0]["outcome"], "not-run");
+    blames(&stage, &report, "service", "app", "its build failed");
     stage.stackfile("service app { image \"nowhere.invalid/app:1\" }\n");
-    fails(&stage, &[], 1, &["nowhere.invalid/app:1"]);
+    let (_, report) = fails(&stage, &[], 1, &["nowhere.invalid/app:1"]);
+    blames(&stage, &report, "service", "app", "nowhere.invalid/app:1");
     // A page that can fold shows the line of the Dockerfile.
     stage.stackfile("service app { build \"app\" }\n");
     let mut command = stage.command(&[]);
@@ -76,12 +101,13 @@ fn what_cannot_be_built_or_pulled() {
 fn what_is_never_ready_dies_or_does_not_end() {
     let never = "service app { image \"redis:7\"; ready-timeout \"2s\"; command \"echo booting; sleep 60\"; healthcheck \"echo no answer; false\" start-period=\"30s\" }\n";
     let stage = Stage::new("ready", never, &[]);
-    fails(
+    let (_, report) = fails(
         &stage,
         &[],
         1,
         &["no answer", "booting", "failed: app: not ready in time"],
     );
+    blames(&stage, &report, "service", "app", "not ready in time");
 
     stage.stackfile("service app { image \"redis:7\"; restart no; command \"until [ -e /now ]; do sleep 0.1; done; echo last words; exit 3\"; healthcheck \"true\" }\ncheck kills { exec app \"touch /now; sleep 30\" }\ncheck after { host \"true\"; depends-on kills }\n");
     let (_, report) = fails(
@@ -90,6 +116,7 @@ fn what_is_never_ready_dies_or_does_not_end() {
         1,
         &["app died", "into the checks: exited with 3", "last words"],
     );
+    blames(&stage, &report, "service", "app", "exited with 3");
     // Who hears of it first: the check that was cut off, or whoever watches the service.
     let after = report["checks"][1]["outcome"].as_str().unwrap();
     assert!(["skipped", "not-run"].contains(&after), "{after}");
@@ -106,9 +133,10 @@ fn what_is_never_ready_dies_or_does_not_end() {
         ],
     );
     assert_eq!(report["services"][0]["exit_code"], 4);
+    blames(&stage, &report, "task", "job", "task ended with 4");
 
     stage.stackfile("task job { image \"redis:7\"; ready-timeout \"5s\"; command \"echo endless; sleep 60\" }\n");
-    fails(
+    let (_, report) = fails(
         &stage,
         &[],
         1,
@@ -117,6 +145,7 @@ fn what_is_never_ready_dies_or_does_not_end() {
             "endless",
         ],
     );
+    blames(&stage, &report, "task", "job", "not over after 5 s");
 }
 
 #[test]
@@ -160,6 +189,12 @@ check fine { host "true" }
         "{}",
         ran.out
     );
+    blames(&stage, &report, "check", "wrong", "ended with 5");
+    blames(&stage, &report, "check", "hangs", "no end after 1.0 s");
+    blames(&stage, &report, "check", "outside", "no end after 1.0 s");
+    blames(&stage, &report, "check", "refused", "localhost:1");
+    let skipped = stage.case(("check", "waits"), "skipped/@message");
+    assert_eq!(skipped, "one that it depends on did not pass");
     let (_, report) = fails(
         &stage,
         &["--fail-fast", "--jobs", "1"],
@@ -207,7 +242,9 @@ fn a_port_that_is_taken_is_named_with_who_has_it() {
         &format!("service app {{ image \"redis:7\"; port {port} to=6379 }}\n"),
         &[],
     );
-    fails(&stage, &["--declared-ports"], 1, &[&port.to_string()]);
+    let taken = format!("port {port} of the host is taken by ci-");
+    let (_, report) = fails(&stage, &["--declared-ports"], 1, &[&taken]);
+    blames(&stage, &report, "service", "app", &port.to_string());
     // Where the system chooses, it is in nobody's way.
     let ran = stage.ci(&[]);
     assert_eq!(ran.code, 0, "{}", said(&ran));
@@ -236,19 +273,20 @@ fn a_disk_that_is_full_is_named_before_and_while_it_runs() {
         "docker system df",
     ];
     let (_, report) = fails(&stage, &[], 1, &said);
-    assert_eq!(report["services"][0]["state"], "failed");
+    blames(&stage, &report, "service", "app", "disk is full");
     assert_eq!(report["checks"][0]["outcome"], "not-run");
     let text = format!(
         "volume small external=#true name=\"{}\"\nservice app {{ image \"redis:7\"; restart no; command \"head -c 3000000 /dev/zero > /data/file || exit 5\"; volume small to=\"/data\" }}\n",
         volume.0
     );
     stage.stackfile(&text);
-    fails(
+    let (_, report) = fails(
         &stage,
         &[],
         1,
         &["exited with 5", "No space left on device"],
     );
+    blames(&stage, &report, "service", "app", "exited with 5");
     assert_eq!(
         docker(&["volume", "inspect", &volume.0]).code,
         0,

@@ -88,6 +88,39 @@ fn beside_a_developers_stack_with_all_kinds_of_checks() {
 }
 
 #[test]
+fn without_a_terminal_lines_are_dated_and_come_at_once_and_say_what_is_waited_for() {
+    let text = r#"
+service app { image "redis:7"; healthcheck "redis-cli ping" }
+check long { host "until test -e go; do sleep 0.1; done" timeout="5m" }
+check after { host "true"; depends-on long }
+"#;
+    let stage = Stage::new("lines", text, &[]);
+    let mut run = stage.start(&["--color", "always"]);
+    let line = run.wait("still waiting for");
+    stage.stack.write("go", "");
+    let ran = run.end();
+    assert_eq!(ran.code, 0, "{}", said(&ran));
+    for text in ["check long: running for ", "1 more checks"] {
+        assert!(line.contains(text), "{text} in: {line}");
+    }
+    assert!(ran.out.contains('\u{1b}'), "colours were asked for");
+    assert!(!ran.out.contains('\r'), "{:?}", ran.out);
+    let ran = stage.ci(&[]);
+    assert!(!ran.out.contains('\u{1b}'), "{:?}", ran.out);
+    let (last, others) = ran.out.trim_end().rsplit_once('\n').unwrap();
+    assert!(last.ends_with("passed (exit code 0)"), "{last}");
+    let dated = |line: &str| {
+        let time = line.get(..9).unwrap_or_default();
+        let shape: String = time
+            .chars()
+            .map(|it| if it.is_ascii_digit() { '0' } else { it })
+            .collect();
+        shape == "00:00:00 "
+    };
+    assert!(others.lines().skip(1).all(dated), "{others}");
+}
+
+#[test]
 fn two_at_once_touch_neither_each_other() {
     let text = r#"
 service cache { image "redis:7"; healthcheck "redis-cli ping"; port 16380 to=6379 }

@@ -19,6 +19,17 @@ pub fn junit(file: &Path) {
     assert_eq!(ran.code, 0, "{}\n{text}", ran.err);
 }
 
+/// What the file says of a case of a kind (`service`, `task`, `check`) in that element, `failure/@message`.
+pub fn case(file: &Path, (kind, name): (&str, &str), element: &str) -> String {
+    let case = format!("//testcase[@name='{name}' and contains(@classname, '.{kind}')]");
+    let mut lint = Command::new("xmllint");
+    lint.args(["--nonet", "--xpath", &format!("string({case}/{element})")])
+        .arg(file);
+    let ran = Ran::of(lint.output().expect("xmllint, of libxml2-utils"));
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    ran.out.trim_end().to_owned()
+}
+
 /// Panics where the report is not as `docs/ci-report.schema.json` says.
 pub fn check(report: &Value) {
     let text = include_str!("../../docs/ci-report.schema.json");

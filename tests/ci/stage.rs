@@ -71,16 +71,25 @@ impl Stage {
         ran
     }
 
-    /// The same with its report, which is as its schema says.
+    /// The same with its reports.
     pub fn reported(&self, arguments: &[&str]) -> (Ran, Value) {
-        let mut all = arguments.to_vec();
-        all.extend(["--report", "out/run.json", "--junit", "out/junit.xml"]);
-        let ran = self.ci(&all);
+        let ran = self.ci(&reporting(arguments));
+        let report = self.report(&ran);
+        (ran, report)
+    }
+
+    /// What such a run wrote, which is as the schemas say.
+    pub fn report(&self, ran: &Ran) -> Value {
         let report: Value = serde_json::from_str(&self.stack.read("out/run.json")).unwrap();
         schema::check(&report);
         schema::junit(&self.stack.path("out/junit.xml"));
-        assert_eq!(report["exit_code"], ran.code, "{}", said(&ran));
-        (ran, report)
+        assert_eq!(report["exit_code"], ran.code, "{}", said(ran));
+        report
+    }
+
+    /// What JUnit's file says of a service, task or check: `failure/@message`.
+    pub fn case(&self, case: (&str, &str), element: &str) -> String {
+        schema::case(&self.stack.path("out/junit.xml"), case, element)
     }
 
     /// What has the label of a run of this stack.
@@ -159,6 +168,13 @@ impl Drop for Stage {
     }
 }
 
+/// With the reports that [`Stage::report`] reads.
+pub fn reporting<'a>(arguments: &[&'a str]) -> Vec<&'a str> {
+    let mut all = arguments.to_vec();
+    all.extend(["--report", "out/run.json", "--junit", "out/junit.xml"]);
+    all
+}
+
 /// A run that goes on.
 pub struct Going {
     pub child: Child,
@@ -178,6 +194,17 @@ impl Going {
             if line.contains(text) {
                 return line;
             }
+        }
+    }
+
+    /// Until a line beside the result has this text.
+    pub fn hears(&mut self, text: &str) {
+        let mut heard = String::new();
+        while !heard.contains(text) {
+            let mut byte = [0];
+            let err = self.child.stderr.as_mut().unwrap();
+            err.read_exact(&mut byte).expect(text);
+            heard.push(byte[0].into());
         }
     }
 

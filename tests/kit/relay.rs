@@ -5,7 +5,7 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 
 /// A socket that leads to the engine's. Clones are the same one.
 #[derive(Debug, Clone)]
@@ -17,6 +17,23 @@ pub struct Relay {
     asked: Arc<Mutex<Vec<String>>>,
     trap: Arc<Mutex<Option<Trap>>>,
     refused: Arc<Mutex<Option<Refused>>>,
+    still: Still,
+}
+
+/// Whether nothing gets through, while all that is open stays so.
+#[derive(Debug, Clone, Default)]
+struct Still(Arc<(Mutex<bool>, Condvar)>);
+
+impl Still {
+    fn set(&self, still: bool) {
+        *self.0.0.lock().unwrap() = still;
+        self.0.1.notify_all();
+    }
+
+    fn wait(&self) {
+        let held = self.0.0.lock().unwrap();
+        drop(self.0.1.wait_while(held, |still| *still).unwrap());
+    }
 }
 
 /// Requests that get a no instead of the engine's answer.
@@ -55,6 +72,7 @@ impl Relay {
             asked: Arc::default(),
             trap: Arc::default(),
             refused: Arc::default(),
+            still: Still::default(),
         };
         relay.listen();
         relay
@@ -83,6 +101,7 @@ impl Relay {
             trap: self.trap.clone(),
             refused: self.refused.clone(),
         };
+        let still = self.still.clone();
         std::thread::spawn(move || {
             for near in listener.incoming().map_while(Result::ok) {
                 if cut.load(Ordering::SeqCst) {
@@ -92,8 +111,8 @@ impl Relay {
                 open.lock()
                     .unwrap()
                     .extend([near.try_clone().unwrap(), far.try_clone().unwrap()]);
-                pass(&near, &far, Some(near_side.clone()));
-                pass(&far, &near, None);
+                pass(&near, &far, Some(near_side.clone()), still.clone());
+                pass(&far, &near, None, still.clone());
             }
         });
     }
@@ -126,6 +145,11 @@ impl Relay {
     /// Nothing is to happen any more; whether it has not.
     pub fn disarm(&self) -> bool {
         self.trap.lock().unwrap().take().is_some()
+    }
+
+    /// As when the engine hangs: it takes what it is asked, and says nothing; or does so again.
+    pub fn hang(&self, hangs: bool) {
+        self.still.set(hangs);
     }
 
     /// As when the engine stops: nobody answers, and what was open is closed.
@@ -178,12 +202,13 @@ impl Near {
     }
 }
 
-fn pass(from: &UnixStream, to: &UnixStream, near: Option<Near>) {
+fn pass(from: &UnixStream, to: &UnixStream, near: Option<Near>, still: Still) {
     let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
     std::thread::spawn(move || {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let bytes = &buffer[..count];
+            still.wait();
             if near.as_ref().is_some_and(|near| near.refuses(bytes)) {
                 let _ = from.write_all(NO);
                 break;

@@ -16,9 +16,9 @@ use tokio::time::{Instant, interval_at};
 use super::Stage;
 use super::checks::{Asked, Asking};
 use super::collect::Collected;
+use super::hurry::Hurry;
 use super::told::Told;
 use crate::cli::Trouble;
-use crate::cli::signals::Signals;
 use crate::cli::up::first_generation;
 use crate::engine::{LogOptions, Tail};
 use crate::report::{Feed, Stamped};
@@ -55,12 +55,13 @@ struct Run<'a> {
     confirm: bool,
 }
 
-/// Starts all, waits, asks; the session has let go of its containers at the end.
+/// Starts all, waits, asks; the session has let go of its containers at the end. Without an answer
+/// where somebody does not wait for that.
 pub(super) async fn run(
     stage: &Stage<'_>,
     told: &mut Told,
-    signals: &mut Signals,
-) -> Result<Ran, Trouble> {
+    hurry: &mut Hurry,
+) -> Result<Option<Ran>, Trouble> {
     let (running, feed) = begin(Begin {
         engine: stage.engine.clone(),
         load: stage.context.options.clone(),
@@ -79,21 +80,25 @@ pub(super) async fn run(
         listener: None,
     });
     let mut run = Run::new(stage);
-    let end = run.until_over(&running, feed, told, signals).await;
-    if let Ok(end) = &end
-        && end.code != 0
-    {
-        run.last_words().await;
+    let end = run.until_over(&running, feed, told, hurry).await;
+    let closing = async {
+        if end.as_ref().is_ok_and(|end| end.code != 0) {
+            run.last_words().await;
+        }
+        run.attempts.abort_all();
+        running.end(false).await;
+        running.ended().await;
+    };
+    tokio::select! {
+        () = closing => {}
+        () = hurry.second() => return Ok(None),
     }
-    run.attempts.abort_all();
-    running.end(false).await;
-    running.ended().await;
-    Ok(Ran {
+    Ok(Some(Ran {
         end: end?,
         took: run.began.elapsed(),
         pass: run.pass,
         collected: run.collected,
-    })
+    }))
 }
 
 impl Run<'_> {
@@ -131,7 +136,7 @@ impl Run<'_> {
         running: &Running,
         mut feed: Feed,
         told: &mut Told,
-        signals: &mut Signals,
+        hurry: &mut Hurry,
     ) -> Result<End, Trouble> {
         let mut heart = interval_at(self.began + HEARTBEAT, HEARTBEAT);
         let mut listening = true;
@@ -143,8 +148,10 @@ impl Run<'_> {
                 return Ok(end);
             }
             if std::mem::take(&mut self.confirm) {
-                let all_run = self.all_run().await;
-                self.pass.confirm(all_run, self.began.elapsed());
+                tokio::select! {
+                    all_run = self.all_run() => self.pass.confirm(all_run, self.began.elapsed()),
+                    () = hurry.first() => self.pass.stop(Stop::Interrupted),
+                }
                 continue;
             }
             tokio::select! {
@@ -164,7 +171,7 @@ impl Run<'_> {
                     self.attempted(place, attempt, asked, told)?;
                 },
                 () = tokio::time::sleep_until(self.began + self.pass.deadline()) => {}
-                () = signals.next() => self.pass.stop(Stop::Interrupted),
+                () = hurry.first() => self.pass.stop(Stop::Interrupted),
                 _ = heart.tick() => told.heartbeat(&self.pass.waits_for(self.began.elapsed()))?,
             }
         }
