@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 
 use devrun_core::effect::Exit;
 use devrun_core::notice::NoticeEvent;
-use devrun_core::verdict::{Checked, Owner, Report, Standing, Why};
+use devrun_core::verdict::{Last, Owner, Report, Why};
 use devrun_stack::Source;
 use time::OffsetDateTime;
 
@@ -313,48 +313,28 @@ fn left_behind(
 
 /// The exit code, in words.
 fn last_line(stage: &Stage<'_>, ran: &Ran, told: &mut Told) -> Result<(), Trouble> {
-    let code = ran.end.code;
     let reasons: Vec<String> = whys(ran).into_iter().map(|it| it.text).collect();
     told.own(
         NoticeEvent::RunEnded {
             outcome: outcome(ran.end.exit).to_owned(),
-            code,
-            reasons: reasons.clone(),
+            code: ran.end.code,
+            reasons,
         },
         None,
         Some((ran.took.as_secs_f64() * 1000.0).round()),
     )?;
-    let first = reasons.first().cloned().unwrap_or_default();
-    let more = match reasons.len() {
-        0 | 1 => String::new(),
-        several => format!(", and {} more", several - 1),
-    };
-    let said = match ran.end.exit {
-        Exit::Done if stage.global.quiet => return Ok(()),
-        Exit::Done => format!("{}{GOOD}passed{GOOD:#}", what_passed(ran)),
-        Exit::Interrupted => format!("{BAD}interrupted{BAD:#}"),
-        _ => format!("{BAD}failed{BAD:#}: {first}{more}"),
-    };
-    told.last(&format!("{said} (exit code {code})"))
-}
-
-/// `5 services ready, 4 checks: `.
-fn what_passed(ran: &Ran) -> String {
-    let (tasks, services): (Vec<_>, Vec<_>) = ran
-        .pass
-        .services
-        .iter()
-        .filter(|it| it.standing != Standing::Off)
-        .partition(|it| it.task);
-    let mut parts = vec![format!("{} ready", counted(services.len(), "service"))];
-    if !tasks.is_empty() {
-        parts.push(format!("{} done", counted(tasks.len(), "task")));
-    }
-    let checks = ran.pass.checks.iter();
-    let checks = checks.filter(|it| it.standing == Checked::Passed).count();
-    if checks > 0 {
-        parts.push(counted(checks, "check"));
+    if ran.end.exit == Exit::Done && stage.global.quiet {
+        return Ok(());
     }
     let took = seconds(ran.took.as_secs_f64() * 1000.0);
-    format!("{} in {took}: ", parts.join(", "))
+    let Last {
+        before,
+        word,
+        after,
+    } = ran.pass.last(&ran.end, ran.took, &took);
+    let style = match ran.end.exit {
+        Exit::Done => GOOD,
+        _ => BAD,
+    };
+    told.last(&format!("{before}{style}{word}{style:#}{after}"))
 }

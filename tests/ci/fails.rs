@@ -228,7 +228,7 @@ check kills { exec app "touch /now; sleep 30 || true" retries=1 timeout="5s" }
         &stage,
         &["--restarts-allowed", "0"],
         1,
-        &["was started again 1 times by the engine, 0 are allowed"],
+        &["was started again 1 time by the engine, 0 are allowed"],
     );
     assert_eq!(report["services"][0]["restarts"], 1);
 }

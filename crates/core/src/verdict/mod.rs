@@ -3,6 +3,7 @@
 mod critical;
 mod failed;
 mod junit;
+mod last;
 mod owner;
 mod pass;
 mod reasons;
@@ -14,6 +15,7 @@ mod waits;
 pub use critical::{Item, critical};
 pub use failed::{FailedTest, failed_tests};
 pub use junit::{Case, Outcome, Suite, document, suites_of};
+pub use last::Last;
 pub use owner::{Life, Owner};
 pub use pass::{Attempt, CheckRun, Do, Look, Pass, ServiceRun, Setup, Span};
 pub use reasons::Why;

@@ -451,6 +451,24 @@ impl Pass {
             .fold(self.setup.timeout, Duration::min)
     }
 
+    /// Nothing more comes but from those whose own time was over: they are not waited for, whatever
+    /// the session does.
+    fn rests(&self) -> bool {
+        let mut services = self.services.iter();
+        self.services.iter().any(|it| it.late)
+            && services.all(|it| it.standing != Standing::Going || self.is_held(it, 0))
+    }
+
+    /// It waits for one that will not come.
+    fn is_held(&self, service: &ServiceRun, depth: usize) -> bool {
+        let of = |name: &String| self.services.iter().find(|it| it.name == *name);
+        let gone = |it: &ServiceRun| {
+            it.standing == Standing::Failed
+                || (depth < self.services.len() && self.is_held(it, depth + 1))
+        };
+        service.state == "waiting" && service.depends_on.iter().filter_map(of).any(gone)
+    }
+
     /// What decides.
     #[must_use]
     pub fn facts(&self) -> Facts {
@@ -469,8 +487,7 @@ impl Pass {
             until: self.setup.until.clone(),
             fail_fast: self.setup.fail_fast,
             restarts_allowed: self.setup.restarts_allowed,
-            // Whose own time was over is not waited for, whatever the session does.
-            rested: self.rested || self.services.iter().any(|it| it.late),
+            rested: self.rested || self.rests(),
             settled: self.settled.is_some(),
             services: self.services.iter().map(service).collect(),
             checks: self.checks.iter().map(check).collect(),

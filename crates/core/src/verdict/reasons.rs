@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::last::counted;
 use super::waits::seconds;
 use super::{Pass, Reason, Standing, Stop};
 
@@ -40,7 +41,8 @@ impl Pass {
             },
             Reason::Restarts(name, restarts) => Why {
                 text: format!(
-                    "{name} was started again {restarts} times by the engine, {} are allowed",
+                    "{name} was started again {} by the engine, {} are allowed",
+                    counted(*restarts as usize, "time"),
                     self.setup.restarts_allowed
                 ),
                 ..self.of_service(name)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::last::counted;
 use super::{CheckRun, Checked, Pass, ServiceRun, Standing};
 
 /// So many last lines stand below each.
@@ -27,7 +28,7 @@ impl Pass {
         let waits = |it: &&CheckRun| it.standing == Checked::Pending && self.checking.is_some();
         let waiting = self.checks.iter().filter(waits).count();
         if waiting > 0 {
-            lines.push(format!("{waiting} more checks"));
+            lines.push(counted(waiting, "more check"));
         }
         lines
     }

@@ -1,5 +1,9 @@
 //! Runs as they go, told by notices alone.
 
+mod oracle;
+mod plot;
+mod runs;
+
 use devrun_stack::{CheckTest, Command, Condition, DependsOn};
 
 use super::service::ABOUT_TO_START;
@@ -28,19 +32,20 @@ fn check(name: &str, depends_on: &[&str], retries: u32) -> Check {
     }
 }
 
+fn on(name: &str) -> DependsOn {
+    DependsOn {
+        service: name.into(),
+        condition: Condition::Healthy,
+        follow: false,
+        required: true,
+    }
+}
+
 fn stack(checks: Vec<Check>) -> Stack {
     let service = |name: &str, task: bool, after: &[&str]| Service {
         name: name.into(),
         task,
-        depends_on: after
-            .iter()
-            .map(|it| DependsOn {
-                service: (*it).into(),
-                condition: Condition::Healthy,
-                follow: false,
-                required: true,
-            })
-            .collect(),
+        depends_on: after.iter().map(|it| on(it)).collect(),
         ..Service::default()
     };
     Stack {
@@ -332,8 +337,9 @@ fn time_outs_say_what_was_waited_for() {
     told.state("seed", "starting", ABOUT_TO_START);
     assert_eq!(told.pass.deadline(), T(300));
     assert_eq!(told.at(299), []);
+    assert_eq!(end(&told.at(300)), None, "another one is on its way");
     assert_eq!(
-        end(&told.at(300)),
+        end(&told.state("web", "ready", "")),
         Some((1, vec![Reason::Service("seed".into())]))
     );
     let seed = &told.pass.services[1];
