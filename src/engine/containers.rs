@@ -211,12 +211,9 @@ impl Engine {
             platform: spec.settings.platform.clone().unwrap_or_default(),
         };
         let doing = format!("creating {}", spec.name);
-        let answer = within(
-            &doing,
-            PATIENT,
-            self.docker.create_container(Some(options), body),
-        )
-        .await;
+        let docker = self.docker.clone();
+        let call = async move { docker.create_container(Some(options), body).await };
+        let answer = self.make(doing, call).await;
         let created = answer.map_err(|error| match error {
             // The engine says the id; people know the tag.
             EngineError::ImageMissing { .. } => EngineError::ImageMissing {

@@ -37,7 +37,7 @@ use bollard::Docker;
 use bollard::models::SystemInfo;
 use devrun_core::addresses::Pool;
 use devrun_core::live::Capacity;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, RwLock};
 use tokio::time::Instant;
 
 pub(crate) use about::About;
@@ -69,6 +69,8 @@ pub(crate) struct Engine {
     dialer: Dialer,
     origin: Arc<str>,
     version: Arc<OnceCell<EngineVersion>>,
+    /// Read by each call that makes something.
+    making: Arc<RwLock<()>>,
 }
 
 /// What the engine says about itself and its machine.
@@ -134,6 +136,7 @@ impl Engine {
             dialer,
             origin: origin.into(),
             version: Arc::default(),
+            making: Arc::default(),
         })
     }
 
@@ -158,6 +161,34 @@ impl Engine {
             .get_or_try_init(|| self.ask_version())
             .await
             .cloned()
+    }
+
+    /// A call that makes something. It goes on where nobody waits for it any more, as the engine
+    /// goes on with what it was asked.
+    async fn make<T: Send + 'static>(
+        &self,
+        doing: String,
+        call: impl Future<Output = Result<T, bollard::errors::Error>> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let busy = self.making.clone().read_owned().await;
+        let said = doing.clone();
+        let made = tokio::spawn(async move {
+            let made = within(&doing, PATIENT, call).await;
+            drop(busy);
+            made
+        });
+        made.await.unwrap_or_else(|error| {
+            Err(EngineError::Other {
+                doing: said,
+                detail: error.to_string(),
+            })
+        })
+    }
+
+    /// Until all that was asked for is made, or is not: what is removed then is all there is.
+    pub(crate) async fn all_made(&self) {
+        // Whoever asks next is told that the engine does not answer.
+        let _ = tokio::time::timeout(PROMPT, self.making.write()).await;
     }
 
     async fn ask_version(&self) -> Result<EngineVersion, EngineError> {

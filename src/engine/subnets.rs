@@ -58,8 +58,9 @@ impl Engine {
         request: NetworkCreateRequest,
     ) -> Result<(), EngineError> {
         let doing = format!("creating the network {}", request.name);
-        let call = self.docker.create_network(request);
-        within(&doing, PATIENT, call).await.map(|_| ())
+        let docker = self.docker.clone();
+        let call = async move { docker.create_network(request).await };
+        self.make(doing, call).await.map(|_| ())
     }
 
     /// One that nothing on the engine's machine has. Where that machine is not this one, the engine

@@ -39,12 +39,10 @@ impl Engine {
             labels: Some(to_hash_map(labels)),
             ..Default::default()
         };
-        within(
-            &format!("creating the volume {name}"),
-            PATIENT,
-            self.docker.create_volume(request),
-        )
-        .await?;
+        let docker = self.docker.clone();
+        let call = async move { docker.create_volume(request).await };
+        self.make(format!("creating the volume {name}"), call)
+            .await?;
         Ok(Found::Made)
     }
 

@@ -206,6 +206,20 @@ check never { host "touch asked" }
     let stage = Stage::new("until", text, &[]);
     let ran = stage.ci(&["--until", "job"]);
     assert_eq!(ran.code, 0, "{}", said(&ran));
+    // What is being made at the end is not forgotten: the next run would find it.
+    let mut more = text.to_owned();
+    for number in 0..6 {
+        more += &format!(
+            "service late{number} {{ image \"redis:7\"; depends-on job; volume v{number} to=\"/v\" }}\nvolume v{number}\n"
+        );
+    }
+    stage.stackfile(&more);
+    for _ in 0..2 {
+        let ran = stage.ci(&["--until", "job"]);
+        assert_eq!(ran.code, 0, "{}", said(&ran));
+        assert!(!ran.err.contains("removed what"), "{}", ran.err);
+    }
+    stage.stackfile(text);
     let mut command = stage.command(&["--until", "job"]);
     let ran = Ran::of(command.env("CODE", "7").output().unwrap());
     assert_eq!(ran.code, 7, "{}", said(&ran));

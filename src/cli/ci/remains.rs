@@ -192,6 +192,7 @@ pub(super) async fn clean_up(
     before: &Lasting,
 ) -> Result<(), Trouble> {
     let of_stack = format!("{}={name}", label::STACK);
+    engine.all_made().await;
     let (told, killed) = parting(engine.all_of(name).await?, stack);
     let (needed, free) = needed_by(killed, &told);
     let telling = ending::remove_all(engine, told, ending::End::Discard, |_| {});
