@@ -194,7 +194,7 @@ check fine { host "true" }
     blames(&stage, &report, "check", "outside", "no end after 1.0 s");
     blames(&stage, &report, "check", "refused", "localhost:1");
     let skipped = stage.case(("check", "waits"), "skipped/@message");
-    assert_eq!(skipped, "one that it depends on did not pass");
+    assert_eq!(skipped, "wrong did not pass");
     let (_, report) = fails(
         &stage,
         &["--fail-fast", "--jobs", "1"],

@@ -8,7 +8,7 @@ var CACHE_PORT 16379
 service cache { image "redis:7"; healthcheck "redis-cli ping"; port "${CACHE_PORT}" to=6379; volume data to="/data" }
 volume data
 task seed { image "redis:7"; command "redis-cli -h cache set a b"; depends-on cache }
-service other { image "redis:7"; profile more; healthcheck "false" }
+service other { image "redis:7"; profile more; healthcheck "false"; port 18099 to=6379 }
 service web {
     image "nginx:1.26"
     depends-on cache
@@ -20,6 +20,8 @@ check page { http "http://localhost:18080/" contains="nginx" }
 check gone { http "http://localhost:18080/nowhere" status=404 }
 check value { exec cache "test $(redis-cli get a) = b && echo $A $DEVRUN_PORT_WEB"; environment { A first } }
 check seen { exec web "test \"$SEEN\" = \"$DEVRUN_PORT_WEB 16379\"" }
+check of-other { exec other "true" }
+check at-other { http "http://localhost:18099/" }
 check inside { run "redis-cli -h cache get a" image="redis:7"; depends-on value }
 check as-seed {
     run seed "mkdir -p /r && echo '<testsuite name=\"of-seed\" tests=\"2\" failures=\"0\" errors=\"0\"><testcase name=\"t\"/></testsuite>' > /r/a.xml" junit="/r"
@@ -44,6 +46,8 @@ fn beside_a_developers_stack_with_all_kinds_of_checks() {
         "check flaky  flaky: passed in",
         "flaky: check flaky passed at attempt 2",
         "not yet",
+        "check of-other  skipped",
+        "    other is not chosen",
         "2 services ready, 1 task done, 8 checks in ",
     ] {
         assert!(ran.out.contains(text), "{text} in:\n{}", ran.out);
@@ -59,6 +63,10 @@ fn beside_a_developers_stack_with_all_kinds_of_checks() {
         .iter()
         .find(|it| it["name"] == "flaky");
     assert_eq!(flaky.unwrap()["flaky"], true);
+    let skipped = report["checks"].as_array().unwrap().iter();
+    let skipped = skipped.filter(|it| it["outcome"] == "skipped");
+    let skipped: Vec<&str> = skipped.filter_map(|it| it["name"].as_str()).collect();
+    assert_eq!(skipped, ["of-other", "at-other"]);
     let path = report["critical_path"].as_array().unwrap();
     for what in ["start", "check"] {
         assert!(path.iter().any(|it| it["what"] == what), "{path:?}");
@@ -68,7 +76,7 @@ fn beside_a_developers_stack_with_all_kinds_of_checks() {
         "<testcase name=\"seed\" classname=",
         "<testcase name=\"page\" classname=",
         "<testsuite name=\"of-seed\" tests=\"2\"",
-        "tests=\"13\" failures=\"0\"",
+        "tests=\"15\" failures=\"0\"",
         "<flakyFailure message=\"ended with 3\"",
     ] {
         assert!(junit.contains(text), "{text} in:\n{junit}");

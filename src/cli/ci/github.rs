@@ -170,6 +170,7 @@ fn markdown(report: &Report, failed: &[Failed]) -> String {
     }
     for check in &report.checks {
         let why = check.attempts.iter().rev().find_map(|it| it.why.first());
+        let why = why.or(check.reason.as_ref());
         let outcome = if check.flaky { "flaky" } else { check.outcome };
         let _ = writeln!(
             page,

@@ -222,11 +222,6 @@ impl Run<'_> {
         };
         let before = skipped(&self.pass);
         let todo = self.pass.advance(self.began.elapsed());
-        for place in skipped(&self.pass) {
-            if !before.contains(&place) {
-                self.tell_check(place, "skipped", Vec::new(), told)?;
-            }
-        }
         let mut over = None;
         for one in todo {
             match one {
@@ -249,6 +244,13 @@ impl Run<'_> {
                 }
                 Do::Confirm => self.confirm = true,
                 Do::End(end) => over = Some(end),
+            }
+        }
+        for place in skipped(&self.pass) {
+            if !before.contains(&place) {
+                let why = self.pass.checks.get(place);
+                let why = why.and_then(|it| it.skipped.clone()).into_iter().collect();
+                self.tell_check(place, "skipped", why, told)?;
             }
         }
         Ok(over)

@@ -118,9 +118,7 @@ fn junit(stage: &Stage<'_>, ran: &Ran) -> String {
                 Checked::Running => {
                     Outcome::Failed("cut off when the run ended".to_owned(), String::new())
                 }
-                Checked::Skipped => {
-                    Outcome::Skipped("one that it depends on did not pass".to_owned())
-                }
+                Checked::Skipped => Outcome::Skipped(run.skipped.clone().unwrap_or_default()),
                 Checked::Pending => Outcome::Skipped("the run ended before".to_owned()),
             },
             before: before(run),

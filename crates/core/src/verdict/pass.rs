@@ -5,7 +5,7 @@ mod service;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use devrun_stack::{Check, Service, Source, Stack};
+use devrun_stack::{Check, CheckTest, Service, Source, Stack};
 
 use super::{CheckFact, Checked, End, Facts, Reason, ServiceFact, Standing, Stop, Verdict, judge};
 use crate::notice::{Notice, NoticeEvent};
@@ -99,6 +99,10 @@ pub struct CheckRun {
     pub began: Option<Duration>,
     /// The attempts that are over.
     pub attempts: Vec<Attempt>,
+    /// Why it was skipped, where it was.
+    pub skipped: Option<String>,
+    /// One of these services must be there, if there are any.
+    of: Vec<String>,
     /// So many of them say nothing against it: a service was not ready meanwhile, before all had
     /// settled.
     void: usize,
@@ -168,6 +172,8 @@ impl Pass {
             standing: Checked::Pending,
             began: None,
             attempts: Vec::new(),
+            skipped: None,
+            of: asked(check, stack),
             void: 0,
             shaken: false,
         };
@@ -388,25 +394,43 @@ impl Pass {
         }
     }
 
-    /// What waits for a check that did not pass is not run.
+    /// What waits for a check that did not pass is not run, nor what asks a service that nobody
+    /// chose.
     fn skip(&mut self) {
         loop {
-            let bad = |it: &&CheckRun| matches!(it.standing, Checked::Failed | Checked::Skipped);
-            let bad: Vec<String> = self
-                .checks
-                .iter()
-                .filter(bad)
-                .map(|it| it.check.name.clone())
-                .collect();
-            let next = self.checks.iter_mut().find(|run| {
-                run.standing == Checked::Pending
-                    && run.check.depends_on.iter().any(|it| bad.contains(it))
-            });
-            match next {
-                Some(run) => run.standing = Checked::Skipped,
-                None => return,
+            let pending = |it: &(usize, &CheckRun)| it.1.standing == Checked::Pending;
+            let pending = self.checks.iter().enumerate().filter(pending);
+            let mut next = pending.filter_map(|(place, run)| Some((place, self.against(run)?)));
+            let Some((place, why)) = next.next() else {
+                return;
+            };
+            if let Some(run) = self.checks.get_mut(place) {
+                run.standing = Checked::Skipped;
+                run.skipped = Some(why);
             }
         }
+    }
+
+    /// Why a check that was not begun will not be.
+    fn against(&self, run: &CheckRun) -> Option<String> {
+        let off = |name: &String| {
+            let mut services = self.services.iter();
+            services.any(|it| it.name == *name && it.standing == Standing::Off)
+        };
+        // Not before others begin: who fails till then is told first.
+        if let (Some(first), true) = (run.of.first(), self.fine_since.is_some())
+            && run.of.iter().all(off)
+        {
+            return Some(format!("{first} is not chosen"));
+        }
+        run.check.depends_on.iter().find_map(|name| {
+            let before = self.checks.iter().find(|it| it.check.name == *name)?;
+            match before.standing {
+                Checked::Failed => Some(format!("{name} did not pass")),
+                Checked::Skipped => Some(format!("{name} was skipped")),
+                _ => None,
+            }
+        })
     }
 
     fn begin_checks(&mut self, now: Duration, todo: &mut Vec<Do>) {
@@ -492,6 +516,28 @@ impl Pass {
             services: self.services.iter().map(service).collect(),
             checks: self.checks.iter().map(check).collect(),
         }
+    }
+}
+
+/// The services of which one must be there for a check: the one in whose container it is run, or
+/// those that publish the port it asks on this machine.
+fn asked(check: &Check, stack: &Stack) -> Vec<String> {
+    match &check.test {
+        CheckTest::Exec { service, .. } => vec![service.clone()],
+        CheckTest::Http { address, .. } => {
+            let here = ["http://localhost:", "http://127.0.0.1:"];
+            let Some(rest) = here.iter().find_map(|it| address.strip_prefix(it)) else {
+                return Vec::new();
+            };
+            let digits = rest.split('/').next().unwrap_or_default();
+            let publishes = |it: &&Service| {
+                let mut ports = it.ports.iter();
+                ports.any(|port| digits.parse() == Ok(port.host))
+            };
+            let services = stack.services.iter().filter(publishes);
+            services.map(|it| it.name.clone()).collect()
+        }
+        CheckTest::Run { .. } | CheckTest::Host { .. } => Vec::new(),
     }
 }
 

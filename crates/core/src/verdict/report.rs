@@ -98,6 +98,8 @@ pub struct CheckEntry {
     pub kind: &'static str,
     /// `passed`, `failed`, `skipped`, `cancelled`, `not-run`.
     pub outcome: &'static str,
+    /// Why it was skipped.
+    pub reason: Option<String>,
     /// It passed, and not at the first attempt.
     pub flaky: bool,
     /// All attempts together.
@@ -322,6 +324,10 @@ impl CheckRun {
                 Checked::Skipped => "skipped",
                 Checked::Running => "cancelled",
                 Checked::Pending => "not-run",
+            },
+            reason: match self.standing {
+                Checked::Skipped => self.skipped.clone(),
+                _ => None,
             },
             flaky: self.is_flaky(),
             took_ms: millis(took),
