@@ -13,6 +13,8 @@ use crate::{Failure, run};
 
 /// Of both sides; what is left of an interrupted run is known by it.
 const STACK: &str = "devrun-bench-ci";
+/// How long a pass may take.
+const LIMIT: &str = "15m";
 /// What is built.
 const BUILT: [&str; 2] = ["backend", "frontend"];
 
@@ -114,8 +116,11 @@ impl Side {
             false => Command::new("bash"),
         };
         match self.is_ours {
-            true => command.arg("ci"),
-            false => command.arg("compose.sh").env("COMPOSE", &self.program),
+            true => command.args(["ci", "--timeout", LIMIT]),
+            false => command
+                .arg("compose.sh")
+                .env("COMPOSE", &self.program)
+                .env("LIMIT", LIMIT),
         };
         command.current_dir(&self.folder);
         command.envs(environment.iter().copied());
@@ -125,9 +130,11 @@ impl Side {
         )
     }
 
-    /// No layer of another round is of use, on neither side: each has a line of its own. Mounts of a
-    /// build are left out, for this peer's builder does not know them.
+    /// No layer of another round is of use, on neither side: each has a line of its own. Nor is an
+    /// image: Compose takes one that is there, whatever it was built of. Mounts of a build are left
+    /// out, for this peer's builder does not know them.
     fn anew(&self, round: usize) -> Result<(), Error> {
+        self.clear();
         for service in BUILT {
             let own = run::root()
                 .join("examples/unified")
