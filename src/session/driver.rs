@@ -27,6 +27,7 @@ use super::deputies::wanted_in_vain;
 use super::load::{self, LoadOptions};
 use super::looking::Looked;
 use super::places::Places;
+use super::stopping::finish;
 use super::{Begin, elsewhere, spare};
 use crate::engine::Engine;
 use crate::report::{Hub, Stamped};
@@ -220,9 +221,12 @@ impl Driver {
             return;
         };
         let mut events = self.engine.events(&stack.name);
-        let inputs = self.inputs.clone();
+        let (engine, inputs) = (self.engine.clone(), self.inputs.clone());
         tokio::spawn(async move {
-            while let Some(observed) = events.recv().await {
+            while let Some(mut observed) = events.recv().await {
+                if let Observed::Connected { containers, .. } = &mut observed {
+                    finish(&engine, containers).await;
+                }
                 if inputs.send(Input::Engine(observed)).await.is_err() {
                     return;
                 }

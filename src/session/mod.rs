@@ -21,6 +21,7 @@ mod images;
 mod inside;
 mod known;
 mod large;
+mod leaving;
 pub(crate) mod load;
 mod looking;
 mod making;

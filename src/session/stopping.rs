@@ -5,10 +5,14 @@
 use std::time::Duration;
 
 use devrun_core::spec::{Container, ContainerState, label};
+use futures_util::future::join_all;
 
 use super::agents::Agent;
-use super::deaf;
+use super::{deaf, leaving};
 use crate::engine::{Engine, EngineError};
+
+/// Of one that does not say.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// What stands on a container about its end.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -96,10 +100,31 @@ pub(crate) async fn stop(
     grace: Duration,
 ) -> Result<bool, EngineError> {
     let (grace, deaf) = prepare(engine, agent, container, grace).await?;
-    match engine.stop(container, grace).await {
+    leaving::begins(container);
+    let done = engine.stop(container, grace).await;
+    leaving::over(container);
+    match done {
         Err(error) if error.is_absent() => Ok(false),
         other => other.map(|()| deaf),
     }
+}
+
+/// What was begun by whoever did not come to its end is done first: nobody is to decide by
+/// containers that are about to stop.
+pub(super) async fn finish(engine: &Engine, containers: &mut [Container]) {
+    let leaves =
+        |it: &&mut Container| it.state == ContainerState::Running && leaving::is_under_way(&it.id);
+    let ends = containers.iter_mut().filter(leaves).map(async |it| {
+        let grace = Farewell::of(it).grace.unwrap_or(GRACE);
+        if let Err(error) = engine.stop(&it.id, grace).await {
+            tracing::debug!(%error, "what was told to end goes on");
+        }
+        leaving::over(&it.id);
+        if let Ok(Some(now)) = engine.inspect(&it.id).await {
+            *it = now;
+        }
+    });
+    join_all(ends).await;
 }
 
 /// Stops and removes a container; its volumes stay. Answers as [`stop`] does.

@@ -222,3 +222,26 @@ service one {
     assert_eq!(docker(&["exec", &one, "cat", "/tmp/second"]).out, "ran\n");
     assert_eq!(identity(&one), container, "nobody started it anew");
 }
+
+#[test]
+fn one_that_was_told_to_end_by_who_was_killed_meanwhile_comes_back() {
+    let text = r#"stack app
+service web { image "redis:7"; init #true; user "0"; bind "out" to="/out"; environment { NUMBER "0"; }
+    command "trap 'echo told > /out/told; sleep 3; exit 0' TERM; while :; do sleep 0.1; done" }
+"#;
+    let files = [("Stackfile.kdl", text), ("out/told", "")];
+    let stack = Scratch::new("leaving", &files);
+    let mut session = stack.up(&[]);
+    session.ready();
+    stack.edit("Stackfile.kdl", "NUMBER \"0\"", "NUMBER \"1\"");
+    eventually("the old one to be told", 30, || {
+        (stack.read("out/told") == "told\n").then_some(())
+    });
+    session.signal(9);
+    session.end();
+    let mut session = stack.up(&[]);
+    session.ready();
+    assert_eq!(stack.service("web")["state"], "ready");
+    let number = docker(&["exec", &stack.container("web"), "printenv", "NUMBER"]);
+    assert_eq!(number.out, "1\n");
+}
