@@ -105,9 +105,18 @@ fn what_is_never_ready_dies_or_does_not_end() {
         &stage,
         &[],
         1,
-        &["no answer", "booting", "failed: app: not ready in time"],
+        &[
+            "no answer",
+            "booting",
+            "    so far: waiting ",
+            "failed: app: not ready in time",
+        ],
     );
     blames(&stage, &report, "service", "app", "not ready in time");
+    let whole = stage.case(("service", "app"), "failure");
+    for text in ["no answer", "booting", "so far: waiting "] {
+        assert!(whole.contains(text), "{text} in: {whole}");
+    }
 
     stage.stackfile("service app { image \"redis:7\"; restart no; command \"until [ -e /now ]; do sleep 0.1; done; echo last words; exit 3\"; healthcheck \"true\" }\ncheck kills { exec app \"touch /now; sleep 30\" }\ncheck after { host \"true\"; depends-on kills }\n");
     let (_, report) = fails(
@@ -143,6 +152,7 @@ fn what_is_never_ready_dies_or_does_not_end() {
         &[
             "failed: job: not over after 5 s: it has not ended yet",
             "endless",
+            "    so far: waiting ",
         ],
     );
     blames(&stage, &report, "task", "job", "not over after 5 s");

@@ -77,7 +77,7 @@ fn junit(stage: &Stage<'_>, ran: &Ran) -> String {
         .filter(|it| it.standing != Standing::Off)
         .partition(|it| it.task);
     let of_service = |service: &&devrun_core::verdict::ServiceRun| {
-        let whole = service.details.join("\n");
+        let whole = service.told(ran.took).join("\n");
         let reason = service.reason.clone().unwrap_or_default();
         let kind = if service.task { "task" } else { "service" };
         let ready = service

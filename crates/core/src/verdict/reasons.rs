@@ -45,18 +45,18 @@ impl Pass {
                     counted(*restarts as usize, "time"),
                     self.setup.restarts_allowed
                 ),
-                ..self.of_service(name)
+                ..self.of_service(name, now)
             },
             Reason::Unhealthy(name) => Why {
                 text: format!("{name} was unhealthy when the checks were over"),
-                ..self.of_service(name)
+                ..self.of_service(name, now)
             },
-            Reason::Service(name) => self.of_service(name),
+            Reason::Service(name) => self.of_service(name, now),
             Reason::Check(name) => self.of_check(name),
         }
     }
 
-    fn of_service(&self, name: &str) -> Why {
+    fn of_service(&self, name: &str, now: Duration) -> Why {
         let Some(service) = self.services.iter().find(|it| it.name == name) else {
             return Why::default();
         };
@@ -80,7 +80,7 @@ impl Pass {
             name: name.to_owned(),
             text,
             at: service.at.clone(),
-            details: service.details.clone(),
+            details: service.told(now),
         }
     }
 

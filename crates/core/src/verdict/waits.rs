@@ -68,24 +68,11 @@ impl Pass {
             .iter()
             .filter(|it| it.standing != Standing::Off)
         {
-            let spans = service
-                .spans
-                .iter()
-                .filter(|it| it.what != "ready" && it.what != "done");
-            let spans: Vec<String> = spans
-                .map(|it| {
-                    format!(
-                        "{} {}",
-                        it.what,
-                        seconds(it.to.unwrap_or(now).saturating_sub(it.from))
-                    )
-                })
-                .collect();
             let end = match service.standing {
                 Standing::Ready | Standing::Done => format!(", {}", service.state),
                 _ => String::new(),
             };
-            lines.push(format!("  {}: {}{end}", service.name, spans.join(", ")));
+            lines.push(format!("  {}: {}{end}", service.name, service.spent(now)));
         }
         for run in self.checks.iter().filter(|it| it.standing.is_over()) {
             let took = run
@@ -109,6 +96,34 @@ impl Pass {
 }
 
 impl ServiceRun {
+    /// The last lines of one that failed, and of one that was never ready how long each part took.
+    #[must_use]
+    pub fn told(&self, now: Duration) -> Vec<String> {
+        let mut lines = self.details.clone();
+        if !self.spans.iter().any(|it| it.what == "ready") {
+            lines.push(format!("so far: {}", self.spent(now)));
+        }
+        lines
+    }
+
+    /// `waiting 0.8 s, starting 3.1 s`.
+    fn spent(&self, now: Duration) -> String {
+        let mut parts: Vec<(&str, Duration)> = Vec::new();
+        for span in &self.spans {
+            let took = span.to.unwrap_or(now).saturating_sub(span.from);
+            match parts.iter_mut().find(|it| it.0 == span.what) {
+                _ if matches!(span.what.as_str(), "ready" | "done" | "failed") => {}
+                Some(part) => part.1 += took,
+                None => parts.push((&span.what, took)),
+            }
+        }
+        let parts = parts.iter();
+        let parts: Vec<String> = parts
+            .map(|(what, took)| format!("{what} {}", seconds(*took)))
+            .collect();
+        parts.join(", ")
+    }
+
     fn is_awaited(&self) -> bool {
         !self.standing.is_fine() && self.standing != Standing::Failed
     }
