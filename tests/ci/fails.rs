@@ -297,6 +297,13 @@ fn a_disk_that_is_full_is_named_before_and_while_it_runs() {
         &["exited with 5", "No space left on device"],
     );
     blames(&stage, &report, "service", "app", "exited with 5");
+    // A step of a build that finds no room.
+    let step = "FROM redis:7\nRUN head -c 9 /dev/zero > /dev/full\n";
+    stage.stack.write("app/Dockerfile", step);
+    stage.stackfile("service app { build \"app\" }\n");
+    let said = ["Dockerfile:2  RUN", "No space left on device"];
+    let (_, report) = fails(&stage, &[], 1, &said);
+    blames(&stage, &report, "service", "app", "its build failed");
     assert_eq!(
         docker(&["volume", "inspect", &volume.0]).code,
         0,
