@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::archive::{PathKind, PathStat};
 use super::translate::AGENT_FOLDER;
-use super::{Engine, EngineError, PATIENT, PROMPT, pause, within};
+use super::{Engine, EngineError, PATIENT, PROMPT, optional, pause, within};
 
 /// Its name in the volume.
 const AGENT: &str = "agent";
@@ -65,7 +65,8 @@ impl Engine {
     pub(crate) async fn clear_fillers(&self, agent: PackedAgent<'_>) -> Result<(), EngineError> {
         let mut left = Vec::new();
         for one in self.fillers().await? {
-            if self.is_left_over(&one, agent).await? {
+            // One that goes meanwhile needs nobody.
+            if optional(self.is_left_over(&one, agent).await)? == Some(true) {
                 left.push(one.id);
             }
         }

@@ -2,8 +2,8 @@
 //! there is one container of each service, made of what the host has, and what the save asked for
 //! has been done.
 //!
-//! `DEVRUN_CRASHES` says how many of all moments are tried (`all`, or a number), and
-//! `DEVRUN_CRASH_SEED` which.
+//! `DEVRUN_CRASHES` says how many of all moments are tried (`all`, or a number),
+//! `DEVRUN_CRASH_SEED` which, and `DEVRUN_CRASHES_FROM` from which of them on.
 
 use crate::kit::relay::Relay;
 use crate::kit::{Scratch, Session, docker, eventually, within};
@@ -250,7 +250,9 @@ fn whatever_happens_in_the_middle_of_an_update_it_is_finished_or_done_again() {
     };
     println!("seed {seed}");
     let mut world = World::new();
-    for (number, (update, blow)) in moments(seed).into_iter().take(count).enumerate() {
+    let from = of_environment("DEVRUN_CRASHES_FROM").and_then(|text| text.parse().ok());
+    let moments = moments(seed).into_iter().enumerate();
+    for (number, (update, blow)) in moments.skip(from.unwrap_or(0)).take(count) {
         println!("moment {number}: {} {blow:?}", UPDATES[update].0);
         world.strike(update, blow);
     }
