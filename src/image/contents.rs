@@ -46,7 +46,7 @@ impl Contents {
 }
 
 /// A file or link; an error for everything else, and for what cannot be read.
-fn look(place: &Path) -> io::Result<u64> {
+pub(crate) fn look(place: &Path) -> io::Result<u64> {
     let meta = fs::symlink_metadata(place)?;
     if meta.is_symlink() {
         return Ok(short(&fs::read_link(place)?));

@@ -21,7 +21,7 @@ mod ssh;
 mod stages;
 
 pub(crate) use build::{BuildError, BuildRequest, build, written};
-pub(crate) use contents::Contents;
+pub(crate) use contents::{Contents, look as content_of};
 pub(crate) use context::ContextError;
 pub(crate) use endpoint::{Connection, Endpoint};
 pub(crate) use ensure::image_tag;

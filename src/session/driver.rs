@@ -15,7 +15,7 @@ use devrun_core::session::Session;
 use devrun_core::spec::Container;
 use devrun_stack::{Source, Stack};
 use devrun_wire::session::{Ask, Tell};
-use tokio::sync::{OnceCell, mpsc, oneshot};
+use tokio::sync::{OnceCell, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
@@ -27,6 +27,7 @@ use super::deputies::wanted_in_vain;
 use super::load::{self, LoadOptions};
 use super::looking::Looked;
 use super::places::Places;
+use super::remembering::{Memory, Watched};
 use super::stopping::finish;
 use super::{Begin, elsewhere, spare};
 use crate::engine::Engine;
@@ -100,6 +101,7 @@ pub(super) struct Driver {
     /// Told once it knows all that it is to know.
     pub(super) waiting_for_pause: Vec<oneshot::Sender<()>>,
     pub(super) watcher: Option<Watcher>,
+    remembered: watch::Sender<Watched>,
     pub(super) ahead: Ahead,
     /// By service.
     pub(super) looked: HashMap<String, Looked>,
@@ -161,6 +163,7 @@ impl Driver {
             proxy_busy: false,
             waiting_for_pause: Vec::new(),
             watcher: None,
+            remembered: watch::Sender::new(Watched::default()),
             ahead: Ahead::default(),
             looked: HashMap::new(),
             reads: Vec::new(),
@@ -325,7 +328,7 @@ impl Driver {
         match &event {
             WatchEvent::Ready { .. } => self.ahead.armed(),
             WatchEvent::Polled { .. } => {}
-            WatchEvent::Changed { .. } | WatchEvent::Overflow | WatchEvent::Lost { .. } => {
+            WatchEvent::Changed { .. } | WatchEvent::Overflow { .. } | WatchEvent::Lost { .. } => {
                 self.ahead.forget();
             }
         }
@@ -333,7 +336,7 @@ impl Driver {
             WatchEvent::Changed { paths, .. } => paths
                 .iter()
                 .any(|path| self.reads.contains(path) || Rules::is_ignore_file(path)),
-            WatchEvent::Overflow => true,
+            WatchEvent::Overflow { .. } => true,
             WatchEvent::Ready { .. } | WatchEvent::Lost { .. } | WatchEvent::Polled { .. } => false,
         };
         // On which images of the stack one stands may be another question now.
@@ -344,7 +347,7 @@ impl Driver {
         // The mark may be among what was lost; whatever it marked is compared again.
         let caught_up = match &event {
             WatchEvent::Changed { paths, .. } => paths.contains(&self.mark),
-            WatchEvent::Overflow => true,
+            WatchEvent::Overflow { .. } => true,
             _ => false,
         };
         if again {
@@ -424,6 +427,7 @@ impl Driver {
             return;
         }
         self.ahead.arming();
+        self.remembered.send_replace(Watched::by(rules.clone()));
         match &mut self.watcher {
             Some(watcher) => watcher.replace(rules, watched_files(&self.reads, &self.mark)),
             None => {
@@ -442,10 +446,16 @@ impl Driver {
                 }
                 self.watcher = Some(crate::watch::start(rules, files, choice, sender));
                 let inputs = self.inputs.clone();
+                let mut memory = Memory::new(self.remembered.subscribe());
                 tokio::spawn(async move {
                     while let Some(event) = events.recv().await {
+                        let armed = matches!(event, WatchEvent::Ready { .. });
+                        let event = memory.compare(event).await;
                         if inputs.send(Input::Watch(event)).await.is_err() {
                             return;
+                        }
+                        if armed {
+                            memory.take_in().await;
                         }
                     }
                 });

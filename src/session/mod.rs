@@ -32,6 +32,7 @@ pub(crate) mod places;
 mod pulling;
 mod pushing;
 pub(crate) mod reading;
+mod remembering;
 mod replacing;
 mod serve;
 pub(crate) mod single;

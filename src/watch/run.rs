@@ -134,7 +134,8 @@ impl Run {
         let age = age.unwrap_or_default();
         let us = age.as_micros();
         tracing::debug!(count = paths.len(), bytes = 0, us, "save.seen");
-        WatchEvent::Changed { paths, age }
+        let same = Vec::new();
+        WatchEvent::Changed { paths, same, age }
     }
 
     fn obey(&mut self, command: Command) {
@@ -238,8 +239,11 @@ impl Run {
     }
 
     fn tell_overflow(&mut self) {
-        if !self.first.contains(&WatchEvent::Overflow) {
-            self.first.push_back(WatchEvent::Overflow);
+        let overflow = WatchEvent::Overflow {
+            changed: Vec::new(),
+        };
+        if !self.first.contains(&overflow) {
+            self.first.push_back(overflow);
         }
     }
 

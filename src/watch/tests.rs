@@ -346,7 +346,8 @@ async fn a_root_that_was_removed_is_watched_again_when_it_is_back() {
 async fn after_an_overflow_all_is_watched_still() {
     let mut bench = Bench::new(|_| ()).await;
     bench.watcher.commands.send(Command::Overflow).unwrap();
-    assert_eq!(bench.next().await, WatchEvent::Overflow);
+    let lost = bench.next().await;
+    assert!(matches!(lost, WatchEvent::Overflow { .. }), "{lost:?}");
     fs::create_dir(bench.path("src/new")).unwrap();
     bench.write("src/new/a", "x");
     assert_eq!(bench.told().await, ["src/new", "src/new/a"]);

@@ -116,3 +116,20 @@ fn a_folder_that_comes_later_is_watched_once_it_is_there() {
         ["web replaced"]
     );
 }
+
+#[test]
+fn the_same_content_once_more_moves_nothing() {
+    let (stack, mut session) = up("touched");
+    // What was written just before devrun began may be taken for new once.
+    for text in ["2\n", "3\n"] {
+        crate::stage::save(&stack, &mut session, "outside/a.env", text);
+    }
+    let before = Picture::of(&stack);
+    stack.write("outside/a.env", "3\n");
+    stack.write("outside/all.sql", "1\n");
+    assert_eq!(quiet(&stack, &mut session, &before), NOTHING);
+    assert_eq!(
+        moved(&stack, &mut session, "outside/a.env"),
+        ["web restarted"]
+    );
+}

@@ -97,11 +97,18 @@ pub enum WatchEvent {
     Changed {
         /// Each once.
         paths: Vec<PathBuf>,
+        /// Those of them that only `on` rules outside of sync may care about, and whose content is
+        /// the one that was told of before. Others may have it too.
+        same: Vec<PathBuf>,
         /// How long ago the first of it was noticed.
         age: Duration,
     },
     /// Events were lost: everything has to be compared again.
-    Overflow,
+    Overflow {
+        /// What was found to differ of that which no comparison with a container or an image is
+        /// about: files of `on` rules outside of sync.
+        changed: Vec<PathBuf>,
+    },
     /// A tree can no longer be watched.
     Lost {
         /// Which.

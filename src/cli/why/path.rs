@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use devrun_core::notice::{RuledOut, said_of_paused};
-use devrun_core::plan::{Decision, Follow, OnReason, Rules, SyncReason};
+use devrun_core::plan::{Decision, Follow, OnReason, Rules, SyncReason, Without};
 use devrun_stack::{Location, MountSource, Service, Stack};
 use devrun_wire::session::{PausedRule, Status};
 use serde_json::json;
@@ -118,7 +118,11 @@ fn effect(
     let is_paused = |at: &Location| paused.iter().find(|one| one.rule == at.to_string());
     let mut about = rules.rules_about(&service.name, path);
     about.retain(|at| is_paused(at).is_some());
-    let decision = rules.decide_without(&service.name, &[path.to_owned()], &about);
+    let without = Without {
+        rules: &about,
+        same: None,
+    };
+    let decision = rules.decide_without(&service.name, &[path.to_owned()], without);
     let by = about.iter().filter_map(is_paused);
     let paused = by.map(|one| said_of_paused(&service.name, &one.rule, &one.path));
     let explained = rules.explain(&service.name, path, path.is_dir());
@@ -144,7 +148,7 @@ fn effect(
         };
     }
     let does = does(rules, service, path, &decision);
-    let mut ruled_out = rules.ruled_out(&service.name, &[path.to_owned()], &decision, &about);
+    let mut ruled_out = rules.ruled_out(&service.name, &[path.to_owned()], &decision, without);
     for one in &mut ruled_out {
         add_line(one, stack, service);
     }

@@ -6,13 +6,12 @@ use std::path::{Path, PathBuf};
 use devrun_stack::{Action, Location};
 
 use super::service::Trigger;
-use super::{Decision, Follow};
+use super::{Decision, Follow, Without};
 
 /// What the changed paths of a batch ask for, so far. Paths have to come sorted.
 #[derive(Debug, Default)]
 pub(super) struct Tally<'p> {
-    /// Rules that do not act.
-    paused: &'p [Location],
+    without: Without<'p>,
     sync: Vec<PathBuf>,
     synced_by: Option<Cause>,
     /// By number of the trigger and number of the action in it: the order of declaration.
@@ -50,11 +49,16 @@ impl Cause {
 }
 
 impl<'p> Tally<'p> {
-    pub(super) fn without(paused: &'p [Location]) -> Self {
+    pub(super) fn without(without: Without<'p>) -> Self {
         Self {
-            paused,
+            without,
             ..Self::default()
         }
+    }
+
+    /// Whether rules that do not bring that file over do not act on it.
+    pub(super) fn is_same(&self, path: &Path) -> bool {
+        self.without.same.is_some_and(|same| same.contains(path))
     }
 
     /// Where the rules stand that ask for more than a sync; the sync alone where there are none.
@@ -74,7 +78,7 @@ impl<'p> Tally<'p> {
     }
 
     pub(super) fn sync(&mut self, path: &Path, at: &Location) {
-        if self.paused.contains(at) {
+        if self.without.rules.contains(at) {
             return;
         }
         if self.sync.last().is_none_or(|last| last != path) {
@@ -85,7 +89,7 @@ impl<'p> Tally<'p> {
     }
 
     pub(super) fn trigger(&mut self, number: usize, path: &Path, trigger: &Trigger) {
-        if self.paused.contains(&trigger.at) {
+        if self.without.rules.contains(&trigger.at) {
             return;
         }
         for (index, action) in trigger.actions.iter().enumerate() {
@@ -104,7 +108,7 @@ impl<'p> Tally<'p> {
     }
 
     pub(super) fn rebuild(&mut self, path: &Path, at: &Location) {
-        if self.paused.contains(at) {
+        if self.without.rules.contains(at) {
             return;
         }
         self.rebuild

@@ -90,6 +90,15 @@ impl Decision {
     }
 }
 
+/// What does not act.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Without<'a> {
+    /// The rules at these places.
+    pub rules: &'a [Location],
+    /// Rules about files that are not brought over, if it is one of these.
+    pub same: Option<&'a BTreeSet<PathBuf>>,
+}
+
 /// What follows a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Follow {
@@ -182,18 +191,18 @@ impl Rules {
     /// the paths does not matter; an unknown service needs nothing.
     #[must_use]
     pub fn decide(&self, service: &str, paths: &[PathBuf]) -> Decision {
-        self.decide_without(service, paths, &[])
+        self.decide_without(service, paths, Without::default())
     }
 
-    /// The same, if the rules at these places did not act.
+    /// The same, without what does not act.
     #[must_use]
     pub fn decide_without(
         &self,
         service: &str,
         paths: &[PathBuf],
-        paused: &[Location],
+        without: Without<'_>,
     ) -> Decision {
-        let mut tally = Tally::without(paused);
+        let mut tally = Tally::without(without);
         if let Some(service) = self.service(service) {
             for path in paths.iter().collect::<BTreeSet<_>>() {
                 service.weigh(path, &mut tally);
@@ -289,6 +298,28 @@ impl Rules {
     #[must_use]
     pub fn sync_rules(&self, service: &str) -> &[SyncRule] {
         self.service(service).map_or(&[], |service| &service.syncs)
+    }
+
+    /// Whether it depends on the content of that file whether a save of it asks for something, and
+    /// nothing else is compared to find that out: an `on` names it, and it is not brought over.
+    #[must_use]
+    pub fn remembers(&self, path: &Path) -> bool {
+        let mut services = self.services.iter();
+        services.any(|service| service.remembers(path))
+    }
+
+    /// Whether there can be such a file below that folder.
+    #[must_use]
+    pub fn remembers_below(&self, folder: &Path) -> bool {
+        let mut services = self.services.iter();
+        services.any(|service| service.remembers_below(folder))
+    }
+
+    /// The folders in which all such files lie.
+    #[must_use]
+    pub fn remembered_folders(&self) -> BTreeSet<PathBuf> {
+        let services = self.services.iter();
+        services.flat_map(ServiceRules::remembered).collect()
     }
 
     /// The rule, by its number, that wants quiet before it acts on that file, and how long.

@@ -7,7 +7,7 @@ use devrun_stack::Location;
 use super::decide::Tally;
 use super::service::{Part, ServiceRules};
 use super::sync_rule::Verdict;
-use super::{Decision, Follow, Rules};
+use super::{Decision, Follow, Rules, Without};
 use crate::notice::RuledOut;
 
 /// So many of the saved files are looked at; what is said of each kind is said once.
@@ -21,7 +21,7 @@ impl Rules {
         service: &str,
         paths: &[PathBuf],
         decision: &Decision,
-        paused: &[Location],
+        without: Without<'_>,
     ) -> Vec<RuledOut> {
         let Some(service) = self.service(service).filter(|_| !decision.is_nothing()) else {
             return Vec::new();
@@ -32,7 +32,7 @@ impl Rules {
             .map(|path| self.not_synced(service, path))
             .into_iter()
             .collect();
-        all.extend(self.swallowed(service, looked_at(), decision, paused));
+        all.extend(self.swallowed(service, looked_at(), decision, without));
         if decision.follow.is_empty() {
             all.extend(looked_at().find_map(|path| self.not_restarted(service, path)));
         }
@@ -98,9 +98,12 @@ impl Rules {
         service: &ServiceRules,
         paths: impl Iterator<Item = &'p PathBuf>,
         decision: &Decision,
-        paused: &[Location],
+        without: Without<'_>,
     ) -> Vec<RuledOut> {
-        let mut tally = Tally::default();
+        let mut tally = Tally::without(Without {
+            rules: &[],
+            ..without
+        });
         for path in paths {
             service.weigh(path, &mut tally);
         }
@@ -113,7 +116,7 @@ impl Rules {
         let swallowed = tally.swallowed(&decision.follow).into_iter();
         swallowed
             .map(|(action, path, at)| {
-                let because = match paused.contains(&at) {
+                let because = match without.rules.contains(&at) {
                     true => format!("its rule is paused ({at})"),
                     false => format!("{why} (asked for at {at})"),
                 };

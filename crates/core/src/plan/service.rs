@@ -236,20 +236,22 @@ impl ServiceRules {
     /// Adds to the tally what a change of that path asks for.
     pub(super) fn weigh(&self, path: &Path, tally: &mut Tally<'_>) {
         let mut number = 0;
+        // Of what is brought over, whether it differs is seen in the container.
+        let same = tally.is_same(path) && !self.covers(path);
         for rule in &self.syncs {
             let verdict = rule.verdict(path, false);
             if verdict == Verdict::Covered {
                 tally.sync(path, &rule.at);
             }
             for trigger in &rule.on {
-                if verdict.is_heeded() && trigger.matches(path) {
+                if !same && verdict.is_heeded() && trigger.matches(path) {
                     tally.trigger(number, path, trigger);
                 }
                 number += 1;
             }
         }
         for trigger in &self.on {
-            if trigger.matches(path) && self.heeds(path, false) {
+            if !same && trigger.matches(path) && self.heeds(path, false) {
                 tally.trigger(number, path, trigger);
             }
             number += 1;
@@ -286,6 +288,35 @@ impl ServiceRules {
         self.syncs
             .iter()
             .any(|rule| rule.verdict(path, false) == Verdict::Covered)
+    }
+
+    /// Whether a trigger acts on a change of that file, which is not brought over.
+    pub(super) fn remembers(&self, path: &Path) -> bool {
+        let names = |rule: &SyncRule| {
+            rule.on.iter().any(|trigger| trigger.matches(path))
+                && rule.verdict(path, false) == Verdict::Live
+        };
+        let own = || self.on.iter().any(|trigger| trigger.matches(path)) && self.heeds(path, false);
+        (own() || self.syncs.iter().any(names)) && !self.covers(path)
+    }
+
+    /// Whether it can on one below that folder.
+    pub(super) fn remembers_below(&self, folder: &Path) -> bool {
+        let names = |rule: &SyncRule| {
+            rule.patterns().any(|one| one.may_match_below(folder))
+                && rule.verdict(folder, true).is_heeded()
+        };
+        let own = || self.patterns().any(|one| one.may_match_below(folder));
+        (own() && self.heeds(folder, true))
+            || (!self.binds.is_empty() && self.syncs.iter().any(names))
+    }
+
+    /// The folders in which all of these lie.
+    pub(super) fn remembered(&self) -> impl Iterator<Item = PathBuf> {
+        // What is not brought over by the sync that names it is there by a mount.
+        let live = self.syncs.iter().filter(|_| !self.binds.is_empty());
+        let live = live.flat_map(SyncRule::patterns);
+        self.patterns().chain(live).map(Pattern::folder)
     }
 
     /// Whether the image's hash counts it. What Git ignores counts too, for the build reads it.

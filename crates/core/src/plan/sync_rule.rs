@@ -337,7 +337,7 @@ impl SyncRule {
             && !docker.is_some_and(|docker| docker.ignores_all_below(folder))
     }
 
-    fn patterns(&self) -> impl Iterator<Item = &super::pattern::Pattern> {
+    pub(super) fn patterns(&self) -> impl Iterator<Item = &super::pattern::Pattern> {
         self.on.iter().flat_map(|trigger| &trigger.patterns)
     }
 }

@@ -1,5 +1,6 @@
 //! What was known of the files and is not any more: trees are compared again, images looked for.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use devrun_stack::Source;
@@ -16,7 +17,7 @@ const STARVING: Duration = Duration::from_secs(60);
 
 impl Session {
     /// Events were lost: every running service is compared with the host again.
-    pub(super) fn on_overflow(&mut self) {
+    pub(super) fn on_overflow(&mut self, changed: Vec<PathBuf>) {
         self.warn(
             None,
             "the kernel dropped file events; all files are compared again".to_owned(),
@@ -25,6 +26,9 @@ impl Session {
         for name in names {
             self.compare_again(&name);
             self.look_for_image_again(&name);
+        }
+        if !changed.is_empty() {
+            self.on_changed(changed, &[], Duration::ZERO);
         }
     }
 

@@ -191,6 +191,8 @@ pub(crate) struct Machine {
     pub(crate) circle: Circle,
     /// Rules that do not act, because they trigger themselves.
     pub(crate) paused: Vec<Paused>,
+    /// Files whose content is the one that was followed by what `on` rules outside of sync ask for.
+    pub(crate) same: BTreeSet<PathBuf>,
     /// Saves that these are about.
     pub(crate) set_aside: BTreeSet<PathBuf>,
     /// The one of those that is under way.
@@ -336,6 +338,7 @@ impl Machine {
             looking: None,
             circle: Circle::default(),
             paused: Vec::new(),
+            same: BTreeSet::new(),
             set_aside: BTreeSet::new(),
             in_hand: None,
             after_rebuild: Vec::new(),

@@ -271,8 +271,8 @@ impl Session {
                 self.armed = true;
                 self.watching = files;
             }
-            WatchEvent::Changed { paths, age } => self.on_changed(paths, age),
-            WatchEvent::Overflow => self.on_overflow(),
+            WatchEvent::Changed { paths, same, age } => self.on_changed(paths, &same, age),
+            WatchEvent::Overflow { changed } => self.on_overflow(changed),
             WatchEvent::Lost { root, message } => {
                 let place = root.display().to_string();
                 let place = if place.is_empty() {

@@ -8,7 +8,7 @@ use super::Session;
 use super::machine::{Machine, Update};
 use super::update::shortened;
 use crate::notice::{NoticeEvent, RuledOut};
-use crate::plan::{Decision, Rules};
+use crate::plan::{Decision, Rules, Without};
 
 /// A rule that does not act.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +21,8 @@ pub(crate) struct Paused {
 impl Machine {
     /// What the rules that act ask for.
     pub(super) fn decide(&self, rules: &Rules, paths: &[PathBuf]) -> Decision {
-        rules.decide_without(&self.name, paths, &self.paused_rules())
+        let paused = self.paused_rules();
+        rules.decide_without(&self.name, paths, self.without(&paused))
     }
 
     fn paused_rules(&self) -> Vec<Location> {
@@ -31,6 +32,31 @@ impl Machine {
             .collect()
     }
 
+    fn without<'a>(&'a self, rules: &'a [Location]) -> Without<'a> {
+        Without {
+            rules,
+            same: Some(&self.same),
+        }
+    }
+
+    /// These were saved, some of them with the same content. Where something is to be done for
+    /// them yet, or was in vain, a save of the same asks for it all the same.
+    pub(super) fn note_contents(&mut self, paths: &[PathBuf], same: &[PathBuf]) {
+        let failed = self.has_failed();
+        for path in paths {
+            let waits = failed
+                || self.planned.contains(path)
+                || [&self.pending, &self.missed, &self.set_aside]
+                    .iter()
+                    .any(|waiting| waiting.contains(path));
+            if !same.contains(path) || failed {
+                self.same.remove(path);
+            } else if !waits {
+                self.same.insert(path.clone());
+            }
+        }
+    }
+
     /// What was not done, and why.
     pub(super) fn ruled_out(
         &self,
@@ -38,7 +64,8 @@ impl Machine {
         paths: &[PathBuf],
         decision: &Decision,
     ) -> Vec<RuledOut> {
-        rules.ruled_out(&self.name, paths, decision, &self.paused_rules())
+        let paused = self.paused_rules();
+        rules.ruled_out(&self.name, paths, decision, self.without(&paused))
     }
 
     /// Keeps the saves that only rules that do not act are about, until these do again.
@@ -48,7 +75,7 @@ impl Machine {
         }
         for path in paths {
             let one = std::slice::from_ref(path);
-            if rules.decide(&self.name, one) != self.decide(rules, one) {
+            if rules.decide_without(&self.name, one, self.without(&[])) != self.decide(rules, one) {
                 self.set_aside.insert(path.clone());
             }
         }

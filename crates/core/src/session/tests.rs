@@ -4,6 +4,7 @@ mod bench;
 mod brief;
 mod checks;
 mod circle;
+mod contents;
 mod dying;
 mod edits;
 mod ending;

@@ -103,7 +103,7 @@ impl Machine {
         }
     }
 
-    fn has_failed(&self) -> bool {
+    pub(super) fn has_failed(&self) -> bool {
         self.failure().is_some()
             || self.image == ImageState::Failed
             || self.undone.is_some()

@@ -34,12 +34,15 @@ const PATHS_TOLD: usize = 20;
 
 impl Session {
     /// Paths were made, changed or removed on the host.
-    pub(super) fn on_changed(&mut self, paths: Vec<PathBuf>, age: Duration) {
+    pub(super) fn on_changed(&mut self, paths: Vec<PathBuf>, same: &[PathBuf], age: Duration) {
         let Some(rules) = self.rules.clone() else {
             return;
         };
         let now = self.now;
         let mut concerned = BTreeSet::new();
+        for machine in self.machines.values_mut() {
+            machine.note_contents(&paths, same);
+        }
         self.pause_what_goes_round(&rules, &paths);
         for (name, machine) in &mut self.machines {
             if machine.wanted != Wanted::Run {

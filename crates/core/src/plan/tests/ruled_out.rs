@@ -11,7 +11,7 @@ fn what_is_ruled_out_is_said_with_its_place() {
             .map(|path| Path::new("/p").join(path))
             .collect();
         let decision = rules.decide("web", &paths);
-        let all = rules.ruled_out("web", &paths, &decision, &[]);
+        let all = rules.ruled_out("web", &paths, &decision, Without::default());
         all.iter().map(crate::notice::RuledOut::said).collect()
     };
     let covered = "not rebuilt: a sync rule covers it (Stackfile.kdl:31)";
@@ -47,7 +47,7 @@ fn what_the_build_reads_is_said_to_be_read_by_its_dockerfile() {
     let rules = rules(partly);
     let path = PathBuf::from("/p/web/setup.cfg");
     let decision = rules.decide("web", std::slice::from_ref(&path));
-    let all = rules.ruled_out("web", &[path], &decision, &[]);
+    let all = rules.ruled_out("web", &[path], &decision, Without::default());
     let expected = crate::notice::RuledOut {
         what: "sync".into(),
         because: "web/setup.cfg is read by web/Dockerfile".into(),

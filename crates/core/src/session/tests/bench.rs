@@ -126,12 +126,30 @@ impl Bench {
     }
 
     pub(super) fn save(&mut self, paths: &[&str]) -> Vec<String> {
-        let paths = paths.iter().map(|path| PathBuf::from("/p").join(path));
-        let paths = paths.collect();
+        self.changes(paths, &[])
+    }
+
+    /// What is not brought over is known to be the same.
+    pub(super) fn touch(&mut self, paths: &[&str]) -> Vec<String> {
+        self.changes(paths, paths)
+    }
+
+    fn changes(&mut self, paths: &[&str], same: &[&str]) -> Vec<String> {
         self.feed(Event::Watch(WatchEvent::Changed {
-            paths,
+            paths: on_host(paths),
+            same: on_host(same),
             age: Duration::ZERO,
         }))
+    }
+
+    pub(super) fn loses_events(&mut self) -> Vec<String> {
+        self.loses_events_of(&[])
+    }
+
+    /// These are not brought over, and were found to differ.
+    pub(super) fn loses_events_of(&mut self, paths: &[&str]) -> Vec<String> {
+        let changed = on_host(paths);
+        self.feed(Event::Watch(WatchEvent::Overflow { changed }))
     }
 
     pub(super) fn up(&mut self, services: &[&str]) -> Vec<String> {
@@ -434,6 +452,11 @@ pub(super) fn image_there(name: &str, made: bool) -> Outcome {
         ..Image::default()
     };
     Outcome::Image { image, made }
+}
+
+fn on_host(paths: &[&str]) -> Vec<PathBuf> {
+    let paths = paths.iter().map(|path| PathBuf::from("/p").join(path));
+    paths.collect()
 }
 
 pub(super) fn owned(names: &[&str]) -> Vec<String> {

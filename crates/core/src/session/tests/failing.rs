@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::bench::Bench;
 use super::stacks::APP;
-use crate::event::{Event, Failure, Outcome, Progress, Synced, WatchEvent};
+use crate::event::{Event, Failure, Outcome, Progress, Synced};
 use crate::observed::Happened;
 use crate::spec::Health;
 
@@ -372,7 +372,7 @@ fn a_new_container_that_the_engine_was_taken_away_from_is_made_all_the_same() {
 fn a_restart_in_between_does_not_stand_for_the_new_container_that_was_asked_for() {
     let mut bench = Bench::ready();
     // Until its image is found again, there is nothing to make it of.
-    bench.feed(Event::Watch(WatchEvent::Overflow));
+    bench.loses_events();
     bench.ok("attach backend-1");
     for (file, follows) in [("deploy.ini", false), ("app.py", true)] {
         bench.save(&[&format!("backend/{file}")]);

@@ -104,7 +104,7 @@ fn what_is_declared_otherwise_waits_for_the_terminal_too() {
 fn what_is_compared_again_waits_too() {
     let mut bench = Bench::ready();
     bench.attach("backend");
-    bench.feed(Event::Watch(WatchEvent::Overflow));
+    bench.loses_events();
     let lines = bench.finish();
     assert!(
         !lines.iter().any(|line| line.starts_with("attach backend")),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::bench::{Bench, attached, image_there};
 use super::stacks::APP;
-use crate::event::{Event, Outcome, Synced, WatchEvent};
+use crate::event::{Outcome, Synced};
 use crate::notice::NoticeEvent;
 use crate::observed::Happened;
 
@@ -356,7 +356,7 @@ fn what_could_not_be_brought_over_is_compared_again() {
 fn after_lost_events_everything_is_compared_even_what_is_under_way() {
     let mut bench = Bench::ready();
     assert_eq!(
-        bench.feed(Event::Watch(WatchEvent::Overflow)),
+        bench.loses_events(),
         [
             "attach db-1",
             "build backend",
@@ -365,7 +365,7 @@ fn after_lost_events_everything_is_compared_even_what_is_under_way() {
         ]
     );
     assert_eq!(
-        bench.feed(Event::Watch(WatchEvent::Overflow)),
+        bench.loses_events(),
         [
             "cancel attach backend-1",
             "cancel build backend",

@@ -343,13 +343,13 @@ impl Simulation {
 
     fn overflow(&mut self) {
         for path in FILES {
-            // Of what no container has, nobody knows what it was before.
-            let unseen = *path == "models/a.json";
-            if !unseen && self.world.random.percent(30) {
+            if self.world.random.percent(30) {
                 *self.world.host.get_mut(&host_path(path)).unwrap() += 2;
             }
         }
-        self.world.tell(Event::Watch(WatchEvent::Overflow));
+        let changed = Vec::new();
+        self.world
+            .tell(Event::Watch(WatchEvent::Overflow { changed }));
     }
 
     fn on_a_container(&mut self, number: u64) {

@@ -125,6 +125,8 @@ pub(super) struct World {
     pub(super) stack: Arc<Stack>,
     pub(super) rules: Arc<Rules>,
     pub(super) host: Files,
+    /// Of what `on` rules outside of sync are about, what was told last.
+    told: Files,
     pub(super) containers: Vec<Body>,
     /// What each image was built from.
     pub(super) images: BTreeMap<String, Files>,
@@ -163,6 +165,7 @@ impl World {
             stack,
             rules,
             host: files.collect(),
+            told: Files::new(),
             containers: Vec::new(),
             images: BTreeMap::new(),
             tasks: BTreeMap::new(),
@@ -367,7 +370,7 @@ impl World {
     /// What the world does by itself; an answer is something that the session is told.
     pub(super) fn act(&mut self, todo: Todo) -> Option<Event> {
         match todo {
-            Todo::Tell(event, None) => return Some(event),
+            Todo::Tell(event, None) => return Some(self.with_contents(event)),
             Todo::Tell(event, connection) if connection == self.connection => return Some(event),
             Todo::Finish(op) => self.finish(&op),
             Todo::Die { id, start, code } if self.runs(&id, start) => self.end(&id, code, false),
@@ -383,7 +386,7 @@ impl World {
             }
             Todo::Write { id, start, path } if self.runs(&id, start) => {
                 *self.host.entry(path.clone()).or_default() += 2;
-                return Some(changed(path));
+                return Some(self.with_contents(changed(path)));
             }
             Todo::Stopped { id, start } if self.runs(&id, start) => {
                 let body = self.container(&id);
@@ -404,6 +407,30 @@ impl World {
             | Todo::Health { .. } => {}
         }
         None
+    }
+
+    /// What is known of the files that no comparison is about, is told with it.
+    fn with_contents(&mut self, mut event: Event) -> Event {
+        let mut differs = |path: &&PathBuf| {
+            let version = self.host.get(*path).copied().unwrap_or_default();
+            self.told
+                .insert((*path).clone(), version)
+                .unwrap_or_default()
+                != version
+        };
+        let remembered = |path: &&PathBuf| self.rules.remembers(path);
+        match &mut event {
+            Event::Watch(WatchEvent::Changed { paths, same, .. }) => {
+                let all = paths.iter().filter(remembered);
+                *same = all.filter(|path| !differs(path)).cloned().collect();
+            }
+            Event::Watch(WatchEvent::Overflow { changed }) => {
+                let all = self.host.keys().filter(remembered);
+                *changed = all.filter(|path| differs(path)).cloned().collect();
+            }
+            _ => {}
+        }
+        event
     }
 
     fn runs(&self, id: &str, start: u64) -> bool {
@@ -534,6 +561,7 @@ pub(super) fn host_path(path: &str) -> PathBuf {
 pub(super) fn changed(path: PathBuf) -> Event {
     Event::Watch(WatchEvent::Changed {
         paths: vec![path],
+        same: Vec::new(),
         age: Duration::ZERO,
     })
 }
