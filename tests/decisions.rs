@@ -25,7 +25,7 @@
 //! | limits and restart policy: in place, where the engine can | `limits::*` |
 //! | a loop | `live::circle` |
 //! | synced files are no reason to build, but for who asks for all | `stands::what_is_synced_*` |
-//! | another base image | `stands::a_base_*`, `stands::an_image_of_the_stack_*` |
+//! | another base image, also beside a session | `stands::a_base_*`, `stands::an_image_of_the_stack_*` |
 //! | a build that is given up ends in the engine | `cancelled::*` |
 //! | `settle`, `trigger manual` | `waiting::*` |
 //! | the same files elsewhere, or again, build nothing | `checkouts::*` |

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use bollard::models::EventMessage;
+use bollard::models::{EventMessage, SystemInfo};
 use bollard::query_parameters::EventsOptions;
 use devrun_core::live::Capacity;
 use devrun_core::observed::{Happened, Observed};
@@ -20,6 +20,9 @@ const DOING: &str = "listening to the engine";
 
 /// The others, those of `exec` above all, come in hundreds and say nothing to us.
 const KINDS: &[&str] = &["start", "die", "stop", "oom", "health_status", "destroy"];
+
+/// After these a name may mean another image.
+const NAMES: &[&str] = &["tag", "untag", "pull", "load", "import", "delete"];
 
 impl Engine {
     /// Follows the stack until the receiver is dropped. First comes `Connected`; after a break
@@ -104,19 +107,46 @@ impl Engine {
         lost("it ended")
     }
 
+    /// Told of each moment from which on names of images may mean others than before: at first,
+    /// after each break, and where one was named, pulled or removed.
+    pub(crate) fn image_names(&self) -> mpsc::Receiver<()> {
+        // One that was not heard yet stands for all.
+        let (sender, receiver) = mpsc::channel(1);
+        let engine = self.clone();
+        tokio::spawn(async move {
+            tokio::select! {
+                () = sender.closed() => {}
+                () = engine.follow_names(&sender) => {}
+            }
+        });
+        receiver
+    }
+
+    async fn follow_names(&self, sender: &mpsc::Sender<()>) {
+        loop {
+            if let Ok(info) = within(DOING, PROMPT, self.docker.info()).await {
+                let kinds = filters(&[("type", &["image"]), ("event", NAMES)]);
+                let mut events = Box::pin(self.docker.events(Some(EventsOptions {
+                    since: Some(since(&info)),
+                    filters: kinds,
+                    ..Default::default()
+                })));
+                let _ = sender.try_send(());
+                while let Some(Ok(_)) = events.next().await {
+                    let _ = sender.try_send(());
+                }
+            }
+            pause(LONGEST_PAUSE).await;
+        }
+    }
+
     async fn picture(
         &self,
         stack: &str,
     ) -> Result<(String, Capacity, Vec<devrun_core::spec::Container>), EngineError> {
         let info = within(DOING, PROMPT, self.docker.info()).await?;
         let capacity = super::capacity(&info);
-        let since = info
-            .system_time
-            .as_deref()
-            .and_then(nanoseconds)
-            .unwrap_or(0);
-        let since = format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000);
-        Ok((since, capacity, self.all_of(stack).await?))
+        Ok((since(&info), capacity, self.all_of(stack).await?))
     }
 
     fn subscribe(
@@ -135,6 +165,13 @@ impl Engine {
             ..Default::default()
         }))
     }
+}
+
+/// The engine's own time, as it wants to be asked for events.
+fn since(info: &SystemInfo) -> String {
+    let since = info.system_time.as_deref().and_then(nanoseconds);
+    let since = since.unwrap_or(0);
+    format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000)
 }
 
 fn observed(event: EventMessage) -> Option<Observed> {

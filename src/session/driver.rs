@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use super::addresses::Given;
 use super::agents::{Agent, Agents};
 use super::ahead::Ahead;
+use super::bases::{Base, Bases};
 use super::behind::Known;
 use super::deputies::wanted_in_vain;
 use super::load::{self, LoadOptions};
@@ -51,6 +52,10 @@ pub(crate) enum Input {
     Progress { op: Op, progress: Progress },
     /// What the image of a service is made of.
     Inputs { service: String, looked: Looked },
+    /// Names of images may mean others than before.
+    ImageNames,
+    /// What the images of the stack begin with.
+    Bases(Option<BTreeMap<String, Base>>),
     /// The connection to an agent ended.
     AgentGone { container: String, number: u64 },
     /// The proxy was told about the services, or could not be.
@@ -102,6 +107,8 @@ pub(super) struct Driver {
     pub(super) waiting_for_pause: Vec<oneshot::Sender<()>>,
     pub(super) watcher: Option<Watcher>,
     remembered: watch::Sender<Watched>,
+    /// What images of the stack begin with; none where it was not looked at yet.
+    pub(super) bases: Bases,
     pub(super) ahead: Ahead,
     /// By service.
     pub(super) looked: HashMap<String, Looked>,
@@ -164,6 +171,7 @@ impl Driver {
             waiting_for_pause: Vec::new(),
             watcher: None,
             remembered: watch::Sender::new(Watched::default()),
+            bases: Bases::default(),
             ahead: Ahead::default(),
             looked: HashMap::new(),
             reads: Vec::new(),
@@ -235,6 +243,17 @@ impl Driver {
                 }
             }
         });
+        if self.watch {
+            let mut names = self.engine.image_names();
+            let inputs = self.inputs.clone();
+            tokio::spawn(async move {
+                while names.recv().await.is_some() {
+                    if inputs.send(Input::ImageNames).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
     }
 
     /// Reads the Stackfile, for the first time or again.
@@ -258,6 +277,7 @@ impl Driver {
 
     fn loaded(&mut self, mut stackfile: Stackfile, reads: Vec<PathBuf>) {
         self.reads = reads;
+        let first = self.stack.is_none();
         if let (
             Stackfile::Loaded {
                 stack, warnings, ..
@@ -277,6 +297,9 @@ impl Driver {
             watcher.replace(rules.clone(), watched_files(&self.reads, &self.mark));
         }
         self.feed(Event::Stackfile(stackfile));
+        if !first {
+            self.look_for_new_bases();
+        }
     }
 
     fn take(&mut self, input: Input) {
@@ -310,6 +333,8 @@ impl Driver {
             Input::Inputs { service, looked } => {
                 self.looked.insert(service, looked);
             }
+            Input::ImageNames => self.look_at_bases(),
+            Input::Bases(bases) => self.bases_are(bases),
             Input::AgentGone { container, number } => self.agent_gone(container, number),
             Input::ProxyTold { known } => self.proxy_told(known),
             Input::ProxySettled => self.proxy_settled(),
@@ -354,6 +379,7 @@ impl Driver {
             self.reload();
         } else if dockerfile {
             self.reload_if_changed();
+            self.look_for_new_bases();
         }
         self.feed(Event::Watch(event));
         if caught_up {

@@ -478,7 +478,7 @@ fn folder_hash(
 
 /// The images that a Dockerfile itself names. One that cannot be read is told of by whoever needs
 /// what is in it.
-async fn bases(build: &Build) -> Vec<String> {
+pub(super) async fn bases(build: &Build) -> Vec<String> {
     let text = match &build.inline {
         Some(text) => text.clone(),
         None => {

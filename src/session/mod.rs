@@ -7,6 +7,7 @@ mod agreed;
 mod ahead;
 mod asks;
 mod back;
+mod bases;
 mod behind;
 mod comparing;
 mod containers;

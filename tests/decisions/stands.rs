@@ -117,6 +117,14 @@ fn a_base_image_that_became_another_one_here_makes_what_stands_on_it_stale() {
         stack.ok(&["up", "-d"]);
         assert_eq!(inside(), now);
     }
+
+    // A session hears of it.
+    make(&base, "three");
+    eventually("the new base", 60, || {
+        (inside() == "three\ntwo\n").then_some(())
+    });
+    let why = stack.ok(&["why", "side"]).out;
+    assert!(why.contains(&format!("{base} is another image")), "{why}");
 }
 
 const ON_EACH_OTHER: &str = r#"stack app

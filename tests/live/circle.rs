@@ -31,6 +31,11 @@ fn turns(stack: &Scratch) -> usize {
     content(stack, "/tmp/turns").map_or(0, |text| text.lines().count())
 }
 
+/// All of it may have been told before the rule was paused, or only afterwards.
+fn at_rest(stack: &Scratch) {
+    stack.ok(&["wait", "--timeout", "60s"]);
+}
+
 fn paused(stack: &Scratch) -> Value {
     stack.service("web")["paused"].clone()
 }
@@ -45,7 +50,7 @@ fn a_command_that_writes_what_triggers_it_is_named_and_paused_until_somebody_say
         (&"Stackfile.kdl:7".into(), &"made/out.txt".into()),
         "{told}"
     );
-    session.ready();
+    at_rest(&stack);
     let before = turns(&stack);
     let service = stack.service("web");
     assert_eq!(service["state"], "ready", "{service}");
@@ -84,7 +89,7 @@ fn a_save_of_the_stackfile_that_mends_it_has_the_rule_act_again() {
     let (stack, mut session) = begin();
     stack.write("made/in.txt", "begin\n");
     session.event("web", "rule-paused", 90);
-    session.ready();
+    at_rest(&stack);
     let before = turns(&stack);
     stack.edit("Stackfile.kdl", "made/*.txt", "made/in.txt");
     session.event("web", "rule-resumed", 30);

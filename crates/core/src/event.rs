@@ -42,6 +42,13 @@ pub enum Event {
         /// What could not be brought.
         problems: Vec<Problem>,
     },
+    /// The name of an image, with which images of the stack begin, means another one than before.
+    BaseChanged {
+        /// The name.
+        base: String,
+        /// The services whose images begin with it.
+        services: Vec<String>,
+    },
     /// An effect came to its one end.
     Done {
         /// Which.

@@ -12,6 +12,12 @@ use sha2::{Digest, Sha256};
 use crate::effect::PutFile;
 use crate::spec::{ContainerSpec, HealthSpec, Image, PortSpec, label};
 
+mod difference;
+
+pub use difference::{reason, source};
+
+use difference::VARIABLE;
+
 /// Where the agent lies in every container.
 pub const AGENT: &str = "/.devrun/agent";
 
@@ -58,7 +64,7 @@ pub fn container(
         (label::STACK, stack.name.clone()),
         (label::SERVICE, service.name.clone()),
         (label::SPEC, short_hash(&parts)),
-        (label::PARTS, parts),
+        (label::PARTS, format!("{parts}{}", variables(&spec))),
         (label::ROOT, root.to_owned()),
         (label::ROOT_PATH, stack.root.display().to_string()),
         (label::DEPENDS_ON, waits_for.join(",")),
@@ -108,18 +114,6 @@ pub fn settled<'a>(
     Cow::Owned(service)
 }
 
-/// Why a service's container is made anew, from two labels of [`label::PARTS`].
-#[must_use]
-pub fn reason(service: &Service, before: &str, now: &str) -> String {
-    let said = difference(before, now);
-    match service.settings.network_of() {
-        Some(other) if said == "changed: network-mode" => {
-            format!("{other}, whose network it has, was made anew")
-        }
-        _ => said,
-    }
-}
-
 /// Name on the engine of the image that a service is built into, without the tag. Services that
 /// are built from the same inputs share the first one's.
 #[must_use]
@@ -141,30 +135,6 @@ pub fn image_name(stack: &Stack, service: &Service) -> String {
             _ => false,
         });
     format!("{}-{}", stack.name, first.unwrap_or(service).declared_as())
-}
-
-/// What differs between two labels of [`label::PARTS`], for people: `environment, ports`.
-#[must_use]
-pub fn difference(before: &str, now: &str) -> String {
-    let read = |text: &str| -> BTreeMap<String, String> {
-        text.split(' ')
-            .filter_map(|part| part.split_once('='))
-            .map(|(name, hash)| (name.to_owned(), hash.to_owned()))
-            .collect()
-    };
-    let (before, now) = (read(before), read(now));
-    let changed = now
-        .iter()
-        .filter(|(name, hash)| before.get(*name) != Some(hash))
-        .map(|(name, _)| name);
-    let no_longer_said = before.keys().filter(|name| !now.contains_key(*name));
-    let no_longer_said = no_longer_said.filter(|name| !LIVE.contains(&name.as_str()));
-    let changed: Vec<&str> = changed.chain(no_longer_said).map(String::as_str).collect();
-    if changed.is_empty() {
-        "made by another version of devrun".to_owned()
-    } else {
-        format!("changed: {}", changed.join(", "))
-    }
 }
 
 fn networks(stack: &Stack, service: &Service) -> Vec<Attachment> {
@@ -330,6 +300,15 @@ fn parts(spec: &ContainerSpec, service: &Service) -> String {
         }
     }
     parts.join(" ")
+}
+
+/// Of each variable, so that it can be said which of them differ; what is in a container, and what
+/// [`label::SPEC`] is the hash of, is its environment as a whole.
+fn variables(spec: &ContainerSpec) -> String {
+    let all = spec.environment.iter();
+    let all = all.filter(|(name, _)| !name.contains([' ', '=']));
+    let one = |(name, value)| format!(" {VARIABLE}{name}={}", short_hash(value));
+    all.map(one).collect()
 }
 
 /// The first 12 digits of the SHA-256 of a value's JSON.

@@ -37,6 +37,18 @@ fn label<'a>(spec: &'a ContainerSpec, name: &str) -> &'a str {
     spec.labels.get(name).map_or("", String::as_str)
 }
 
+/// Of which Stackfile the new one is made, for that is where it is told from.
+fn told_of(text: &str, before: &ContainerSpec, now: &ContainerSpec) -> String {
+    let stack = stack(text);
+    let web = stack.service("web").unwrap();
+    reason(
+        &stack,
+        web,
+        label(before, label::PARTS),
+        label(now, label::PARTS),
+    )
+}
+
 #[test]
 fn each_edit_is_told_by_the_part_that_it_changes() {
     let cases: &[(&str, &str, &str)] = &[
@@ -67,14 +79,42 @@ fn each_edit_is_told_by_the_part_that_it_changes() {
             label(&now, label::SPEC),
             "{new}"
         );
-        let told = difference(label(&before, label::PARTS), label(&now, label::PARTS));
-        assert_eq!(told, format!("changed: {part}"), "{new}");
-        let back = difference(label(&now, label::PARTS), label(&before, label::PARTS));
-        assert_eq!(back, told, "and back");
+        let told = told_of(&WEB.replacen(old, new, 1), &before, &now);
+        assert!(
+            told.starts_with(&format!("changed: {part}")),
+            "{new}: {told}"
+        );
+        let back = told_of(WEB, &now, &before);
+        assert!(
+            back.starts_with(&format!("changed: {part}")),
+            "{new}: {back}"
+        );
     }
     let built = made(WEB, "sha256:2");
-    let told = difference(label(&before, label::PARTS), label(&built, label::PARTS));
-    assert_eq!(told, "changed: image");
+    let told = told_of(WEB, &before, &built);
+    assert_eq!(told, "changed: image (Stackfile.kdl:6)");
+}
+
+#[test]
+fn what_differs_is_told_with_its_line() {
+    let before = made(WEB, "sha256:1");
+    let edited = WEB.replacen("A 1; B 2;", "A 2; C 3", 1);
+    let edited = edited.replacen("\"serve\"", "\"work\"", 1);
+    assert_eq!(
+        told_of(&edited, &before, &made(&edited, "sha256:1")),
+        "changed: command (Stackfile.kdl:7), environment A (Stackfile.kdl:8), \
+         environment C (Stackfile.kdl:8), environment B (removed)"
+    );
+    let many = WEB.replacen("A 1", "A 2; D 1; E 1; F 1", 1);
+    let told = told_of(&many, &before, &made(&many, "sha256:1"));
+    assert!(told.ends_with("1 more of environment"), "{told}");
+
+    let built = WEB.replacen("image \"web:1\"", "build \".\" { args { V 1; W 1 }; }", 1);
+    let other = built.replacen("W 1", "W 2", 1);
+    let [before, now] = [&built, &other].map(|text| stack(text));
+    let [old, new] = [&before, &now].map(|stack| stack.service("web").unwrap());
+    let told = source(&now, old, new);
+    assert_eq!(told, "declared otherwise: build args W (Stackfile.kdl:6)");
 }
 
 #[test]
@@ -109,11 +149,14 @@ fn what_a_container_does_not_know_of_makes_none_anew() {
 #[test]
 fn labels_that_do_not_say_what_differs_are_of_another_version() {
     let parts = label(&made(WEB, "sha256:1"), label::PARTS).to_owned();
+    let stack = stack(WEB);
+    let web = stack.service("web").unwrap();
+    let difference = |before: &str, now: &str| reason(&stack, web, before, now);
     assert_eq!(
         difference(&parts, &parts),
         "made by another version of devrun"
     );
-    assert!(difference("", &parts).starts_with("changed: command, environment"));
+    assert!(difference("", &parts).starts_with("changed: command (Stackfile.kdl:7), environment,"));
     assert_eq!(difference("gone=1", ""), "changed: gone");
     let earlier = format!("{parts} limits=1 restart=2");
     assert_eq!(

@@ -365,7 +365,7 @@ impl Session {
             Doing::Sync | Doing::Push => {
                 machine.attached = None;
                 machine.large.give_up();
-                self.rebuild_planned(name);
+                self.follow_planned(name);
                 self.update_over(name, Some(told(failure)));
             }
             Doing::ProxyApply => self.on_proxy_refused(name, failure),
@@ -397,6 +397,8 @@ impl Session {
                 machine.suspect = Some((now + TOGETHER, failure));
             }
             Doing::Create | Doing::Start | Doing::Restart | Doing::Hook => {
+                // How its container ended before does not tell that it ran.
+                machine.run_due |= machine.task && doing == Doing::Start;
                 if let Some(id) = failure.created.clone() {
                     // The next try starts it, if it still is what it should be.
                     let made = machine.making.take().unwrap_or_default();

@@ -103,16 +103,22 @@ impl Session {
     }
 
     /// The saves could not be brought over. What differs is found by the next comparison, but not
-    /// that the image is stale.
-    pub(super) fn rebuild_planned(&mut self, name: &str) {
-        let Some(machine) = self.machines.get_mut(name) else {
+    /// that the image is stale, nor what is asked for by files that are not brought over.
+    pub(super) fn follow_planned(&mut self, name: &str) {
+        let (Some(machine), Some(rules)) = (self.machines.get_mut(name), &self.rules) else {
             return;
         };
         let planned = std::mem::take(&mut machine.planned);
-        if self.needs(name, &planned).contains(&Follow::Rebuild)
-            && let Some(machine) = self.machines.get_mut(name)
+        let outside = planned.iter().filter(|path| !rules.covers(name, path));
+        let outside: Vec<PathBuf> = outside.cloned().collect();
+        let mut needs = self.needs(name, &outside);
+        if self.needs(name, &planned).contains(&Follow::Rebuild) {
+            needs.push(Follow::Rebuild);
+        }
+        if let Some(machine) = self.machines.get_mut(name)
+            && !needs.is_empty()
         {
-            machine.add_follow(vec![Follow::Rebuild]);
+            machine.add_follow(needs);
         }
     }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use devrun_stack::Source;
 
 use super::Session;
-use super::machine::{Doing, ImageState};
+use super::machine::{Doing, ImageState, Update, Wanted};
 use crate::effect::Effect;
 use crate::keep;
+use crate::plan::Follow;
 use crate::spec::label;
 
 /// A build is given up for a newer save. Where that goes on for so long, one is let finish, and its
@@ -83,6 +84,33 @@ impl Session {
             self.emit(Effect::Cancel { op });
             if told {
                 self.build_done(name, "superseded");
+            }
+        }
+    }
+
+    /// What their images begin with was pulled, or named so, by somebody. It counts as a save of
+    /// something that is built: whoever does not run looks for its image at its start.
+    pub(super) fn on_base_changed(&mut self, base: &str, services: &[String]) {
+        let now = self.now;
+        for name in services {
+            let Some(machine) = self.machines.get_mut(name) else {
+                continue;
+            };
+            if machine.wanted != Wanted::Run {
+                continue;
+            }
+            machine.try_again();
+            let update = machine.update.get_or_insert_with(|| Update {
+                began: now,
+                ..Update::default()
+            });
+            update.paths = format!("{base} is another image");
+            update.saved.clear();
+            if machine.running() {
+                machine.saved.get_or_insert((now, now));
+                machine.add_follow(vec![Follow::Rebuild]);
+            } else {
+                self.wake(name, vec![Follow::Rebuild]);
             }
         }
     }

@@ -182,6 +182,7 @@ impl Session {
                 files,
                 problems,
             } => self.on_brought_back(&service, &files, problems),
+            Event::BaseChanged { base, services } => self.on_base_changed(&base, &services),
             Event::Done { op, outcome } => self.on_done(&op, outcome),
             Event::Progress { op, progress } => self.on_progress(&op, progress),
             Event::Request(request) => self.on_request(request),

@@ -11,6 +11,7 @@ use super::wanted::asked_for;
 use super::{Prepared, Session};
 use crate::effect::Effect;
 use crate::event::Stackfile;
+use crate::make;
 use crate::notice::NoticeEvent;
 use crate::plan::Rules;
 
@@ -107,9 +108,11 @@ impl Session {
                 ..machine
             };
             self.machines.insert(service.name.clone(), machine);
-            if old.is_some_and(|old| old.source.without_places() != service.source.without_places())
-            {
-                self.look_for_image(&service.name, "declared otherwise");
+            let differs =
+                |old: &&Service| old.source.without_places() != service.source.without_places();
+            if let Some(old) = old.filter(differs) {
+                let reason = make::source(stack, old, service);
+                self.look_for_image(&service.name, &reason);
             }
         }
         let Some(before) = before else {

@@ -291,8 +291,9 @@ impl Session {
             return;
         };
         let parts = spec.labels.get(label::PARTS).map_or("", String::as_str);
-        let reason = match (machine.made_anew(), self.service(name)) {
-            (None, Some(service)) => make::reason(service, &seen.parts, parts),
+        let declared = self.stack.as_ref().zip(self.service(name));
+        let reason = match (machine.made_anew(), declared) {
+            (None, Some((stack, service))) => make::reason(stack, service, &seen.parts, parts),
             (reason, _) => reason.cloned().unwrap_or_default(),
         };
         let old = Old {
@@ -485,7 +486,8 @@ fn not_chosen(reason: &str) -> Vec<RuledOut> {
     };
     let kept = format!("a container keeps what it was made with ({parts})");
     let mut all = vec![not("restart", kept)];
-    if !parts.split(", ").any(|part| part == "image") {
+    let of_image = |part: &str| part.split(' ').next() == Some("image");
+    if !parts.split(", ").any(of_image) {
         all.push(not("rebuild", "its image is the same".to_owned()));
     }
     all

@@ -1,5 +1,6 @@
 //! The machine seen from outside: events in, lists of effects out.
 
+mod bases;
 mod bench;
 mod brief;
 mod checks;

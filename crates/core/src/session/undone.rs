@@ -66,10 +66,12 @@ impl Machine {
         self.undone.take_if(|undone| undone.follow.is_empty());
     }
 
-    /// A new container is compared with the host, which tells anew what follows; but for tasks.
+    /// A new container is compared with the host, which tells anew what follows; but for tasks, and
+    /// not that its image is stale.
     pub(super) fn container_begins(&mut self) {
         if let Some(undone) = &mut self.undone {
-            undone.follow.retain(|one| matches!(one, Follow::Run(_)));
+            let stays = |one: &Follow| matches!(one, Follow::Run(_) | Follow::Rebuild);
+            undone.follow.retain(stays);
         }
         self.undone.take_if(|undone| undone.follow.is_empty());
     }

@@ -61,3 +61,25 @@ fn what_changed_while_events_were_lost_is_followed() {
     );
     assert!(bench.session.view().settled);
 }
+
+#[test]
+fn what_it_asks_for_outlives_a_sync_that_failed_beside_it() {
+    let mut bench = Bench::new(
+        r#"
+stack app
+service web {
+    image "web:1"
+    sync "src" to="/app"
+    on "models/*.json" { exec "load models" }
+}
+"#,
+    );
+    bench.finish();
+    bench.save(&[FILE, "src/a.txt"]);
+    bench.fails("sync web-1", "the agent is gone");
+    let lines = bench.finish();
+    assert!(
+        lines.contains(&"exec web-1 load models".to_owned()),
+        "{lines:?}"
+    );
+}

@@ -22,7 +22,9 @@ fn what_is_declared_otherwise_is_made_anew_and_nothing_else() {
         "{lines:?}"
     );
     let heard = bench.heard();
-    assert!(heard.contains(&"db plan recreate: changed: environment".to_owned()));
+    assert!(heard.contains(
+        &"db plan recreate: changed: environment POSTGRES_DB (Stackfile.kdl:7)".to_owned()
+    ));
     assert!(bench.session.view().settled);
     assert_eq!(
         bench.load(&APP.replace("POSTGRES_DB main", "POSTGRES_DB other")),

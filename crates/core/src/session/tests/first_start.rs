@@ -166,7 +166,9 @@ fn what_differs_is_replaced_and_the_difference_is_told() {
     );
     let heard = bench.heard();
     assert!(
-        heard.contains(&"db plan recreate: changed: environment".to_owned()),
+        heard.contains(
+            &"db plan recreate: changed: environment POSTGRES_DB (Stackfile.kdl:7)".to_owned()
+        ),
         "{heard:#?}"
     );
     let lines = bench.finish();

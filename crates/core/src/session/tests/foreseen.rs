@@ -110,7 +110,10 @@ fn a_service_less_and_who_follows_another_are_foreseen() {
     let other = with.replace("POSTGRES_DB main", "POSTGRES_DB other");
     let foresight = bench.session.foresee(vec![loaded(&other)], &images());
     assert_eq!(steps(&foresight), ["recreate db", "restart worker"]);
-    assert_eq!(foresight.steps[0].reason, "changed: environment");
+    assert_eq!(
+        foresight.steps[0].reason,
+        "changed: environment POSTGRES_DB (Stackfile.kdl:7)"
+    );
     assert_eq!(foresight.steps[1].reason, "db was replaced");
     let mut lines = bench.load(&other);
     lines.extend(bench.finish());

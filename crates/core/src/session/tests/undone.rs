@@ -276,3 +276,25 @@ fn a_task_that_fails_leaves_what_waits_for_it_pending() {
     bench.finish();
     assert_eq!(bench.state("backend"), "ready");
 }
+
+#[test]
+fn a_new_container_for_another_reason_is_not_the_image_that_is_still_to_be_made() {
+    let text = format!("{APP}\ntask load {{ image \"load:1\"; profile extra }}");
+    let rule = "    on \"models/*.json\" { run load; rebuild }\n    sync to=\"/app\" {";
+    let text = text.replacen("    sync to=\"/app\" {", rule, 1);
+    let mut bench = Bench::new(&text);
+    bench.finish();
+    bench.save(&["models/a.json"]);
+    bench.finish_until("create load");
+    bench.fails("create load", "no room");
+    bench.finish();
+    assert!(bench.service("backend").stale);
+    bench.load(&text.replacen("port 8000", "port 8001 to=8000", 1));
+    let lines = bench.finish();
+    assert!(!lines.contains(&"build backend".to_owned()), "{lines:?}");
+    let mut lines = bench.trigger(&["backend"]);
+    lines.extend(bench.finish());
+    lines.extend(bench.happens("load-1", Happened::Exited { code: 0 }));
+    lines.extend(bench.finish());
+    assert!(lines.contains(&"build backend".to_owned()), "{lines:?}");
+}
