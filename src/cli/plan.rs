@@ -127,6 +127,13 @@ fn together(name: &str, steps: &[&PlannedStep]) -> Option<Step> {
                 "its container is made anew if the image differs".to_owned()
             }
             "recreate" => format!("its container is made anew ({})", step.reason),
+            "roll" if makes && step.reason == "changed: image" => {
+                "a new container takes its place once it is ready, if the image differs".to_owned()
+            }
+            "roll" => format!(
+                "a new container takes its place once it is ready ({})",
+                step.reason
+            ),
             "restart" => match step.reason.as_str() {
                 "" => "restarted".to_owned(),
                 reason => format!("restarted ({reason})"),

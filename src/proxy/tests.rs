@@ -161,6 +161,7 @@ fn state(ready: bool) -> RouteState {
         lines: Vec::new(),
         hold: Duration::ZERO,
         containers: Vec::new(),
+        doubled: false,
     }
 }
 

@@ -68,7 +68,7 @@ fn shortened(text: &str, room: usize) -> String {
 
 /// What a plan announces, if it is something that takes its time: `sync+rebuild` is a rebuild.
 pub(super) fn large(action: &str) -> Option<&'static str> {
-    ["rebuild", "recreate"]
+    ["rebuild", "recreate", "roll"]
         .into_iter()
         .find(|word| action.contains(word))
 }

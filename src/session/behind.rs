@@ -36,7 +36,9 @@ struct Place {
     containers: Vec<String>,
     addresses: Vec<u32>,
     ready: bool,
-    /// When it stopped taking requests.
+    /// Its name means two containers.
+    doubled: bool,
+    /// When it stopped taking requests, or its name stopped to mean two containers.
     left: Option<Instant>,
     /// Until then nginx may ask its former address.
     moved: Option<Instant>,
@@ -148,6 +150,21 @@ impl Driver {
         }
     }
 
+    /// Until the proxy knows all that it is to know, or does not listen.
+    pub(super) fn proxy_knows(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        let told = self.proxy_busy.then(|| {
+            let (sender, told) = oneshot::channel();
+            self.waiting_for_pause.push(sender);
+            told
+        });
+        async move {
+            if let Some(told) = told {
+                // The sender goes with the session.
+                let _ = timeout(2 * PROXY_PATIENCE, told).await;
+            }
+        }
+    }
+
     fn draining(
         &mut self,
         service: &str,
@@ -162,17 +179,10 @@ impl Driver {
         let hands = self.hands(&self.proxy_newest.as_ref()?.0);
         hands.agent.as_ref()?;
         let networks = self.proxy_networks();
-        let paused = self.proxy_busy.then(|| {
-            let (sender, paused) = oneshot::channel();
-            self.waiting_for_pause.push(sender);
-            paused
-        });
+        let told = self.proxy_knows();
         let container = container.to_owned();
         let work = async move {
-            if let Some(paused) = paused {
-                // The sender goes with the session.
-                let _ = paused.await;
-            }
+            told.await;
             let addresses = addresses(&hands.engine, &container, &networks).await;
             if addresses.is_empty() {
                 // It does not run, or there is no telling its connections from others.
@@ -213,14 +223,16 @@ async fn tell(
             .unwrap_or_default(),
     };
     let services = states.iter().map(behind).collect();
-    if let Err(error) = hands.hold(HOLD_SOCKET.to_owned(), services).await {
+    let held = hands.hold(HOLD_SOCKET.to_owned(), services).await;
+    if let Err(error) = &held {
         tracing::debug!(%error, "requests are not held");
     }
     known.states = states;
     for state in &mut known.states {
         let place = known.places.get(&state.service);
-        // Whoever is asked about each request knows the new address.
+        // Whoever is asked about each request knows the address.
         state.ready &= place.is_none_or(|place| place.moved.is_none());
+        state.ready &= held.is_err() || !state.doubled;
     }
     apply_states(hands, &before.states, &known.states).await?;
     Ok(known)
@@ -228,20 +240,28 @@ async fn tell(
 
 async fn placed(engine: &Engine, old: Place, state: &RouteState, networks: &[String]) -> Place {
     let now = Instant::now();
+    let single = old.doubled && !state.doubled;
+    let left = match single || (old.ready && !state.ready) {
+        true => Some(now),
+        false => old.left,
+    };
+    let doubled = state.doubled;
     if !state.ready {
-        let left = if old.ready { Some(now) } else { old.left };
         return Place {
             ready: false,
+            doubled,
             left,
             moved: None,
             ..old
         };
     }
-    let until = old.left.map(|left| left + REMEMBERED);
+    let until = left.map(|left| left + REMEMBERED);
     let until = until.filter(|until| *until > now);
     if old.ready && old.containers == state.containers {
         return Place {
-            moved: old.moved.and(until),
+            doubled,
+            left,
+            moved: if single { until } else { old.moved.and(until) },
             ..old
         };
     }
@@ -249,12 +269,13 @@ async fn placed(engine: &Engine, old: Place, state: &RouteState, networks: &[Str
     for container in &state.containers {
         found.extend(addresses(engine, container, networks).await);
     }
-    let moved = until.filter(|_| found != old.addresses);
+    let moved = until.filter(|_| single || found != old.addresses);
     Place {
         containers: state.containers.clone(),
         addresses: found,
         ready: true,
-        left: old.left,
+        doubled,
+        left,
         moved,
     }
 }

@@ -380,6 +380,14 @@ pub(super) async fn update(
     }
 }
 
+/// Calls it otherwise.
+pub(super) async fn rename(engine: Engine, container: String, name: String) -> Outcome {
+    match engine.rename(&container, &name).await {
+        Ok(()) => Outcome::Renamed,
+        Err(error) => Outcome::Failed(failure(error)),
+    }
+}
+
 /// Sends a signal to its process.
 pub(super) async fn signal(engine: Engine, container: String, signal: String) -> Outcome {
     match engine.kill(&container, &signal).await {

@@ -151,6 +151,11 @@ impl Driver {
                 container,
                 grace,
             } => self.stop(op, container, grace, true),
+            Effect::Rename {
+                op,
+                container,
+                name,
+            } => self.work(op, containers::rename(engine, container, name)),
             Effect::Explain { op, container } => {
                 self.work(op, containers::explain(engine, container))
             }
@@ -215,7 +220,10 @@ impl Driver {
         let (engine, cell) = (self.engine.clone(), self.agent_volume.clone());
         let over = self.parts_of(&op);
         let Some(old) = replaces else {
+            let told = self.proxy_knows();
             return self.work(op, async move {
+                // Beside another one it takes the name of, and the proxy has to go by addresses.
+                told.await;
                 match agent_volume(&engine, &cell, &spec.image_id).await {
                     Ok(volume) => containers::create(engine, spec, first, volume, over).await,
                     Err(failure) => Outcome::Failed(failure),

@@ -27,7 +27,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             os.write(log, f"{self.command} {number} {length}\n".encode())
             os.close(log)
             time.sleep(0.01)
-        body = WORD.encode()
+        self.say(WORD)
+
+    def say(self, text):
+        body = text.encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -128,7 +131,7 @@ proxy entry {{
             ("nginx.conf", NGINX),
             (
                 "backend/Dockerfile",
-                "FROM python:3.13-slim\nCOPY . /app\nCMD [\"python\", \"/app/main.py\"]\n",
+                "FROM python:3.13-slim\nCOPY . /app\nCOPY extra.txt /image\nCMD [\"python\", \"/app/main.py\"]\n",
             ),
             ("backend/main.py", BACKEND),
             ("backend/extra.txt", "first"),
@@ -140,6 +143,36 @@ proxy entry {{
         .push(("PORT".to_owned(), port.to_string()));
     stack
 }
+
+/// The same, whose containers start beside each other. `extra.txt` says how: `slow`, `never`.
+pub fn rolling(test: &str) -> Scratch {
+    let stack = app(test);
+    stack.edit("Stackfile.kdl", "update hold", "update roll hold");
+    stack.edit(
+        "Stackfile.kdl",
+        "volume records\n",
+        "volume records shared=#true\n",
+    );
+    stack.edit("backend/main.py", "time.sleep(SLOW)", ROLLS);
+    let answers = "if self.path == \"/api/die\":";
+    stack.edit(
+        "backend/main.py",
+        answers,
+        &format!("{VERSION}        {answers}"),
+    );
+    stack
+}
+
+/// What is synced is another question than what is in the image.
+const ROLLS: &str = r#"with open("/image") as image:
+    IMAGE = image.read()
+if IMAGE == "never":
+    raise SystemExit("no such <b>table</b>")
+time.sleep(4 if IMAGE == "slow" else SLOW)"#;
+
+const VERSION: &str = r#"if self.path == "/api/version":
+            return self.say(IMAGE)
+"#;
 
 pub fn up(stack: &Scratch) -> Session {
     let mut session = stack.up(&[]);

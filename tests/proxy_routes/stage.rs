@@ -287,6 +287,7 @@ pub(crate) fn state(service: &str, state: &'static str) -> RouteState {
         lines: Vec::new(),
         hold: Duration::ZERO,
         containers: Vec::new(),
+        doubled: false,
     }
 }
 

@@ -220,6 +220,15 @@ pub enum Effect {
         /// How long it may take to end; one that cannot receive the signal is killed at once.
         grace: Duration,
     },
+    /// Call it otherwise.
+    Rename {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// What it is called from now on.
+        name: String,
+    },
     /// Whatever still runs for that operation is to be given up; its `Done` will be dropped.
     Cancel {
         /// Which.
@@ -259,6 +268,7 @@ impl Effect {
             | Effect::ProxyApply { op, .. }
             | Effect::Explain { op, .. }
             | Effect::Stop { op, .. }
+            | Effect::Rename { op, .. }
             | Effect::Remove { op, .. } => Some(op),
             Effect::HooksOver { .. }
             | Effect::FollowsOver { .. }
@@ -325,6 +335,8 @@ pub struct RouteState {
     pub hold: Duration,
     /// Containers that take its requests.
     pub containers: Vec<String>,
+    /// Its name also means a container that takes none: only addresses tell them apart.
+    pub doubled: bool,
 }
 
 /// The only way to an exit code.

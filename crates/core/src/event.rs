@@ -228,6 +228,8 @@ pub enum Outcome {
     },
     /// It is not there any more.
     Removed,
+    /// It is called otherwise.
+    Renamed,
     /// It did not work.
     Failed(Failure),
 }

@@ -1,6 +1,8 @@
 //! What must stay true of the deciding machine, whatever happens. Looked at from outside: a ledger
 //! of events and effects that remembers on its own what the machine has to know.
 
+mod targets;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +15,9 @@ use crate::live::{Capacity, Live};
 use crate::observed::{Happened, Observed};
 use crate::session::{Held, Session, State, View};
 use crate::spec::{Container, ContainerSpec, ContainerState, Health, label};
+
+use targets::container_of;
+pub(crate) use targets::target;
 
 /// The ledger.
 #[derive(Debug, Default)]
@@ -52,6 +57,10 @@ struct Known {
     well: bool,
     /// The engine refused something of it.
     refused: bool,
+    /// Somebody wants it stopped.
+    by_hand: bool,
+    /// It was to be removed once: nothing is begun with it any more but that.
+    leaves: bool,
 }
 
 impl Known {
@@ -84,18 +93,6 @@ impl Known {
         self.well = false;
         self.exit_code = code;
     }
-}
-
-/// What an operation works on; two on the same at once would be a race.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Target<'a> {
-    Stack,
-    Image(&'a str),
-    Container(&'a str),
-    /// The large files of its container.
-    Large(&'a str),
-    /// Its saves: looked at beside all else, and of the answers only the last one counts.
-    Saves(&'a str),
 }
 
 impl Invariants {
@@ -172,6 +169,7 @@ impl Invariants {
                     Happened::Started if !late && !known.running => known.starts(*time_ns),
                     Happened::Exited { code } if !late => known.ends(Some(*code)),
                     Happened::Health(Health::Healthy) if known.running => known.well = true,
+                    Happened::StoppedByHand if !late => known.by_hand = true,
                     Happened::Removed => drop(self.containers.remove(id)),
                     _ => {}
                 }
@@ -287,7 +285,12 @@ impl Invariants {
             }
             Effect::Start { op, .. } => self.check_needs(&op.service)?,
             Effect::Stop { op, .. } => self.check_needed(&op.service)?,
-            Effect::Remove { op, .. } => self.check_undeclared(&op.service)?,
+            Effect::Remove { op, container, .. } => {
+                self.check_removal(&op.service, container)?;
+                if let Some(known) = self.containers.get_mut(container) {
+                    known.leaves = true;
+                }
+            }
             Effect::Update {
                 container, live, ..
             } if self.containers[container].live == *live => {
@@ -351,10 +354,29 @@ impl Invariants {
         })
     }
 
-    fn check_undeclared(&self, name: &str) -> Result<(), String> {
-        match self.stack.as_ref().and_then(|stack| stack.service(name)) {
-            Some(_) => Err(format!("{name} is declared, and is removed")),
-            None => Ok(()),
+    /// What goes is not declared, or was doubled. What serves never goes for what does not.
+    fn check_removal(&self, name: &str, container: &str) -> Result<(), String> {
+        let Some(service) = self.stack.as_ref().and_then(|stack| stack.service(name)) else {
+            return Ok(());
+        };
+        if self.containers.get(container).is_some_and(|it| it.leaves) {
+            return Ok(());
+        }
+        let mut others = self
+            .containers
+            .iter()
+            .filter(|(id, known)| known.service == name && id.as_str() != container);
+        let (Some((_, other)), true) = (others.next(), service.update.roll) else {
+            return Err(format!("{name} is declared, and is removed"));
+        };
+        let asked = service.healthcheck.is_some() || !service.routes.is_empty();
+        let answers = |known: &Known| if asked { known.well } else { known.attached };
+        let well = |known: &Known| known.running && answers(known);
+        match self.containers.get(container) {
+            Some(known) if well(known) && !well(other) && !other.by_hand && !self.ending => Err(
+                format!("{container} serves, and makes room for one that does not"),
+            ),
+            _ => Ok(()),
         }
     }
 
@@ -364,7 +386,11 @@ impl Invariants {
             .iter()
             .filter(|(_, known)| known.service == spec.service);
         let Some(old) = old else {
-            return same_service.next().map_or(Ok(()), |(id, _)| {
+            let stack = self.stack.as_ref();
+            let service = stack.and_then(|stack| stack.service(&spec.service));
+            // One that rolls may have two.
+            let most = usize::from(service.is_some_and(|service| service.update.roll));
+            return same_service.nth(most).map_or(Ok(()), |(id, _)| {
                 Err(format!("{id} stands where another one is to be made"))
             });
         };
@@ -507,62 +533,4 @@ fn rises(last: &mut u64, now: u64) -> Result<(), String> {
     }
     *last = now;
     Ok(())
-}
-
-/// The container that an effect is about.
-fn container_of(effect: &Effect) -> Option<&str> {
-    match effect {
-        Effect::Start { container, .. }
-        | Effect::Restart { container, .. }
-        | Effect::Update { container, .. }
-        | Effect::Attach { container, .. }
-        | Effect::Probe { container, .. }
-        | Effect::Sync { container, .. }
-        | Effect::SyncLarge { container, .. }
-        | Effect::Push { container, .. }
-        | Effect::Exec { container, .. }
-        | Effect::Signal { container, .. }
-        | Effect::ProxyApply { container, .. }
-        | Effect::ProxyStates { container, .. }
-        | Effect::HooksOver { container }
-        | Effect::FollowsOver { container }
-        | Effect::Explain { container, .. }
-        | Effect::Remove { container, .. }
-        | Effect::Stop { container, .. } => Some(container),
-        _ => None,
-    }
-}
-
-/// The operation that an effect begins, and on what.
-pub(crate) fn target(effect: &Effect) -> Option<(&Op, Target<'_>)> {
-    match effect {
-        Effect::Prepare { op, .. } => Some((op, Target::Stack)),
-        Effect::Pull { op, .. } | Effect::Build { op, .. } => {
-            Some((op, Target::Image(&op.service)))
-        }
-        Effect::Create { op, .. }
-        | Effect::Start { op, .. }
-        | Effect::Restart { op, .. }
-        | Effect::Update { op, .. }
-        | Effect::Attach { op, .. }
-        | Effect::Probe { op, .. }
-        | Effect::Sync { op, .. }
-        | Effect::Push { op, .. }
-        | Effect::Exec { op, .. }
-        | Effect::Signal { op, .. }
-        | Effect::ProxyApply { op, .. }
-        | Effect::Explain { op, .. }
-        | Effect::Remove { op, .. }
-        | Effect::Stop { op, .. } => Some((op, Target::Container(&op.service))),
-        Effect::SyncLarge { op, .. } => Some((op, Target::Large(&op.service))),
-        Effect::Look { op, .. } => Some((op, Target::Saves(&op.service))),
-        Effect::ProxyStates { .. }
-        | Effect::TidyImages { .. }
-        | Effect::HooksOver { .. }
-        | Effect::FollowsOver { .. }
-        | Effect::Cancel { .. }
-        | Effect::Watch { .. }
-        | Effect::Notice(_)
-        | Effect::Exit(_) => None,
-    }
 }

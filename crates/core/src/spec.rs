@@ -160,10 +160,21 @@ pub fn old_name(name: &str, mark: &str) -> String {
     format!("{name}{}{mark}", ASIDE[1])
 }
 
+/// What a container is called that serves beside another one, or is about to, where they roll. No
+/// container of another service is called so.
+const BESIDE: &str = ".devrun-beside";
+
+/// What one is called that stands beside the container of that name.
+#[must_use]
+pub fn beside_name(name: &str) -> String {
+    format!("{name}{BESIDE}")
+}
+
 /// The name that a container has in its place.
 #[must_use]
 pub fn own_name(name: &str) -> &str {
-    let ends = ASIDE.iter().filter_map(|mark| name.find(mark));
+    let marks = ASIDE.iter().chain([&BESIDE]);
+    let ends = marks.filter_map(|mark| name.find(mark));
     ends.min().map_or(name, |end| &name[..end])
 }
 
@@ -172,7 +183,7 @@ impl Container {
     /// it just now.
     #[must_use]
     pub fn is_aside(&self) -> bool {
-        own_name(&self.name) != self.name
+        ASIDE.iter().any(|mark| self.name.contains(mark))
     }
 
     /// The service it is of; empty if the label is missing.

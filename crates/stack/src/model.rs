@@ -111,6 +111,8 @@ pub struct Volume {
     pub engine_name: String,
     /// Made by somebody else; must exist, is never removed.
     pub external: bool,
+    /// Several containers may write to it at a time.
+    pub shared: bool,
     /// What it holds, for people.
     pub doc: Option<String>,
     /// Where it is declared.

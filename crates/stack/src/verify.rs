@@ -5,6 +5,7 @@ mod files;
 mod ignored;
 mod networks;
 mod ons;
+mod roll;
 mod runs;
 mod sync;
 
@@ -27,6 +28,7 @@ pub(crate) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
         rebuilds(cx, service);
         runs::service(cx, document, laid, service);
         ons::service(cx, service);
+        roll::service(cx, document, service);
         sync::service(cx, service);
     }
     built_on(cx, document, laid);

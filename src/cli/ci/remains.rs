@@ -304,6 +304,7 @@ mod tests {
             volumes: vec![Volume {
                 name: "data".into(),
                 engine_name: "data".into(),
+                shared: false,
                 external: true,
                 doc: None,
                 at: devrun_stack::Location::default(),

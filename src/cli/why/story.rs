@@ -27,6 +27,9 @@ pub(super) fn of<'a>(service: &str, notices: &'a [Stamped], most: usize) -> Vec<
     told.into_iter().skip(from).collect()
 }
 
+/// So many lines of what failed stand below it.
+const LAST_WORDS: usize = 5;
+
 /// Ends, not ways: of an update its result, of a state only those that last.
 fn is_worth_telling(stamped: &Stamped, notices: &[Stamped]) -> bool {
     match &stamped.notice.event {
@@ -93,8 +96,21 @@ impl Happened<'_> {
         let ruled_out = ruled_out.flat_map(|one| ruled_out_by(one));
         let took = self.parts().map(|parts| format!("took: {parts}"));
         let below = because.chain(ruled_out.map(RuledOut::said)).chain(took);
+        let below = below.chain(self.last_words());
         lines.extend(below.map(|text| format!("            {DIM}{text}{DIM:#}")));
         lines
+    }
+
+    /// What it said when it failed, after the line that says of what.
+    fn last_words(&self) -> impl Iterator<Item = String> {
+        let details = match &self.what.notice.event {
+            NoticeEvent::UpdateDone {
+                outcome, details, ..
+            } if outcome == "failed" => details.get(1..).unwrap_or_default(),
+            _ => &[],
+        };
+        let skipped = details.len().saturating_sub(LAST_WORDS);
+        details.iter().skip(skipped).map(|line| format!("│ {line}"))
     }
 
     /// How long each part of it took.

@@ -35,6 +35,7 @@ fn message(result: Result<String, RouteError>) -> String {
 
 fn state(service: &str, ready: bool, state: &'static str, reason: &str) -> RouteState {
     RouteState {
+        doubled: false,
         service: service.into(),
         ready,
         state,

@@ -14,7 +14,9 @@ impl Session {
         for (name, machine) in &mut self.machines {
             let asked = match services.is_empty() {
                 // A task that is done is not run again because others are restarted.
-                true => machine.wanted == Wanted::Run && !machine.completed,
+                true => {
+                    machine.wanted == Wanted::Run && !machine.completed && machine.beside.is_none()
+                }
                 false => services.contains(name),
             };
             if !asked {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::engine::{ENGINE_ENDS, TOGETHER};
-use super::machine::{Doing, ImageState, Wanted};
+use super::machine::{Doing, ImageState};
 use super::seen::{Making, Seen};
 use super::{Prepared, Session};
 use crate::effect::{Effect, Exit};
@@ -19,7 +19,7 @@ impl Session {
         if self.prepared == Prepared::Busy(op.clone()) {
             return self.on_prepared(outcome);
         }
-        let name = op.service.clone();
+        let name = self.machine_of(op);
         let Some(machine) = self.machines.get_mut(&name) else {
             return;
         };
@@ -238,6 +238,7 @@ impl Session {
             Outcome::Explained { lines } => self.on_explained(name, lines),
             Outcome::Stopped { deaf } => self.on_stopped(name, deaf),
             Outcome::Removed => self.on_removed(name),
+            Outcome::Renamed => self.on_renamed(name, true),
             Outcome::Prepared { .. }
             | Outcome::Image { .. }
             | Outcome::Looked { .. }
@@ -280,6 +281,8 @@ impl Session {
         machine.hooks = hooks.unwrap_or_default().into();
         let made = machine.making.take();
         let seen = machine.container.take();
+        let kept = seen.as_ref().filter(|_| doing != Doing::Create);
+        let seen_name = kept.map(|seen| seen.name);
         let of_before = |seen: Seen| Making {
             spec: seen.spec,
             parts: seen.parts,
@@ -289,8 +292,10 @@ impl Session {
             Some(seen) if doing != Doing::Create => of_before(seen),
             _ => made.unwrap_or_default(),
         };
+        let named = seen_name.unwrap_or_default();
         machine.container = Some(Seen {
             running: true,
+            name: named,
             started_ns,
             ..Seen::made(id, made)
         });
@@ -369,28 +374,12 @@ impl Session {
                 self.update_over(name, Some(told(failure)));
             }
             Doing::ProxyApply => self.on_proxy_refused(name, failure),
-            Doing::Stop => {
-                let surplus = machine.surplus;
-                let left = if surplus {
-                    "; `devrun down` removes it"
-                } else {
-                    ""
-                };
-                self.warn(Some(name), format!("{}{left}", failure.message));
-                let ending = self.ending.is_some();
-                if let Some(machine) = self.machines.get_mut(name) {
-                    if surplus {
-                        machine.failed = Some(failure);
-                    } else if ending {
-                        // It must not keep the program from ending.
-                        machine.container = None;
-                    } else {
-                        machine.wanted = Wanted::Run;
-                        machine.failed = Some(failure);
-                    }
-                }
-            }
+            Doing::Stop => self.on_not_stopped(name, failure),
             Doing::Explain => {}
+            Doing::Rename => {
+                self.on_renamed(name, false);
+                self.warn(Some(name), failure.message);
+            }
             Doing::Update => self.on_limits_refused(name, failure),
             Doing::Attach | Doing::Probe => {
                 machine.attach_tries += u32::from(doing == Doing::Attach);
@@ -406,7 +395,9 @@ impl Session {
                     machine.is_made_anew();
                 }
                 let hint = failure.port.and_then(|port| self.other_port(name, port));
-                if let Some(machine) = self.machines.get_mut(name) {
+                if let Some(machine) = self.machines.get_mut(name)
+                    && !machine.surplus
+                {
                     machine.failed = Some(Failure {
                         hint: hint.or(failure.hint.clone()),
                         ..failure
@@ -459,12 +450,17 @@ impl Session {
     }
 
     fn on_explained(&mut self, name: &str, lines: Vec<String>) {
-        if let Some(machine) = self.machines.get_mut(name)
-            && let Some(failure) = machine.failed.as_mut().or(machine.crashed.as_mut())
-        {
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        if let Some(failure) = &mut machine.failed {
             failure.details.extend(lines);
+        } else if let Some(failure) = &mut machine.crashed {
+            failure.details = lines;
         }
-        self.update_over(name, Some(Vec::new()));
+        if self.successor(name).is_none() {
+            self.update_over(name, Some(Vec::new()));
+        }
     }
 }
 

@@ -112,13 +112,14 @@ impl Session {
         self.nobody_stopped_them(containers);
         let mut started_outside = Vec::new();
         let moment = self.now;
+        let places = self.places(containers);
         for (name, machine) in &mut self.machines {
-            let now = containers
-                .iter()
-                .find(|container| container.service() == name);
+            let now = places.get(name).copied();
             let before = machine.container_id();
             machine.container = now.map(Seen::of);
-            if before.is_some() && machine.container_id() != before {
+            // One that was being made while the one before was gone already is another one too.
+            let was_made = machine.making.is_some() && machine.container.is_some();
+            if (before.is_some() || was_made) && machine.container_id() != before {
                 machine.is_made_anew();
             }
             machine.restarts = now.map_or(0, |container| container.restarts);
@@ -136,6 +137,9 @@ impl Session {
                 now.is_some_and(|container| container.state == ContainerState::Restarting);
             machine.exited = None;
             machine.applied = None;
+            if machine.running() {
+                machine.starts_after_all();
+            }
             // Saves that its container was to have may have come to nothing.
             machine.looked_at = false;
             machine.try_again();
@@ -144,6 +148,7 @@ impl Session {
         for name in started_outside {
             self.look_for_image_again(&name);
         }
+        self.note_doubled(&places);
         self.note_undeclared(containers);
     }
 
@@ -212,6 +217,7 @@ impl Session {
     }
 
     fn on_container(&mut self, id: &str, service: &str, what: Happened, time_ns: i128) {
+        let service = &self.machine_with(id, service);
         let Some(machine) = self.machines.get_mut(service) else {
             return;
         };
@@ -377,11 +383,13 @@ impl Session {
         } else if !again {
             self.explain(name, failure(message));
         } else if let Some(crashed) = machine_crash(&mut self.machines, name) {
-            let told_before = crashed.is_some() && exits != EXITS_TO_FAIL;
+            // Its last words of before, until those of now are known.
             let details = crashed.take().map(|before| before.details);
+            let details = details.unwrap_or_default();
+            let told_before = !details.is_empty() && exits != EXITS_TO_FAIL;
             *crashed = Some(Failure {
                 message,
-                details: details.filter(|_| told_before).unwrap_or_default(),
+                details,
                 ..Failure::default()
             });
             if !told_before {
@@ -393,10 +401,11 @@ impl Session {
     /// It ends before an agent can be started in it: perhaps it runs code that is older than the
     /// host's. All that is synced goes over by the archive call, once.
     fn push_all(&mut self, name: &str) -> bool {
+        let service = super::doubled::service_of(name);
         let synced = self
             .rules
             .as_ref()
-            .is_some_and(|rules| !rules.sync_rules(name).is_empty());
+            .is_some_and(|rules| !rules.sync_rules(service).is_empty());
         let Some(machine) = self.machines.get_mut(name) else {
             return false;
         };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use devrun_stack::Service;
 
 use super::Session;
+use super::doubled::service_of;
 use super::machine::{Doing, ImageState, Machine, Update};
 use super::wanted::asked_for;
 use crate::effect::Effect;
@@ -50,6 +51,7 @@ impl Session {
     /// What follows from the host's files that had to be brought into a container that is there.
     pub(super) fn needs_of_attached(&self, name: &str, changed: &[PathBuf]) -> Vec<Follow> {
         let rules = self.rules.as_ref();
+        let name = service_of(name);
         rules.map_or_else(Vec::new, |rules| rules.after_comparison(name, changed))
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use devrun_stack::Pull;
 
 use super::Session;
+use super::doubled::is_beside;
 use super::machine::Wanted;
 use crate::effect::Effect;
 use crate::event::{Event, Op, Outcome, Synced, Transport};
@@ -25,9 +26,8 @@ const LATER: i128 = i128::MAX / 2;
 pub struct Foreseen {
     /// For which service.
     pub service: String,
-    /// `pull`, `build`, `create`, `recreate`, `update`, `start`, `restart`, `stop`, `remove`,
-    /// `compare`,
-    /// `sync`, `exec`, `signal`, `reload`; `keep`, `off`, `leave` where there is none.
+    /// `pull`, `build`, `create`, `recreate`, `roll`, `update`, `start`, `restart`,
+    /// `stop`, `remove`, `compare`, `sync`, `exec`, `signal`, `reload`; `keep`, `off`, `leave` where there is none.
     pub action: &'static str,
     /// Why.
     pub reason: String,
@@ -167,6 +167,9 @@ impl Seer<'_> {
             Effect::Create { op, replaces, .. } => {
                 let reason = self.reason(op);
                 match replaces {
+                    None if is_beside(&self.session.machine_of(op)) => {
+                        self.step(op, "roll", reason);
+                    }
                     Some(_) => self.step(op, "recreate", reason),
                     None => self.step(op, "create", "it has no container".to_owned()),
                 }
@@ -223,6 +226,8 @@ impl Seer<'_> {
             }
             Effect::Signal { op, .. } => self.step(op, "signal", String::new()),
             Effect::Stop { op, .. } => self.step(op, "stop", String::new()),
+            // That the one before goes is part of it.
+            Effect::Remove { op, .. } if is_beside(&self.session.machine_of(op)) => {}
             Effect::Remove { op, .. } => {
                 let reason = self.reason(op);
                 self.step(op, "remove", reason);
@@ -270,6 +275,7 @@ impl Seer<'_> {
             Effect::Explain { op, .. } => (op, Outcome::Explained { lines: Vec::new() }),
             Effect::Stop { op, .. } => (op, Outcome::Stopped { deaf: false }),
             Effect::Remove { op, .. } => (op, Outcome::Removed),
+            Effect::Rename { op, .. } => (op, Outcome::Renamed),
             Effect::HooksOver { .. }
             | Effect::FollowsOver { .. }
             | Effect::TidyImages { .. }
@@ -326,7 +332,8 @@ impl Seer<'_> {
             .map(|step| step.service.clone())
             .collect();
         let mut rest = Vec::new();
-        for (name, machine) in &self.session.machines {
+        let machines = self.session.machines.iter();
+        for (name, machine) in machines.filter(|(name, _)| !is_beside(name)) {
             let declared = self.session.order.contains(name);
             if done.contains(name) || (!declared && machine.container.is_none()) {
                 continue;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use devrun_stack::Source;
 
 use super::Session;
+use super::doubled::{beside, is_beside};
 use super::machine::{Doing, ImageState, Update, Wanted};
 use crate::effect::Effect;
 use crate::keep;
@@ -47,12 +48,15 @@ impl Session {
     /// Somebody wants to be sure: even where a terminal is on the process.
     pub(super) fn on_sync(&mut self, services: &[String]) {
         self.settled = false;
-        for name in services {
-            if let Some(machine) = self.machines.get_mut(name)
+        for name in services
+            .iter()
+            .flat_map(|name| [name.clone(), beside(name)])
+        {
+            if let Some(machine) = self.machines.get_mut(&name)
                 && machine.running()
             {
-                machine.compare_asked = true;
-                self.compare_again(name);
+                machine.compare_asked = !is_beside(&name);
+                self.compare_again(&name);
             }
         }
     }
@@ -67,6 +71,9 @@ impl Session {
 
     /// Its image is not known to be the right one any more, not even one that is being made.
     pub(super) fn look_for_image(&mut self, name: &str, reason: &str) {
+        if is_beside(name) {
+            return;
+        }
         let service = self.service(name);
         let built = service.is_some_and(|it| matches!(it.source, Source::Build(_)));
         let Some(machine) = self.machines.get_mut(name) else {
@@ -128,6 +135,9 @@ impl Session {
 
     /// The image is stale; what runs goes on until another one is there.
     pub(super) fn rebuild(&mut self, name: &str) {
+        if is_beside(name) {
+            return;
+        }
         let now = self.now;
         let Some(machine) = self.machines.get_mut(name) else {
             return;
@@ -165,6 +175,7 @@ impl Session {
                 let runs = machine.container.as_ref().map(|seen| &seen.spec);
                 (runs.is_some() && runs == spec.as_ref())
                     || machine.failed.is_some()
+                    || machine.vain().is_some()
                     || !self.dependencies_up(&service)
             }
         };

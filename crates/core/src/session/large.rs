@@ -29,6 +29,12 @@ impl Large {
         self.waiting.len() + under_way.map_or(0, |(_, paths)| paths.len())
     }
 
+    /// That operation is one of these.
+    pub(super) fn is_of(&self, op: &Op) -> bool {
+        let under_way = self.under_way.as_ref();
+        under_way.is_some_and(|(own, _)| own == op) || self.given_up.contains(op)
+    }
+
     /// Everything will be compared anew.
     pub(super) fn give_up(&mut self) {
         self.waiting.clear();
@@ -131,7 +137,7 @@ impl Session {
 
     /// Whether that was the operation of large files, which is over now.
     pub(super) fn on_large_done(&mut self, op: &Op, outcome: &Outcome) -> bool {
-        let name = op.service.as_str();
+        let name = &self.machine_of(op);
         let Some(machine) = self.machines.get_mut(name) else {
             return false;
         };

@@ -1,6 +1,8 @@
 //! What a save took out of the Stackfile goes: dependents first, the container with it; volumes
 //! stay. What nobody had declared since the session began is left alone.
 
+use std::time::Duration;
+
 use devrun_stack::{Service, Stack};
 
 use super::Session;
@@ -48,6 +50,12 @@ impl Machine {
         let there = self.container.is_some() || self.busy.is_some();
         self.surplus && self.failed.is_none() && there
     }
+
+    /// It could not be removed because the engine was away; then it is tried again.
+    pub(super) fn removal_due(&self) -> Option<Duration> {
+        let (at, _) = self.suspect.as_ref()?;
+        (self.is_leaving() && self.busy.is_none()).then_some(*at)
+    }
 }
 
 impl Session {
@@ -57,13 +65,19 @@ impl Session {
             return;
         }
         let surplus = self.machines.iter();
-        let surplus = surplus.filter(|(_, machine)| machine.is_leaving() && machine.busy.is_none());
+        let surplus = surplus.filter(|(_, machine)| {
+            let later = machine.removal_due().is_some_and(|due| due > self.now);
+            machine.is_leaving() && machine.busy.is_none() && !later
+        });
         let surplus: Vec<(String, String)> = surplus
             .filter(|(_, machine)| !self.is_still_needed(machine))
             .filter_map(|(name, machine)| Some((name.clone(), machine.container_id()?)))
             .collect();
         for (name, container) in surplus {
             self.tell_removal(&name);
+            if let Some(machine) = self.machines.get_mut(&name) {
+                machine.suspect = None;
+            }
             let op = self.begin(&name, Doing::Stop);
             self.emit(Effect::Remove {
                 op,

@@ -13,6 +13,7 @@ use super::large::Large;
 use super::leaving::Leaving;
 use super::looking::Looking;
 use super::paused::Paused;
+use super::roll::{Beside, Vain};
 use super::seen::{Making, Seen};
 use super::settling::Settling;
 use super::spent::Spent;
@@ -75,6 +76,8 @@ pub(crate) enum Doing {
     Hook,
     Signal,
     ProxyApply,
+    /// The one that it was made beside is gone: its container gets the name that it left.
+    Rename,
     Stop,
     /// The last lines of its log are being fetched, to explain a failure.
     Explain,
@@ -263,6 +266,10 @@ pub(crate) struct Machine {
     pub(crate) surplus: bool,
     /// What it was declared as until then.
     pub(crate) leaving: Option<Box<Leaving>>,
+    /// It is to take the place of another one, once it is ready.
+    pub(crate) beside: Option<Beside>,
+    /// The last one that was to take its place did not get ready.
+    pub(crate) vain: Option<Vain>,
     /// Somebody asked for a restart, which waits for those that it depends on.
     pub(crate) again: bool,
     /// Terminals on its process. While there are any, its saves wait.
@@ -373,6 +380,8 @@ impl Machine {
             recreate_for_limits: None,
             surplus: false,
             leaving: None,
+            beside: None,
+            vain: None,
             again: false,
             terminals: 0,
             manual: false,
@@ -431,6 +440,7 @@ impl Machine {
         self.pushed = false;
         self.unlimited = None;
         self.stronger = false;
+        self.vain = None;
         if self.image == ImageState::Failed {
             self.image = ImageState::Unknown {
                 reason: "tried again".to_owned(),
@@ -444,6 +454,12 @@ impl Machine {
     pub(crate) fn add_follow(&mut self, more: Vec<Follow>) {
         // Whatever it finds was not asked of these.
         self.looking = None;
+        // Images, containers and tasks are the business of the one that it stands beside.
+        let own = |one: &Follow| {
+            let others = matches!(one, Follow::Rebuild | Follow::Recreate | Follow::Run(_));
+            self.beside.is_none() || !others
+        };
+        let more: Vec<Follow> = more.into_iter().filter(own).collect();
         // What is saved while a task runs is not what it has read.
         let begun = usize::from(self.waits_for.is_some());
         for follow in more {

@@ -6,6 +6,7 @@ mod again_soon;
 mod blame;
 mod circle;
 mod done;
+mod doubled;
 mod engine;
 mod follow;
 mod foresee;
@@ -20,6 +21,7 @@ mod notices;
 mod paused;
 mod proxy;
 mod replicas;
+mod roll;
 mod seen;
 mod settling;
 mod shown;
@@ -220,6 +222,11 @@ impl Session {
                 _ => None,
             })
             .chain(self.machines.values().filter_map(again_soon::due))
+            .chain(
+                self.machines
+                    .values()
+                    .filter_map(machine::Machine::removal_due),
+            )
             .min()
     }
 
@@ -248,6 +255,7 @@ impl Session {
             self.step(&name);
             self.step_owed(&name);
         }
+        self.step_all_beside();
     }
 
     fn step(&mut self, name: &str) {
@@ -288,6 +296,7 @@ impl Session {
     }
 
     fn service(&self, name: &str) -> Option<&Service> {
+        let name = doubled::service_of(name);
         self.stack.as_ref().and_then(|stack| stack.service(name))
     }
 
@@ -295,7 +304,7 @@ impl Session {
     fn op(&mut self, service: &str) -> Op {
         self.next_op += 1;
         Op {
-            service: service.to_owned(),
+            service: doubled::service_of(service).to_owned(),
             number: self.next_op,
         }
     }

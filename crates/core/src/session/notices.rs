@@ -5,6 +5,7 @@ use std::time::Duration;
 use devrun_stack::Source;
 
 use super::Session;
+use super::doubled::{is_beside, service_of};
 use super::machine::ImageState;
 use super::update::shortened;
 use crate::effect::{Effect, Exit};
@@ -29,6 +30,11 @@ impl Session {
         took: Option<Duration>,
         event: NoticeEvent,
     ) -> u64 {
+        if service.is_some_and(is_beside) && !matches!(event, NoticeEvent::Warning { .. }) {
+            // Of a service there is one story, and who tells it is the one that serves.
+            return self.next_seq;
+        }
+        let service = service.map(service_of);
         self.next_seq += 1;
         let seq = self.next_seq;
         self.emit(Effect::Notice(Notice {
@@ -91,7 +97,8 @@ impl Session {
         };
         let more = !machine.follow.is_empty()
             || !machine.pending.is_empty()
-            || machine.build_next.is_some();
+            || machine.build_next.is_some()
+            || self.successor(name).is_some();
         if failed.is_none() && more {
             return;
         }
@@ -201,7 +208,7 @@ impl Session {
             }
             Progress::Part(what) => {
                 if self.is_current(op).is_some() {
-                    self.on_part(&name, what.word());
+                    self.on_part(&self.machine_of(op), what.word());
                 }
             }
             Progress::Pull { status } => {
@@ -213,6 +220,7 @@ impl Session {
             }
             Progress::ProbeFailed { output } => {
                 let known = self.is_current(op).is_some();
+                let name = self.machine_of(op);
                 if let Some(machine) = self.machines.get_mut(&name)
                     && known
                     && machine.last_probe.as_ref() != Some(&output)

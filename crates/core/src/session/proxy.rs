@@ -170,6 +170,14 @@ impl Session {
             let members = stack.members(first.declared_as());
             members.filter_map(|member| self.machines.get(&member.name))
         };
+        let doubled = || {
+            let mut members = stack.members(first.declared_as());
+            members.any(|member| self.is_doubled(&member.name))
+        };
+        let successor = || {
+            let mut members = stack.members(first.declared_as());
+            members.any(|member| self.successor(&member.name).is_some())
+        };
         // Nothing comes to one that is about to end; the name stands for all of them.
         let ready = machine.serves() && !all().any(Machine::gives_way);
         let serving = all().filter(|_| ready).filter(|member| member.serves());
@@ -189,7 +197,8 @@ impl Session {
                 None if building => machine.build_step.iter().cloned().collect(),
                 None => Vec::new(),
             },
-            hold: match ready || all().any(|member| self.is_coming(member)) {
+            doubled: doubled(),
+            hold: match ready || all().any(|member| self.is_coming(member)) || successor() {
                 true => service.update.hold,
                 false => Duration::ZERO,
             },
@@ -209,7 +218,7 @@ impl Session {
 
 impl Machine {
     /// Requests can be passed to it.
-    fn serves(&self) -> bool {
+    pub(super) fn serves(&self) -> bool {
         self.ready && self.running()
     }
 

@@ -3,6 +3,18 @@
 use crate::live::Live;
 use crate::spec::{Container, ContainerState, label};
 
+/// What a container is called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Name {
+    /// As its service says.
+    #[default]
+    Own,
+    /// As one that stands beside another one; it gets its own once that is gone.
+    Due,
+    /// The same, and the engine does not give it another one.
+    Next,
+}
+
 /// A container as far as the machine cares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
@@ -18,6 +30,7 @@ pub(crate) struct Seen {
     pub(crate) exit_code: Option<i64>,
     /// Limits and restart policy.
     pub(crate) live: Live,
+    pub(crate) name: Name,
 }
 
 /// What a container that is being made is made of.
@@ -48,6 +61,7 @@ impl Seen {
             started_ns: 0,
             exit_code: None,
             live: made.live,
+            name: Name::Own,
         }
     }
 
@@ -60,6 +74,7 @@ impl Seen {
             started_ns: container.started_ns,
             exit_code: container.exit_code,
             live: container.live,
+            name: Name::Own,
         }
     }
 }

@@ -124,6 +124,7 @@ impl Session {
             reason,
             details: machine
                 .failure()
+                .or(machine.vain())
                 .map_or_else(Vec::new, |failed| failed.details.clone()),
             since: machine.shown.since,
             health,
@@ -137,6 +138,7 @@ impl Session {
             held: super::hold::held(machine),
             paused: machine.paused().collect(),
             stale: (machine.image == ImageState::Failed
+                || machine.vain().is_some()
                 || machine.undone.is_some()
                 || machine.unlimited.is_some())
                 && machine.running(),
@@ -188,7 +190,9 @@ impl Session {
                     Some(output) => format!("its health check fails: {output}"),
                     None => "its health check fails".to_owned(),
                 };
-                (State::Unhealthy, Some(reason))
+                let way_out = self.why_doubled(service);
+                let way_out = way_out.map_or_else(String::new, |it| format!("; {it}"));
+                (State::Unhealthy, Some(reason + &way_out))
             }
             _ if machine.image == ImageState::Failed => (
                 State::Ready,
@@ -196,8 +200,12 @@ impl Session {
             ),
             _ => {
                 let replacement = self.replacement_waits(service, machine);
-                let reason = super::hold::why_saves_wait(machine, replacement);
+                let saves = super::hold::why_saves_wait(machine, replacement);
+                let both = [saves, self.why_doubled(service)];
+                let both: Vec<String> = both.into_iter().flatten().collect();
+                let reason = (!both.is_empty()).then(|| both.join("; "));
                 let reason = reason.or_else(|| self.why_follow_waits(machine));
+                let reason = reason.or_else(|| machine.why_vain());
                 let reason = reason.or_else(|| machine.why_undone());
                 let reason = reason.or_else(|| machine.why_unlimited());
                 (State::Ready, reason.or_else(|| self.why_unsynced(machine)))
@@ -206,7 +214,7 @@ impl Session {
         Facts { state, reason }
     }
 
-    fn facts_of_starting(&self, service: &Service, machine: &Machine) -> Facts {
+    pub(super) fn facts_of_starting(&self, service: &Service, machine: &Machine) -> Facts {
         let facts = |state, reason: &str| Facts {
             state,
             reason: Some(reason.to_owned()),
@@ -237,6 +245,7 @@ impl Session {
             Some(Doing::Start) => facts(state, "its container is being started"),
             Some(Doing::Restart) => facts(state, "restarting"),
             Some(Doing::Update) => facts(state, "its limits are being changed"),
+            Some(Doing::Rename) => facts(state, "its container gets its name"),
             Some(Doing::Stop) => facts(State::Updating, "being stopped"),
             Some(Doing::Attach) => facts(state, "its files are being compared"),
             Some(Doing::Sync | Doing::Push) => facts(state, "its files are being brought over"),

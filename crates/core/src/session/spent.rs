@@ -206,6 +206,7 @@ impl Doing {
             Doing::Hook => "post-start",
             Doing::Signal => "signalled",
             Doing::ProxyApply => "routed",
+            Doing::Rename => "renamed",
             Doing::Stop => "stopped",
             Doing::Explain => "explained",
         }

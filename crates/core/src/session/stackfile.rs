@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use devrun_stack::{Placed, Service, Stack, Trigger};
 
+use super::doubled::beside;
 use super::leaving::Leaving;
 use super::machine::{ImageState, Machine, Wanted};
 use super::replicas::is_surplus;
@@ -40,6 +41,7 @@ impl Session {
                     let other = |before: Arc<Rules>| rules.syncs_otherwise(&before, name);
                     if rules_before.clone().is_some_and(other) {
                         self.compare_again(name);
+                        self.compare_again(&beside(name));
                     }
                 }
                 self.choose();

@@ -54,7 +54,7 @@ impl Session {
         let Some(machine) = self.machines.get(name) else {
             return;
         };
-        if machine.busy.is_some() || self.task_rests(name) {
+        if machine.busy.is_some() || self.task_rests(name) || self.step_name(name) {
             return;
         }
         let Some(machine) = self.machines.get_mut(name) else {
@@ -195,6 +195,13 @@ impl Session {
             {
                 let running = seen.running;
                 match held {
+                    // What goes on meanwhile is stepped as if nothing else were wanted.
+                    None if self.is_doubled(name) || self.rolls(name, &service) => {
+                        self.roll(name, &service, &spec);
+                        if running {
+                            self.step_running(name, &service);
+                        }
+                    }
                     None => self.replace(name, spec),
                     Some(other) => {
                         self.waits_for(name, &other);
@@ -204,6 +211,8 @@ impl Session {
                     }
                 }
             }
+            // There is one that is to take its place already, or one that still has its name.
+            None if self.is_doubled(name) => {}
             None => match held {
                 None => self.create(name, spec, None),
                 Some(other) => self.waits_for(name, &other),
@@ -314,8 +323,9 @@ impl Session {
         self.create(name, spec, Some(old));
     }
 
-    fn create(&mut self, name: &str, spec: ContainerSpec, replaces: Option<Old>) {
+    fn create(&mut self, name: &str, mut spec: ContainerSpec, replaces: Option<Old>) {
         let files = self.files(name);
+        self.name_made(name, &mut spec);
         let label = |key: &str| spec.labels.get(key).cloned().unwrap_or_default();
         let making = Some(Making {
             spec: label(label::SPEC),
@@ -409,6 +419,10 @@ impl Session {
             machine.crashed = None;
             machine.stronger = false;
             machine.start_took = machine.start_began.take().map(|began| now - began);
+            if machine.beside.is_some() {
+                // It does not serve before it has the place.
+                return;
+            }
         }
         self.update_over(name, None);
         self.follow_dependents(name);
@@ -467,7 +481,7 @@ impl Session {
     }
 
     pub(super) fn is_current(&self, op: &Op) -> Option<Doing> {
-        let busy = self.machines.get(&op.service)?.busy.as_ref()?;
+        let busy = self.machines.get(&self.machine_of(op))?.busy.as_ref()?;
         (busy.op == *op).then_some(busy.doing)
     }
 }

@@ -1,9 +1,23 @@
 //! Down again, in reverse order.
 
+use std::time::Duration;
+
 use super::Session;
+use super::doubled::{beside, is_beside};
 use super::machine::{Doing, ImageState, Machine, Wanted};
 use super::start::GRACE;
 use crate::effect::{Effect, Exit};
+use crate::event::Failure;
+
+/// What could not be removed is tried again so much later.
+const TRIED_AGAIN: Duration = Duration::from_secs(1);
+
+impl Machine {
+    /// It runs, or may do so in a moment.
+    fn is_about(&self) -> bool {
+        self.running() || self.doing().is_some_and(Doing::replaces_process)
+    }
+}
 
 impl Session {
     /// The next step of a service that is not to run.
@@ -40,6 +54,33 @@ impl Session {
         });
     }
 
+    /// It could not be stopped, or removed.
+    pub(super) fn on_not_stopped(&mut self, name: &str, failure: Failure) {
+        let (now, ending) = (self.now, self.ending.is_some());
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
+        if machine.surplus && (failure.away || is_beside(name)) {
+            machine.suspect = Some((now + TRIED_AGAIN, failure));
+            return;
+        }
+        let left = match machine.surplus {
+            true => "; `devrun down` removes it",
+            false => "",
+        };
+        let message = format!("{}{left}", failure.message);
+        if machine.surplus {
+            machine.failed = Some(failure);
+        } else if ending {
+            // It must not keep the program from ending.
+            machine.container = None;
+        } else {
+            machine.wanted = Wanted::Run;
+            machine.failed = Some(failure);
+        }
+        self.warn(Some(name), message);
+    }
+
     /// It was not asked for in this session: what somebody else started goes on.
     fn never_ours(&self, name: &str) -> bool {
         self.machines
@@ -60,9 +101,8 @@ impl Session {
                 && self.machines.get(&service.name).is_some_and(|machine| {
                     // What was never ours goes on, and nobody waits for its end.
                     let leaving = self.ending == Some(true) || machine.wanted == Wanted::Stopped;
-                    leaving
-                        && (machine.running()
-                            || machine.doing().is_some_and(Doing::replaces_process))
+                    let other = self.machines.get(&beside(&service.name));
+                    leaving && (machine.is_about() || other.is_some_and(Machine::is_about))
                 })
         })
     }

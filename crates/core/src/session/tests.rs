@@ -22,6 +22,7 @@ mod newest;
 mod proxy;
 mod random;
 mod rerun;
+mod rolling;
 mod saving;
 mod settling;
 mod shared;

@@ -24,7 +24,19 @@ pub(crate) struct Undone {
     update: Update,
 }
 
+const REFUSES: &str = "the engine does not ";
+const START: &str = "start it";
+
 impl Machine {
+    /// Another container is not needed because that one does not start: it runs.
+    pub(super) fn starts_after_all(&mut self) {
+        let only_to_start = |reason: &mut String| {
+            let what = reason.strip_prefix(REFUSES);
+            what.is_some_and(|what| what.starts_with(START))
+        };
+        self.recreate.take_if(only_to_start);
+    }
+
     fn leave_undone(&mut self, follow: Vec<Follow>, why: String, now: Duration) {
         let update = self.update.clone().unwrap_or_default();
         self.undone = (!follow.is_empty()).then_some(Undone {
@@ -109,6 +121,7 @@ impl Machine {
         self.failure().is_some()
             || self.image == ImageState::Failed
             || self.undone.is_some()
+            || self.vain.is_some()
             || self.unlimited.is_some()
             || !self.unsynced.is_empty()
     }
@@ -160,10 +173,10 @@ impl Session {
             Doing::Signal => "send its signal",
             Doing::Attach => "compare its files",
             Doing::Restart => "restart it",
-            Doing::Start => "start it",
+            Doing::Start => START,
             _ => return false,
         };
-        let reason = format!("the engine does not {what} ({message})");
+        let reason = format!("{REFUSES}{what} ({message})");
         machine.stronger = true;
         if matches!(doing, Doing::Restart | Doing::Start) {
             machine.recreate = Some(reason);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Session;
+use super::doubled::{is_beside, service_of};
 use super::machine::{Doing, Machine, Noticed, Update, Wanted};
 use super::settling::Settling;
 use crate::effect::Effect;
@@ -57,7 +58,7 @@ impl Session {
                         machine.noticed = None;
                     }
                     machine.pending.insert(path.clone());
-                    if let Some((rule, pause)) = rules.settle(name, path) {
+                    if let Some((rule, pause)) = rules.settle(service_of(name), path) {
                         machine.settling.saved(rule, pause, path, now);
                     }
                     concerned.insert(path.clone());
@@ -110,6 +111,7 @@ impl Session {
                 // A task runs again for whatever it reads.
                 let follows = !needs.follow.is_empty() || (machine.task && !needs.is_nothing());
                 if machine.wanted == Wanted::Run
+                    && !is_beside(name)
                     && follows
                     && machine.goes_round(path, writable, now)
                 {
@@ -218,7 +220,7 @@ impl Session {
                 let before = machine.looking.take();
                 let alone = machine.follow.is_empty() || before.is_some();
                 machine.add_follow(needs);
-                if alone {
+                if alone && !is_beside(name) {
                     self.look(name, paths, before);
                 }
             }

@@ -81,7 +81,8 @@ impl Session {
             return;
         };
         let before = std::mem::replace(&mut machine.wanted, Wanted::Run);
-        if machine.failed.is_some() || machine.image == ImageState::Failed {
+        let in_vain = machine.vain.is_some();
+        if machine.failed.is_some() || in_vain || machine.image == ImageState::Failed {
             machine.try_again();
         }
         machine.take_up_undone(now);

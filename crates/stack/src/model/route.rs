@@ -17,10 +17,12 @@ pub struct Route {
     pub at: Location,
 }
 
-/// How a service that has routes gives way to its successor: the old one ends, then the new one
-/// starts, and requests wait meanwhile.
+/// How a service gives way to its successor: the old one ends, then the new one starts, and requests
+/// wait meanwhile; or the new one starts beside it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Update {
+    /// A new container starts beside the old one, which serves until the new one is ready.
+    pub roll: bool,
     /// How long a request may wait until it is passed on.
     pub hold: Duration,
     /// How long requests that are with the old one may take until it is told to end.
@@ -30,6 +32,7 @@ pub struct Update {
 impl Default for Update {
     fn default() -> Self {
         Self {
+            roll: false,
             hold: Duration::from_secs(30),
             drain: Duration::from_secs(5),
         }

@@ -66,6 +66,7 @@ fn volume(page: &mut Page<'_>, volume: &Volume) {
         name,
         engine_name,
         external,
+        shared,
         doc,
         at: _,
     } = volume;
@@ -78,6 +79,7 @@ fn volume(page: &mut Page<'_>, volume: &Volume) {
     let mut line = format!("volume {}", text::name(name));
     named(page, &mut line, engine_name, &usual);
     flag(&mut line, "external", *external);
+    flag(&mut line, "shared", *shared);
     described(page, &mut line, doc.as_ref());
     page.say("declaration", &line);
 }

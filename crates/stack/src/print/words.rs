@@ -233,7 +233,8 @@ pub(super) fn routes(page: &mut Page<'_>, routes: &[Route]) {
 
 pub(super) fn update(page: &mut Page<'_>, update: Update) {
     let [hold, drain] = [update.hold, update.drain].map(amounts::duration);
-    let line = format!("update replace hold=\"{hold}\" drain=\"{drain}\"");
+    let way = if update.roll { "roll" } else { "replace" };
+    let line = format!("update {way} hold=\"{hold}\" drain=\"{drain}\"");
     page.say("update", &line);
 }
 

@@ -96,7 +96,7 @@ const STACK: Shape = Shape {
 };
 const VOLUME: Shape = Shape {
     words: (1, 1),
-    properties: &["name", "external", "doc"],
+    properties: &["name", "external", "shared", "doc"],
     block: Block::Never,
     example: "volume postgres-data doc=\"what it holds\"",
 };
@@ -231,10 +231,11 @@ fn volume(cx: &mut Context<'_>, document: &mut Document<'_>, node: &KdlNode) {
     let Some(name) = cx.parsed(&line.words[0], value::name) else {
         return;
     };
-    let external = line
-        .property("external")
-        .and_then(|text| cx.flag(text))
-        .unwrap_or(false);
+    let mut flag = |name: &str| {
+        let text = line.property(name);
+        text.and_then(|text| cx.flag(text)).unwrap_or(false)
+    };
+    let (external, shared) = (flag("external"), flag("shared"));
     let engine_name = match line.property("name") {
         Some(text) => cx.parsed(text, value::engine_name).unwrap_or_default(),
         // What somebody else made does not carry our stack's name.
@@ -246,6 +247,7 @@ fn volume(cx: &mut Context<'_>, document: &mut Document<'_>, node: &KdlNode) {
         name,
         engine_name,
         external,
+        shared,
         doc,
         at: cx.location(line.at()),
     };

@@ -24,11 +24,10 @@ pub(super) fn update(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, la
         cx.parsed(text, value::duration)
     };
     let (hold, drain) = (time("hold"), time("drain"));
-    if let Some(word) = line.words.first() {
-        cx.parsed(word, way);
-    }
+    let roll = line.words.first().and_then(|word| cx.parsed(word, way));
     let unless_told = Update::default();
     let value = Update {
+        roll: roll.unwrap_or(unless_told.roll),
         hold: hold.unwrap_or(unless_told.hold),
         drain: drain.unwrap_or(unless_told.drain),
     };
@@ -36,13 +35,15 @@ pub(super) fn update(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, la
     cx.once(&mut draft.update, Said { value, at, layer }, "update");
 }
 
-fn way(text: &str) -> Result<(), value::Unfit> {
-    if text == "replace" {
-        return Ok(());
+/// Whether it rolls.
+fn way(text: &str) -> Result<bool, value::Unfit> {
+    match text {
+        "replace" => Ok(false),
+        "roll" => Ok(true),
+        _ => Err(value::Unfit {
+            label: "not known".into(),
+            message: format!("\"{text}\" is not a way to update"),
+            help: "`update replace`: the old container ends, then the new one starts, and requests wait meanwhile; `update roll`: the new one starts beside the old one, which serves until it is ready".into(),
+        }),
     }
-    Err(value::Unfit {
-        label: "not known".into(),
-        message: format!("\"{text}\" is not a way to update"),
-        help: "`update replace`: the old container ends, then the new one starts, and requests wait meanwhile".into(),
-    })
 }

@@ -60,6 +60,15 @@ impl Bench {
         }
     }
 
+    /// Another session, which finds what this one has left, if it were killed now.
+    pub(super) fn next_session(&self) -> Bench {
+        Bench {
+            containers: self.containers.clone(),
+            made: self.made.clone(),
+            ..Bench::with(Options::default())
+        }
+    }
+
     /// All of [`APP`] is ready.
     pub(super) fn ready() -> Bench {
         let mut bench = Bench::new(APP);
@@ -402,6 +411,15 @@ impl Bench {
             Effect::Remove { container, .. } => {
                 self.containers.retain(|one| one.id != *container);
                 Outcome::Removed
+            }
+            Effect::Rename {
+                container, name, ..
+            } => {
+                let mut all = self.containers.iter_mut();
+                if let Some(found) = all.find(|one| one.id == *container) {
+                    found.name.clone_from(name);
+                }
+                Outcome::Renamed
             }
             other => panic!("{other:?} has no end"),
         }

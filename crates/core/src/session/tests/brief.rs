@@ -65,6 +65,9 @@ pub(crate) fn brief(effect: &Effect) -> Option<String> {
         Effect::Explain { container, .. } => format!("explain {container}"),
         Effect::Stop { container, .. } => format!("stop {container}"),
         Effect::Remove { container, .. } => format!("remove {container}"),
+        Effect::Rename {
+            container, name, ..
+        } => format!("rename {container} {name}"),
         Effect::Cancel { op } => format!("cancel {} of {}", op.number, op.service),
         Effect::Exit(exit) => format!("exit {}", exit.code()),
         Effect::TidyImages { kept } => {

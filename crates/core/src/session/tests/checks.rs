@@ -47,6 +47,15 @@ impl Simulation {
         let Some(container) = found.next() else {
             self.fail(&format!("{name} has no container"));
         };
+        if let Some(other) = found.next() {
+            self.fail(&format!(
+                "{name} has two containers: {container:#?} {other:#?}"
+            ));
+        }
+        let called = world.stack.service(name).map(|it| &it.container_name);
+        if called != Some(&container.spec.name) {
+            self.fail(&format!("{name} is called {}", container.spec.name));
+        }
         if !container.running || known != Some(&container.id) {
             self.fail(&format!(
                 "{name} is believed to be {known:?}: {container:#?}"

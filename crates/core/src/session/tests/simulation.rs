@@ -251,6 +251,9 @@ impl Simulation {
                 } else if service.name == "frontend" && manual {
                     service.trigger = Trigger::Manual;
                 }
+                if service.name != "entry" {
+                    service.update.roll = !service.task && self.seed % 3 == 1;
+                }
                 if !service.task {
                     limit(service, self.limits);
                 }

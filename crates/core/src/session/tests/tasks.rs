@@ -159,6 +159,9 @@ impl World {
                 self.remove(container);
                 Outcome::Removed
             }
+            Effect::Rename {
+                container, name, ..
+            } => self.rename(container, name),
             Effect::Explain { .. } => Outcome::Explained {
                 lines: vec!["last words".into()],
             },
@@ -224,7 +227,19 @@ impl World {
     }
 
     fn create(&mut self, spec: &ContainerSpec) -> Outcome {
-        if let Some(other) = self.of_service(&spec.service) {
+        // Perhaps it is not declared any more by now.
+        let doubles = |stack: &devrun_stack::Stack| {
+            let service = stack.service(&spec.service);
+            service.is_none_or(|service| service.update.roll)
+        };
+        let mut others = self
+            .containers
+            .iter()
+            .filter(|one| match doubles(&self.stack) {
+                true => one.spec.name == spec.name,
+                false => one.spec.service == spec.service,
+            });
+        if let Some(other) = others.next() {
             let message = format!("{} stands where {} is to be made", other.id, spec.name);
             self.collision = Some(message.clone());
             return failed(&message);
@@ -240,6 +255,19 @@ impl World {
         let brought = self.bring_early(&id);
         self.begin(&id);
         self.started(&id, brought)
+    }
+
+    fn rename(&mut self, id: &str, name: &str) -> Outcome {
+        if self.containers.iter().any(|one| one.spec.name == name) {
+            self.collision = Some(format!("{id} cannot be called {name}"));
+        }
+        match self.container_mut(id) {
+            Some(container) => {
+                name.clone_into(&mut container.spec.name);
+                Outcome::Renamed
+            }
+            None => gone(),
+        }
     }
 
     /// Before its process begins it is given what the host has; a service, where that can be.
@@ -338,7 +366,14 @@ impl World {
                 paths,
                 running: false,
                 ..
-            } => return self.bring_over(&op.service, id, &task.host, paths),
+            } => {
+                let outcome = self.bring_over(&op.service, id, &task.host, paths);
+                let is_task = TASKS.contains(&op.service.as_str());
+                return match is_task {
+                    true => with(outcome, &container.owed),
+                    false => outcome,
+                };
+            }
             _ => {}
         }
         if !container.running {
@@ -419,7 +454,7 @@ impl World {
             return gone();
         };
         let mut synced = Synced::default();
-        let too_late = container.running;
+        let not_read = container.running || TASKS.contains(&service);
         for path in paths.iter().map(AsRef::as_ref) {
             let Some(version) = host.get(path).filter(|_| rules.covers(service, path)) else {
                 continue;
@@ -427,7 +462,7 @@ impl World {
             if container.files.insert(path.to_owned(), *version) != Some(*version) {
                 synced.files += 1;
                 synced.changed.push(path.to_owned());
-                if too_late && rules.may_follow(service, path) {
+                if not_read && rules.may_follow(service, path) {
                     container.owed.insert(path.to_owned());
                 }
             }
