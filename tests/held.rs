@@ -11,6 +11,8 @@ mod kit;
 
 #[path = "held/load.rs"]
 mod load;
+#[path = "held/others.rs"]
+mod others;
 #[path = "held/rolls.rs"]
 mod rolls;
 #[path = "held/stage.rs"]

@@ -112,9 +112,13 @@ pub(crate) async fn stop(
 /// What was begun by whoever did not come to its end is done first: nobody is to decide by
 /// containers that are about to stop.
 pub(super) async fn finish(engine: &Engine, containers: &mut [Container]) {
-    let leaves =
-        |it: &&mut Container| it.state == ContainerState::Running && leaving::is_under_way(&it.id);
-    let ends = containers.iter_mut().filter(leaves).map(async |it| {
+    let told = containers
+        .iter_mut()
+        .filter(|it| leaving::is_under_way(&it.id));
+    let ends = told.map(async |it| {
+        if it.state != ContainerState::Running {
+            return leaving::over(&it.id);
+        }
         let grace = Farewell::of(it).grace.unwrap_or(GRACE);
         if let Err(error) = engine.stop(&it.id, grace).await {
             tracing::debug!(%error, "what was told to end goes on");

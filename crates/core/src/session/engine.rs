@@ -135,6 +135,8 @@ impl Session {
             }
             machine.engine_restarts =
                 now.is_some_and(|container| container.state == ContainerState::Restarting);
+            // Of an end that the picture shows already, what the engine says last may still come.
+            machine.ended_by_us = !machine.running();
             machine.exited = None;
             machine.applied = None;
             if machine.running() {

@@ -148,6 +148,16 @@ impl Session {
 
     /// State and reason of a service.
     pub(super) fn facts(&self, service: &Service, machine: &Machine) -> Facts {
+        let Facts { state, reason } = self.facts_of_one(service, machine);
+        let stands = !matches!(state, State::Off | State::Stopped);
+        let doubled = stands.then(|| self.why_doubled(service)).flatten();
+        let both: Vec<String> = reason.into_iter().chain(doubled).collect();
+        let reason = (!both.is_empty()).then(|| both.join("; "));
+        Facts { state, reason }
+    }
+
+    /// Of the container that serves, where there are two.
+    fn facts_of_one(&self, service: &Service, machine: &Machine) -> Facts {
         let facts = |state, reason: Option<String>| Facts { state, reason };
         match machine.wanted {
             Wanted::Off if !machine.running() => {
@@ -190,9 +200,7 @@ impl Session {
                     Some(output) => format!("its health check fails: {output}"),
                     None => "its health check fails".to_owned(),
                 };
-                let way_out = self.why_doubled(service);
-                let way_out = way_out.map_or_else(String::new, |it| format!("; {it}"));
-                (State::Unhealthy, Some(reason + &way_out))
+                (State::Unhealthy, Some(reason))
             }
             _ if machine.image == ImageState::Failed => (
                 State::Ready,
@@ -200,10 +208,7 @@ impl Session {
             ),
             _ => {
                 let replacement = self.replacement_waits(service, machine);
-                let saves = super::hold::why_saves_wait(machine, replacement);
-                let both = [saves, self.why_doubled(service)];
-                let both: Vec<String> = both.into_iter().flatten().collect();
-                let reason = (!both.is_empty()).then(|| both.join("; "));
+                let reason = super::hold::why_saves_wait(machine, replacement);
                 let reason = reason.or_else(|| self.why_follow_waits(machine));
                 let reason = reason.or_else(|| machine.why_vain());
                 let reason = reason.or_else(|| machine.why_undone());

@@ -15,7 +15,8 @@ const TRIED_AGAIN: Duration = Duration::from_secs(1);
 impl Machine {
     /// It runs, or may do so in a moment.
     fn is_about(&self) -> bool {
-        self.running() || self.doing().is_some_and(Doing::replaces_process)
+        let begins = self.doing().is_some_and(Doing::replaces_process);
+        self.running() || self.engine_restarts || begins
     }
 }
 

@@ -325,6 +325,17 @@ fn what_was_being_replaced_while_the_connection_broke_was_stopped_by_nobody_else
 }
 
 #[test]
+fn one_that_had_ended_before_anybody_looked_was_stopped_by_nobody_of_now() {
+    let mut bench = Bench::ready();
+    bench.disconnect();
+    bench.containers[1].state = ContainerState::Exited;
+    bench.connect();
+    bench.happens("backend-1", Happened::StoppedByHand);
+    bench.finish();
+    assert_eq!(bench.state("backend"), "ready");
+}
+
+#[test]
 fn what_it_told_last_may_be_lost() {
     let mut bench = Bench::ready();
     bench.happens("db-1", Happened::Exited { code: 143 });

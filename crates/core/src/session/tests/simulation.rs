@@ -514,8 +514,8 @@ fn a_signal_at_any_moment_ends_in_reverse_order() {
 
 #[test]
 fn what_is_written_by_what_it_triggers_comes_to_rest_with_all_else_live() {
-    // Each run is long.
-    for seed in seeds().into_iter().step_by(8) {
+    // Each run is long. By seven, so that all that a seed decides comes up.
+    for seed in seeds().into_iter().step_by(7) {
         let mut simulation = Simulation::new(seed);
         let which = simulation.world.random.between(0, 3);
         let writer = match which {
@@ -530,8 +530,11 @@ fn what_is_written_by_what_it_triggers_comes_to_rest_with_all_else_live() {
         simulation.world.faults = 0;
         simulation.settle_down("the loop");
         simulation.world.writer = None;
-        simulation.trigger();
-        simulation.settle_down("bringing over what waited");
+        // The second time for who follows another one, and does so when somebody says so.
+        for _ in 0..2 {
+            simulation.trigger();
+            simulation.settle_down("bringing over what waited");
+        }
         simulation.check_live();
     }
 }
