@@ -315,11 +315,10 @@ fn variables(spec: &ContainerSpec) -> String {
 fn short_hash(value: &impl Serialize) -> String {
     // Plain data of ours: its JSON cannot fail, and an empty text would only mean "made anew".
     let json = serde_json::to_vec(value).unwrap_or_default();
-    Sha256::digest(&json)
-        .iter()
-        .take(6)
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    let digest = Sha256::digest(&json);
+    let first = digest.iter().take(6);
+    let number = first.fold(0, |number, byte| (number << 8) | u64::from(*byte));
+    format!("{number:012x}")
 }
 
 #[cfg(test)]

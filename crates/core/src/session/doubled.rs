@@ -76,21 +76,20 @@ impl Session {
         if self.is_doubled(name) {
             return false;
         }
-        let Some((service, machine)) = self.pair(name) else {
+        let machine = self.machines.get(name);
+        let due = machine.and_then(|machine| machine.container.as_ref());
+        let Some(due) = due.filter(|seen| seen.name == Name::Due) else {
             return false;
         };
-        let Some(seen) = machine.container.as_ref() else {
+        let Some(service) = self.service(name) else {
             return false;
         };
-        if seen.name != Name::Due {
-            return false;
-        }
-        let container = seen.id.clone();
+        let (container, own) = (due.id.clone(), service.container_name.clone());
         let op = self.begin(name, Doing::Rename);
         self.emit(Effect::Rename {
             op,
             container,
-            name: service.container_name,
+            name: own,
         });
         true
     }

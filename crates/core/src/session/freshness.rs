@@ -160,10 +160,11 @@ impl Session {
 
     /// The image that was let finish is in use, or of no use: now the newest is built.
     pub(super) fn step_build_next(&mut self, name: &str) {
-        let Some((service, machine)) = self.pair(name) else {
+        let machine = self.machines.get(name);
+        let Some(reason) = machine.and_then(|machine| machine.build_next.clone()) else {
             return;
         };
-        let Some(reason) = machine.build_next.clone() else {
+        let Some((service, machine)) = self.pair(name) else {
             return;
         };
         let in_use = match &machine.image {

@@ -16,6 +16,7 @@ use super::paused::Paused;
 use super::roll::{Beside, Vain};
 use super::seen::{Making, Seen};
 use super::settling::Settling;
+use super::spec::Hashed;
 use super::spent::Spent;
 use super::state::Shown;
 use super::undone::Undone;
@@ -148,6 +149,8 @@ pub(crate) struct Machine {
     /// Why another image is to be made once the one that is being made is in use.
     pub(crate) build_next: Option<String>,
     pub(crate) container: Option<Seen>,
+    /// Of what its container is to be made of.
+    pub(crate) spec_hash: Option<Hashed>,
     pub(crate) busy: Option<Busy>,
     pub(crate) making: Option<Making>,
     /// What its container's limits are being changed to.
@@ -321,6 +324,7 @@ impl Machine {
             given_up_since: None,
             build_next: None,
             container: None,
+            spec_hash: None,
             busy: None,
             making: None,
             limiting: None,

@@ -25,6 +25,7 @@ mod roll;
 mod seen;
 mod settling;
 mod shown;
+mod spec;
 mod spent;
 mod stackfile;
 mod start;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use devrun_stack::{Condition, Healthcheck, Probe, Service, Source};
 
+use super::doubled::service_of;
 use super::machine::{Doing, ImageState, Machine, Wanted};
 use super::seen::{Making, Seen};
 use super::{Prepared, Session};
@@ -13,7 +14,7 @@ use crate::live::Live;
 use crate::make;
 use crate::notice::{NoticeEvent, RuledOut};
 use crate::plan::Follow;
-use crate::spec::{ContainerSpec, Image, label};
+use crate::spec::{ContainerSpec, label};
 
 /// How long a service with a route and no health check may take until its port answers.
 const PORT_PATIENCE: Duration = Duration::from_secs(60);
@@ -160,31 +161,35 @@ impl Session {
     /// Compares the container with what it should be.
     fn step_container(&mut self, name: &str) {
         self.forget_limits(name);
-        let Some((service, machine)) = self.pair(name) else {
+        let Some(stack) = self.stack.clone() else {
             return;
         };
-        let image = match &machine.image {
-            ImageState::Have(image) => image,
+        let (Some(service), Some(machine)) =
+            (stack.service(service_of(name)), self.machines.get(name))
+        else {
+            return;
+        };
+        match &machine.image {
+            ImageState::Have(_) => {}
             // What runs goes on although there is no other image, or while there is none yet.
-            ImageState::Failed if machine.running() => return self.step_as_it_is(name, &service),
+            ImageState::Failed if machine.running() => return self.step_as_it_is(name, service),
             ImageState::Busy(_) if machine.running() && machine.was_ready => {
-                return self.step_as_it_is(name, &service);
+                return self.step_as_it_is(name, service);
             }
             ImageState::Failed if !machine.engine_restarts => return self.build_again(name),
             _ => return,
-        };
-        let Some(spec) = self.spec(&service, image) else {
+        }
+        let Some(wanted) = self.spec_hash(name) else {
             return;
         };
-        let wanted = spec.labels.get(label::SPEC).cloned().unwrap_or_default();
         let equal = |seen: &Seen| seen.spec == wanted;
-        if machine.made_anew().is_none()
-            && machine.container.as_ref().is_some_and(equal)
-            && self.step_limits(name, &service)
-        {
+        let unchanged = |machine: &Machine| {
+            machine.made_anew().is_none() && machine.container.as_ref().is_some_and(equal)
+        };
+        if self.machines.get(name).is_some_and(unchanged) && self.step_limits(name, service) {
             return;
         }
-        let held = self.held_by(&service).map(|other| other.name.clone());
+        let held = self.held_by(service).map(|other| other.name.clone());
         let Some(machine) = self.machines.get(name) else {
             return;
         };
@@ -195,18 +200,11 @@ impl Session {
             {
                 let running = seen.running;
                 match held {
-                    // What goes on meanwhile is stepped as if nothing else were wanted.
-                    None if self.is_doubled(name) || self.rolls(name, &service) => {
-                        self.roll(name, &service, &spec);
-                        if running {
-                            self.step_running(name, &service);
-                        }
-                    }
-                    None => self.replace(name, spec),
+                    None => self.step_another(name, service),
                     Some(other) => {
                         self.waits_for(name, &other);
                         if running {
-                            self.step_running(name, &service);
+                            self.step_running(name, service);
                         }
                     }
                 }
@@ -214,7 +212,11 @@ impl Session {
             // There is one that is to take its place already, or one that still has its name.
             None if self.is_doubled(name) => {}
             None => match held {
-                None => self.create(name, spec, None),
+                None => {
+                    if let Some(spec) = self.spec_now(name) {
+                        self.create(name, spec, None);
+                    }
+                }
                 Some(other) => self.waits_for(name, &other),
             },
             Some(seen) if !seen.running => {
@@ -229,7 +231,22 @@ impl Session {
                     }
                 }
             }
-            Some(_) => self.step_running(name, &service),
+            Some(_) => self.step_running(name, service),
+        }
+    }
+
+    /// There is one, and it is to be another one.
+    fn step_another(&mut self, name: &str, service: &Service) {
+        let Some(spec) = self.spec_now(name) else {
+            return;
+        };
+        if !self.is_doubled(name) && !self.rolls(name, service) {
+            return self.replace(name, spec);
+        }
+        self.roll(name, service, &spec);
+        // What goes on meanwhile is stepped as if nothing else were wanted.
+        if self.machines.get(name).is_some_and(Machine::running) {
+            self.step_running(name, service);
         }
     }
 
@@ -431,20 +448,6 @@ impl Session {
             machine.was_ready = true;
         }
         self.tidy_images(name);
-    }
-
-    /// The spec of a service's container as it should be now.
-    pub(super) fn spec(&self, service: &Service, image: &Image) -> Option<ContainerSpec> {
-        let stack = self.stack.as_ref()?;
-        let container_of = |name: &str| self.machines.get(name)?.container_id();
-        let service = make::settled(stack, service, container_of);
-        Some(make::container(
-            stack,
-            &service,
-            image,
-            &self.options.root,
-            self.options.run.as_deref(),
-        ))
     }
 
     pub(super) fn dependencies_up(&self, service: &Service) -> bool {

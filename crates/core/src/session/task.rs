@@ -11,7 +11,6 @@ use super::wanted::asked_for;
 use crate::effect::Effect;
 use crate::event::Synced;
 use crate::plan::Follow;
-use crate::spec::label;
 
 /// When a task that is held back may run.
 pub(super) fn due(machine: &Machine) -> Option<Duration> {
@@ -65,15 +64,14 @@ impl Session {
         if self.looks_first(name) {
             return true;
         }
-        let Some((service, machine)) = self.pair(name) else {
+        let wanted = self.spec_hash(name);
+        let Some(machine) = self.machines.get(name) else {
             return true;
         };
-        let (ImageState::Have(image), Some(seen)) = (&machine.image, &machine.container) else {
+        let (Some(wanted), Some(seen)) = (wanted, &machine.container) else {
             return true;
         };
-        let wanted = self.spec(&service, image);
-        let equal = wanted.is_some_and(|spec| spec.labels.get(label::SPEC) == Some(&seen.spec));
-        if equal && !machine.run_due && machine.made_anew().is_none() {
+        if seen.spec == wanted && !machine.run_due && machine.made_anew().is_none() {
             return true;
         }
         if let Some(machine) = self.machines.get_mut(name) {
