@@ -7,6 +7,7 @@ use super::*;
 
 mod mapping;
 mod matching;
+mod places;
 mod properties;
 mod reference;
 mod ruled_out;

@@ -247,45 +247,18 @@ impl Seer<'_> {
 
     /// How it ends where nothing goes wrong; `None` where it has no end.
     fn end(&mut self, effect: Effect) -> Option<(Op, Outcome)> {
-        let end = match effect {
-            Effect::Prepare { op, .. } => (
-                op,
-                Outcome::Prepared {
-                    existing: Vec::new(),
-                },
-            ),
-            Effect::Pull { op, .. } | Effect::Build { op, .. } => self.image(op),
-            Effect::Look { op, .. } => (op, Outcome::Looked { same: false }),
-            Effect::Create { op, .. } => {
+        let op = effect.op()?.clone();
+        match effect {
+            Effect::Pull { .. } | Effect::Build { .. } => Some(self.image(op)),
+            Effect::Create { .. } => {
                 let container = format!("foreseen {}", op.service);
-                self.started(op, container)
+                Some(self.started(op, container))
             }
-            Effect::Start { op, container, .. } | Effect::Restart { op, container, .. } => {
-                self.started(op, container)
+            Effect::Start { container, .. } | Effect::Restart { container, .. } => {
+                Some(self.started(op, container))
             }
-            Effect::Attach { op, .. } => (op, attached()),
-            Effect::Update { op, .. } => (op, Outcome::Updated),
-            Effect::Probe { op, .. } => (op, Outcome::Ready),
-            Effect::Sync { op, .. } | Effect::SyncLarge { op, .. } | Effect::Push { op, .. } => {
-                (op, Outcome::Synced(Synced::default()))
-            }
-            Effect::Exec { op, .. } => (op, Outcome::Executed),
-            Effect::Signal { op, .. } => (op, Outcome::Signalled),
-            Effect::ProxyApply { op, generation, .. } => (op, Outcome::ProxyApplied { generation }),
-            Effect::Explain { op, .. } => (op, Outcome::Explained { lines: Vec::new() }),
-            Effect::Stop { op, .. } => (op, Outcome::Stopped { deaf: false }),
-            Effect::Remove { op, .. } => (op, Outcome::Removed),
-            Effect::Rename { op, .. } => (op, Outcome::Renamed),
-            Effect::HooksOver { .. }
-            | Effect::FollowsOver { .. }
-            | Effect::TidyImages { .. }
-            | Effect::ProxyStates { .. }
-            | Effect::Cancel { .. }
-            | Effect::Watch { .. }
-            | Effect::Notice(_)
-            | Effect::Exit(_) => return None,
-        };
-        Some(end)
+            effect => Some((op, plain_end(&effect)?)),
+        }
     }
 
     fn image(&mut self, op: Op) -> (Op, Outcome) {
@@ -364,6 +337,45 @@ impl Seer<'_> {
         }
         self.found.steps.extend(rest);
     }
+}
+
+/// How what makes no image and begins no process ends where nothing goes wrong, and nothing is to be
+/// said of it.
+pub(super) fn plain_end(effect: &Effect) -> Option<Outcome> {
+    Some(match effect {
+        Effect::Prepare { .. } => Outcome::Prepared {
+            existing: Vec::new(),
+        },
+        Effect::Look { .. } => Outcome::Looked { same: false },
+        Effect::Attach { .. } => attached(),
+        Effect::Update { .. } => Outcome::Updated,
+        Effect::Probe { .. } => Outcome::Ready,
+        Effect::Sync { .. } | Effect::SyncLarge { .. } | Effect::Push { .. } => {
+            Outcome::Synced(Synced::default())
+        }
+        Effect::Exec { .. } => Outcome::Executed,
+        Effect::Signal { .. } => Outcome::Signalled,
+        Effect::ProxyApply { generation, .. } => Outcome::ProxyApplied {
+            generation: *generation,
+        },
+        Effect::Explain { .. } => Outcome::Explained { lines: Vec::new() },
+        Effect::Stop { .. } => Outcome::Stopped { deaf: false },
+        Effect::Remove { .. } => Outcome::Removed,
+        Effect::Rename { .. } => Outcome::Renamed,
+        Effect::Pull { .. }
+        | Effect::Build { .. }
+        | Effect::Create { .. }
+        | Effect::Start { .. }
+        | Effect::Restart { .. }
+        | Effect::HooksOver { .. }
+        | Effect::FollowsOver { .. }
+        | Effect::TidyImages { .. }
+        | Effect::ProxyStates { .. }
+        | Effect::Cancel { .. }
+        | Effect::Watch { .. }
+        | Effect::Notice(_)
+        | Effect::Exit(_) => return None,
+    })
 }
 
 fn attached() -> Outcome {

@@ -13,6 +13,7 @@ use crate::invariants::Invariants;
 use crate::live::{Capacity, Live};
 use crate::notice::{Notice, NoticeEvent};
 use crate::observed::{Happened, Observed};
+use crate::session::foresee::plain_end;
 use crate::session::{Options, ServiceView, Session};
 use crate::spec::{Container, ContainerState, Image};
 
@@ -342,7 +343,6 @@ impl Bench {
 
     fn good_end(&mut self, effect: &Effect) -> Outcome {
         match effect {
-            Effect::Prepare { .. } => Outcome::Prepared { existing: vec![] },
             Effect::Pull { image, .. } => image_there(image, false),
             Effect::Build { name, whole, .. } => image_there(&format!("{name}:1"), *whole),
             Effect::Create { spec, replaces, .. } => {
@@ -373,55 +373,46 @@ impl Bench {
             Effect::Start { container, .. } | Effect::Restart { container, .. } => {
                 self.started(container)
             }
-            Effect::Look { .. } => Outcome::Looked { same: false },
-            Effect::Update {
-                container, live, ..
-            } => {
-                let mut all = self.containers.iter_mut();
-                if let Some(found) = all.find(|one| one.id == *container) {
-                    found.live = *live;
-                }
-                Outcome::Updated
-            }
             Effect::Attach { .. } => attached(&[]),
-            Effect::Probe { .. } => Outcome::Ready,
-            Effect::Sync { paths, .. } => Outcome::Synced(Synced {
-                files: paths.len(),
-                changed: paths.clone(),
-                ..Synced::default()
-            }),
-            Effect::SyncLarge { paths, .. } => Outcome::Synced(Synced {
-                files: paths.len(),
-                changed: paths.clone(),
-                ..Synced::default()
-            }),
-            Effect::Push { .. } => Outcome::Synced(Synced::default()),
-            Effect::Exec { .. } => Outcome::Executed,
-            Effect::Signal { .. } => Outcome::Signalled,
-            Effect::ProxyApply { generation, .. } => Outcome::ProxyApplied {
-                generation: *generation,
-            },
+            Effect::Sync { paths, .. } | Effect::SyncLarge { paths, .. } => {
+                Outcome::Synced(Synced {
+                    files: paths.len(),
+                    changed: paths.clone(),
+                    ..Synced::default()
+                })
+            }
             Effect::Explain { .. } => Outcome::Explained {
                 lines: vec!["last words".into()],
             },
-            Effect::Stop { container, .. } => {
-                self.set(container, ContainerState::Exited);
-                Outcome::Stopped { deaf: false }
+            other => {
+                self.takes_effect(other);
+                plain_end(other).unwrap_or_else(|| panic!("{other:?} has no end"))
             }
-            Effect::Remove { container, .. } => {
-                self.containers.retain(|one| one.id != *container);
-                Outcome::Removed
+        }
+    }
+
+    fn takes_effect(&mut self, effect: &Effect) {
+        let find = |id: &String| self.containers.iter().position(|one| one.id == *id);
+        match effect {
+            Effect::Update {
+                container, live, ..
+            } => {
+                if let Some(at) = find(container) {
+                    self.containers[at].live = *live;
+                }
             }
             Effect::Rename {
                 container, name, ..
             } => {
-                let mut all = self.containers.iter_mut();
-                if let Some(found) = all.find(|one| one.id == *container) {
-                    found.name.clone_from(name);
+                if let Some(at) = find(container) {
+                    self.containers[at].name.clone_from(name);
                 }
-                Outcome::Renamed
             }
-            other => panic!("{other:?} has no end"),
+            Effect::Stop { container, .. } => self.set(container, ContainerState::Exited),
+            Effect::Remove { container, .. } => {
+                self.containers.retain(|one| one.id != *container);
+            }
+            _ => {}
         }
     }
 
