@@ -17,6 +17,14 @@ const STACK: &str = "devrun-bench-ci";
 const LIMIT: &str = "15m";
 /// What is built.
 const BUILT: [&str; 2] = ["backend", "frontend"];
+/// Where systems keep all authorities in one file.
+const BUNDLES: [&str; 2] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+];
+/// That file in the folder of a build, and where its Dockerfile looks for it.
+const AUTHORITIES: &str = "host-ca.crt";
+const PLACES: [&str; 2] = ["/run/secrets/host-ca", "/etc/ssl/certs/ca-certificates.crt"];
 
 /// Times of passes, milliseconds.
 #[derive(Debug, Default)]
@@ -132,9 +140,10 @@ impl Side {
 
     /// No layer of another round is of use, on neither side: each has a line of its own. Nor is an
     /// image: Compose takes one that is there, whatever it was built of. Mounts of a build are left
-    /// out, for this peer's builder does not know them.
+    /// out, for this peer's builder does not know them; the host's authorities are copied instead.
     fn anew(&self, round: usize) -> Result<(), Error> {
         self.clear();
+        let bundle = BUNDLES.iter().map(Path::new).find(|path| path.exists());
         for service in BUILT {
             let own = run::root()
                 .join("examples/unified")
@@ -153,14 +162,16 @@ impl Side {
                 if line.starts_with("FROM ") {
                     let salt = (std::process::id(), self.is_ours, round);
                     text += &format!("ENV BENCH=\"{salt:?}\"\n");
+                    for place in PLACES.iter().filter(|_| bundle.is_some()) {
+                        text += &format!("COPY {AUTHORITIES} {place}\n");
+                    }
                 }
             }
-            let path = self
-                .folder
-                .join("examples/unified")
-                .join(service)
-                .join("Dockerfile");
-            write(&path, &text)?;
+            let folder = self.folder.join("examples/unified").join(service);
+            if let Some(bundle) = bundle {
+                copy(bundle, &folder.join(AUTHORITIES))?;
+            }
+            write(&folder.join("Dockerfile"), &text)?;
         }
         Ok(())
     }
