@@ -237,25 +237,11 @@ pub(super) async fn create(
 /// How the start of one that was just made is told.
 pub(super) fn of_created(outcome: Outcome, created: Created) -> Outcome {
     match outcome {
-        Outcome::Started {
-            container,
-            started_ns,
-            mut warnings,
-            brought,
-        } => {
-            warnings.extend(created.warnings);
-            Outcome::Started {
-                container,
-                started_ns,
-                warnings,
-                brought,
-            }
-        }
         Outcome::Failed(failure) if !failure.container_gone => Outcome::Failed(Failure {
             created: Some(created.id),
             ..failure
         }),
-        other => other,
+        other => other.warned(created.warnings),
     }
 }
 
@@ -404,23 +390,10 @@ pub(super) async fn restart(
     grace: Duration,
 ) -> Outcome {
     match stopping::restart(&engine, agent.as_ref(), &container, grace).await {
-        Ok(deaf) => match started(&engine, &container, Vec::new()).await {
-            Outcome::Started {
-                container,
-                started_ns,
-                mut warnings,
-                brought,
-            } => {
-                warnings.extend(deaf.then(|| DEAF.to_owned()));
-                Outcome::Started {
-                    container,
-                    started_ns,
-                    warnings,
-                    brought,
-                }
-            }
-            other => other,
-        },
+        Ok(deaf) => {
+            let outcome = started(&engine, &container, Vec::new()).await;
+            outcome.warned(deaf.then(|| DEAF.to_owned()))
+        }
         Err(error) => Outcome::Failed(port_taken(&engine, error).await),
     }
 }

@@ -90,7 +90,7 @@ impl Replacing {
                 self.make_after(over).await
             }
         };
-        with_warnings(outcome, deaf.then(|| DEAF.to_owned()))
+        outcome.warned(deaf.then(|| DEAF.to_owned()))
     }
 
     /// What can be done while the old one is still there.
@@ -202,25 +202,5 @@ impl Replacing {
             return Outcome::Failed(failure(error));
         }
         containers::create(self.engine, self.spec, self.first, self.volume, over).await
-    }
-}
-
-fn with_warnings(outcome: Outcome, more: Option<String>) -> Outcome {
-    match outcome {
-        Outcome::Started {
-            container,
-            started_ns,
-            mut warnings,
-            brought,
-        } => {
-            warnings.extend(more);
-            Outcome::Started {
-                container,
-                started_ns,
-                warnings,
-                brought,
-            }
-        }
-        other => other,
     }
 }

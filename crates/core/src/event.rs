@@ -234,6 +234,17 @@ pub enum Outcome {
     Failed(Failure),
 }
 
+impl Outcome {
+    /// The same, where it is a start, with more that a person should know.
+    #[must_use]
+    pub fn warned(mut self, more: impl IntoIterator<Item = String>) -> Self {
+        if let Outcome::Started { warnings, .. } = &mut self {
+            warnings.extend(more);
+        }
+        self
+    }
+}
+
 /// Why an effect did not work.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Failure {

@@ -8,7 +8,7 @@ use super::machine::{Doing, Machine, Update};
 use crate::effect::Effect;
 use crate::event::Failure;
 use crate::live::Live;
-use crate::notice::NoticeEvent;
+use crate::notice::{NoticeEvent, RuledOut};
 
 impl Session {
     /// What is to hold for a service's container on the engine's machine.
@@ -40,7 +40,7 @@ impl Session {
             return false;
         }
         machine.limiting = Some(wanted);
-        self.tell_limits(name, differs);
+        self.plan_for_stackfile(name, "update", differs, Vec::new());
         let op = self.begin(name, Doing::Update);
         self.emit(Effect::Update {
             op,
@@ -67,14 +67,21 @@ impl Session {
         }
     }
 
-    fn tell_limits(&mut self, name: &str, reason: String) {
+    /// What is declared asks for that, whatever was saved.
+    pub(super) fn plan_for_stackfile(
+        &mut self,
+        name: &str,
+        action: &str,
+        reason: String,
+        ruled_out: Vec<RuledOut>,
+    ) {
         let now = self.now;
         let file = self.stack.as_ref().and_then(|stack| stack.file.file_name());
         let paths = file.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let planned = NoticeEvent::UpdatePlanned {
-            action: "update".to_owned(),
+            action: action.to_owned(),
             reason,
-            ruled_out: Vec::new(),
+            ruled_out,
         };
         let cause = self.notice(Some(name), self.cause_of(name), planned);
         if let Some(machine) = self.machines.get_mut(name) {

@@ -12,7 +12,7 @@ use super::machine::{Doing, EXITS_TO_FAIL, ImageState, Machine, Update, Wanted};
 use super::seen::{Name, Seen};
 use crate::event::Failure;
 use crate::make;
-use crate::notice::{NoticeEvent, RuledOut};
+use crate::notice::RuledOut;
 use crate::plan::Follow;
 use crate::spec::{ContainerSpec, label};
 
@@ -125,33 +125,15 @@ impl Session {
     }
 
     fn tell_roll(&mut self, name: &str, reason: String) {
-        let now = self.now;
-        let not = |what: &str, because: &str| RuledOut {
-            what: what.to_owned(),
+        let because = "`update roll`: the old container serves until the new one is ready";
+        let not = RuledOut {
+            what: "recreate".to_owned(),
             because: because.to_owned(),
             path: None,
             file: None,
             line: None,
         };
-        let planned = NoticeEvent::UpdatePlanned {
-            action: "roll".to_owned(),
-            reason,
-            ruled_out: vec![not(
-                "recreate",
-                "`update roll`: the old container serves until the new one is ready",
-            )],
-        };
-        let file = self.stack.as_ref().and_then(|stack| stack.file.file_name());
-        let paths = file.map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-        let cause = self.notice(Some(name), self.cause_of(name), planned);
-        if let Some(machine) = self.machines.get_mut(name) {
-            machine.update.get_or_insert_with(|| Update {
-                cause: Some(cause),
-                began: now,
-                paths,
-                ..Update::default()
-            });
-        }
+        self.plan_for_stackfile(name, "roll", reason, vec![not]);
     }
 
     /// The next step of each that stands beside another one.
