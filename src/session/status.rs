@@ -5,7 +5,7 @@ use std::time::Duration;
 use devrun_core::event::Transport;
 use devrun_core::session::{Held, ServiceView, State, View};
 use devrun_core::spec::{Container, ContainerState, Health};
-use devrun_stack::{Service, Stack};
+use devrun_stack::{Route, Service, Stack};
 use devrun_wire::session::{
     ContainerInfo, NotSynced, PausedRule, PolledInfo, PortInfo, ProxyInfo, ServiceStatus,
     SessionInfo, Status, SyncInfo, WatchInfo,
@@ -166,11 +166,7 @@ fn declared(service: &Service) -> ServiceStatus {
                 container: port.container,
             })
             .collect(),
-        routes: service
-            .routes
-            .iter()
-            .map(|route| route.pattern.clone())
-            .collect(),
+        routes: service.routes.iter().map(Route::name).collect(),
         restarts: 0,
         sync: None,
         pending: 0,

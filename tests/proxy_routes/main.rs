@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod agent;
 #[cfg(test)]
+mod chosen;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod stage;

@@ -61,6 +61,11 @@ pub(crate) struct Stage {
 impl Stage {
     /// Starts nginx with these states, and waits until it answers.
     pub(crate) fn set(test: &str, states: &[RouteState]) -> Stage {
+        Stage::of(test, states, STACKFILE)
+    }
+
+    /// The same for another stack.
+    pub(crate) fn of(test: &str, states: &[RouteState], stackfile: &str) -> Stage {
         let mut stage = Stage {
             name: format!("devrun-routes-{}-{test}", std::process::id()),
             containers: Vec::new(),
@@ -80,7 +85,7 @@ impl Stage {
             "nginx:1.26",
         ]);
         let mut files = routes::state_files(states);
-        files.push(PutFile::text(CONFIG_PATH.into(), configuration(7)));
+        files.push(PutFile::text(CONFIG_PATH.into(), configuration(stackfile, 7)));
         let root = std::env::temp_dir().join(&stage.name);
         for file in &files {
             let path = root.join(file.path.trim_start_matches('/'));
@@ -291,13 +296,13 @@ pub(crate) fn state(service: &str, state: &'static str) -> RouteState {
     }
 }
 
-fn configuration(generation: u64) -> String {
-    let stack = stack();
+fn configuration(stackfile: &str, generation: u64) -> String {
+    let stack = stack(stackfile);
     let proxy = stack.service("proxy").unwrap();
     routes::render(&stack, proxy, NGINX_CONF, generation).unwrap()
 }
 
-fn stack() -> Stack {
+fn stack(stackfile: &str) -> Stack {
     struct Nothing;
     impl Host for Nothing {
         fn read(&self, _: &Path) -> std::io::Result<String> {
@@ -310,7 +315,7 @@ fn stack() -> Stack {
     let options = Options {
         file: PathBuf::from("/routed/Stackfile.kdl"),
         shown: "Stackfile.kdl".into(),
-        text: STACKFILE.into(),
+        text: stackfile.into(),
         ..Options::default()
     };
     devrun_stack::load(&options, &Nothing).stack.unwrap()

@@ -11,7 +11,7 @@ use miette::SourceSpan;
 use crate::context::Context;
 use crate::model::{
     Attachment, Command, Condition, Content, FileInside, Logging, Mount, On, Owner, Port,
-    Resources, Restart, Update,
+    Resources, Restart, Update, route_name,
 };
 
 pub(crate) use settings::DraftSettings;
@@ -200,8 +200,21 @@ pub(crate) enum DraftProbe {
 /// A route; without a port it goes to the service's one inside port.
 #[derive(Debug, Clone)]
 pub(crate) struct DraftRoute {
+    pub(crate) host: Option<String>,
     pub(crate) pattern: String,
     pub(crate) port: Option<u16>,
+}
+
+impl DraftRoute {
+    /// As people call it: the path, behind its host where it has one.
+    pub(crate) fn name(&self) -> String {
+        route_name(self.host.as_deref(), &self.pattern)
+    }
+
+    /// Whether it is about the same requests.
+    pub(crate) fn same(&self, other: &DraftRoute) -> bool {
+        (&self.host, &self.pattern) == (&other.host, &other.pattern)
+    }
 }
 
 /// A tree or a file; without a source it is the build context.

@@ -212,6 +212,7 @@ fn routes(cx: &mut Context<'_>, draft: &Draft, name: &str) -> Vec<Route> {
         });
         if let Some(port) = port {
             routes.push(Route {
+                host: said.value.host.clone(),
                 pattern: said.value.pattern.clone(),
                 port,
                 at: cx.location(said.at),

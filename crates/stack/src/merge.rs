@@ -286,7 +286,7 @@ impl Context<'_> {
 
 const REMOVAL: Shape = Shape {
     words: (0, MANY),
-    properties: &["to", "protocol"],
+    properties: &["to", "protocol", "host"],
     block: Block::Maybe,
     example: "(remove)port to=8000",
 };
@@ -349,7 +349,12 @@ fn remove_keyed(document: &Document<'_>, draft: &mut Draft, word: &str, line: &L
         }
         "volume" | "bind" => drop(&mut draft.mounts, |mount| mount.target == to),
         "sync" => drop(&mut draft.sync, |sync| sync.to == to),
-        "route" => drop(&mut draft.routes, |route| named(&route.pattern)),
+        "route" => {
+            let host = line.property("host").map(|text| text.value.as_str());
+            drop(&mut draft.routes, |route| {
+                named(&route.pattern) && route.host.as_deref() == host
+            })
+        }
         "depends-on" => drop(&mut draft.depends_on, |dependency| {
             named(&dependency.service)
         }),

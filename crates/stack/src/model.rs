@@ -18,6 +18,7 @@ pub use check::{Check, CheckTest, Inside, Statuses};
 pub use files::{Content, File, FileInside, FileKind, FileSource};
 pub use origin::{Filled, Origin, Origins, Speaker};
 pub use places::Placed;
+pub(crate) use route::name as route_name;
 pub use route::{Route, Update};
 pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Trigger, Ulimit};
 pub use sync::{Owner, Sync};

@@ -210,6 +210,21 @@ pub(crate) fn name(text: &str) -> Result<String, Unfit> {
     )
 }
 
+/// `api.localhost`, `*.localhost` for all names below it; in small letters, as it is compared.
+pub(crate) fn host(text: &str) -> Result<String, Unfit> {
+    let host = text.to_ascii_lowercase();
+    let fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(fine);
+    if host.strip_prefix("*.").unwrap_or(&host).split('.').all(label) {
+        return Ok(host);
+    }
+    unfit(
+        "not a host",
+        format!("\"{text}\" is not a host"),
+        "a name without scheme, port and path: host=\"api.localhost\", or host=\"*.localhost\" for all names below it; other alphabets are written xn--…",
+    )
+}
+
 /// A name as the engine has it.
 pub(crate) fn engine_name(text: &str) -> Result<String, Unfit> {
     let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');

@@ -12,7 +12,7 @@ mod sync;
 use miette::SourceSpan;
 
 use crate::context::Context;
-use crate::draft::{DraftPort, DraftSource, Said};
+use crate::draft::{DraftPort, DraftRoute, DraftSource, Said};
 use crate::merge::Laid;
 use crate::model::{Action, Command, Condition, MountSource, Restart};
 use crate::read::{Document, Kind};
@@ -393,7 +393,8 @@ fn clashes(one: &DraftPort, other: &DraftPort) -> bool {
 
 fn routes(cx: &mut Context<'_>, laid: &[Laid<'_>]) {
     let served = laid.iter().any(|service| service.node.kind == Kind::Proxy);
-    let mut taken: Vec<(&str, &str, SourceSpan)> = Vec::new();
+    let health = laid.iter().find_map(|it| it.draft.health.as_ref());
+    let mut taken: Vec<(&DraftRoute, &str, SourceSpan)> = Vec::new();
     for service in laid {
         let name = service.node.name.as_str();
         if let Some(first) = service.draft.routes.first().filter(|_| !served) {
@@ -403,20 +404,29 @@ fn routes(cx: &mut Context<'_>, laid: &[Laid<'_>]) {
             cx.report(problem);
         }
         for route in &service.draft.routes {
-            let pattern = route.value.pattern.as_str();
-            if let Some((_, other, first)) = taken.iter().find(|(known, _, _)| *known == pattern) {
-                let problem = cx
-                    .error(
-                        "stackfile::route-twice",
-                        route.at,
-                        format!("`{name}` here"),
-                        format!("{pattern} is routed twice"),
-                    )
-                    .also(*first, format!("`{other}` here"))
-                    .advise("the longest route wins; two that are equal cannot be told apart");
-                cx.report(problem);
+            let twice = taken.iter().find(|(known, _, _)| known.same(&route.value));
+            let health = health.filter(|health| health.value == route.value.pattern);
+            let clash = match (twice, health) {
+                (Some((_, other, first)), _) => Some((
+                    *first,
+                    format!("`{other}` here"),
+                    format!("{} is routed twice", route.value.name()),
+                    "the longest route wins; two that are equal cannot be told apart",
+                )),
+                (None, Some(health)) => Some((
+                    health.at,
+                    "answered by nginx itself".to_owned(),
+                    format!("{} is routed, and is the proxy's health", route.value.name()),
+                    "choose another path for one of them: nginx answers `health` at every host",
+                )),
+                (None, None) => None,
+            };
+            if let Some((first, label, message, help)) = clash {
+                let code = "stackfile::route-twice";
+                let problem = cx.error(code, route.at, format!("`{name}` here"), message);
+                cx.report(problem.also(first, label).advise(help));
             }
-            taken.push((pattern, name, route.at));
+            taken.push((&route.value, name, route.at));
         }
     }
 }

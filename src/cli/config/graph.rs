@@ -238,7 +238,7 @@ impl Chart<'_> {
                 continue;
             };
             for route in &service.routes {
-                let text = format!("{} :{}", route.pattern, route.port);
+                let text = format!("{} :{}", route.name(), route.port);
                 self.edge(&proxy, "-->", &text, &id);
             }
         }

@@ -15,8 +15,12 @@ use crate::report::paint::{self, DIM, NAME};
 pub(super) struct Address {
     /// `None` where only a path was given.
     port: Option<u16>,
+    host: String,
     path: String,
 }
+
+/// Whose entry point it is where nothing else was said.
+const HERE: &str = "localhost";
 
 impl Address {
     /// A URL, or what a person types instead: `localhost:8000/x`.
@@ -24,19 +28,21 @@ impl Address {
         let (default, rest) = match text.split_once("://") {
             Some(("https" | "wss", rest)) => (443, rest),
             Some((_, rest)) => (80, rest),
-            None if text.starts_with("localhost") || text.starts_with("127.0.0.1") => (80, text),
+            None if is_of_this_machine(text) => (80, text),
             None => return None,
         };
         let (host, path) = match rest.find('/') {
             Some(at) => rest.split_at(at),
             None => (rest, "/"),
         };
-        let port = host
-            .rsplit_once(':')
-            .and_then(|(_, port)| port.parse().ok());
+        let with_port = host.rsplit_once(':');
+        let (host, port) = with_port
+            .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+            .unwrap_or((host, default));
         Some(Address {
-            port: Some(port.unwrap_or(default)),
-            path: without_query(path),
+            port: Some(port),
+            host: host.to_ascii_lowercase(),
+            path: as_compared(path),
         })
     }
 
@@ -44,14 +50,23 @@ impl Address {
     pub(super) fn path(path: &str) -> Address {
         Address {
             port: None,
-            path: without_query(path),
+            host: HERE.to_owned(),
+            path: as_compared(path),
         }
     }
 }
 
-fn without_query(path: &str) -> String {
+/// `localhost:8000/x`, `api.localhost`, `127.0.0.1/`.
+fn is_of_this_machine(text: &str) -> bool {
+    let host = text.split(['/', ':']).next().unwrap_or_default();
+    host == HERE || host.ends_with(".localhost") || host == "127.0.0.1"
+}
+
+/// Without what routes do not look at. What nginx refuses stays as it is.
+fn as_compared(path: &str) -> String {
     let end = path.find(['?', '#']).unwrap_or(path.len());
-    path[..end].to_owned()
+    let path = &path[..end];
+    routes::compared(path).unwrap_or_else(|| path.to_owned())
 }
 
 /// Which service gets it, and how.
@@ -90,7 +105,7 @@ pub(super) fn answer(
     Ok(Answer {
         lines,
         json: json!({
-            "path": path, "service": service, "port": way.port, "by": way.by,
+            "host": address.host, "path": path, "service": service, "port": way.port, "by": way.by,
             "state": found.map(|found| &found.state),
             "reason": found.and_then(|found| found.reason.as_ref()),
         }),
@@ -130,7 +145,7 @@ fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Way<'a>, Trouble> {
             by: format!("health of {}, answered by nginx itself", entered.name),
         });
     }
-    let route = routes::find(stack, &address.path);
+    let route = routes::find(stack, &address.host, &address.path);
     let to = route
         .as_ref()
         .and_then(|route| stack.members(&route.service).next());
@@ -138,7 +153,7 @@ fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Way<'a>, Trouble> {
         (Some(route), Some(to)) => Ok(Way {
             to,
             port: route.port,
-            by: format!("route {:?}, {}", route.pattern, route.at),
+            by: format!("route {:?}, {}", route.name(), route.at),
         }),
         _ => Ok(Way {
             to: entered,
@@ -154,7 +169,11 @@ mod tests {
 
     #[test]
     fn ports_and_paths_of_what_people_type() {
-        let of = |text| Address::of(text).map(|it| (it.port, it.path));
+        let of = |text| {
+            let address = Address::of(text)?;
+            assert!(text.to_lowercase().contains(&address.host), "{address:?}");
+            Some((address.port, address.path))
+        };
         assert_eq!(
             of("http://localhost/api/?q=1#x"),
             Some((Some(80), "/api/".to_owned()))
@@ -162,6 +181,11 @@ mod tests {
         assert_eq!(of("localhost:8000"), Some((Some(8000), "/".to_owned())));
         assert_eq!(of("wss://x:1/ws"), Some((Some(1), "/ws".to_owned())));
         assert_eq!(of("https://x/"), Some((Some(443), "/".to_owned())));
+        assert_eq!(
+            of("API.localhost/a//b/%2e%2e/c"),
+            Some((Some(80), "/a/c".to_owned()))
+        );
+        assert_eq!(of("http://[::1]/x"), Some((Some(80), "/x".to_owned())));
         assert_eq!(of("src/views.py"), None);
     }
 }

@@ -6,7 +6,7 @@ use devrun_stack::{Service, Stack};
 
 use super::states::{ALONE, READY_DIR, STATE_DIR, STATES, WAIT_DIR};
 use super::table::RouteEntry;
-use super::{GENERATION_PATH, hold, nginx};
+use super::{GENERATION_PATH, hold, hosts, nginx};
 
 /// Where requests for what is not ready end, inside nginx only.
 pub(super) const WAIT_PATH: &str = "/.devrun/wait";
@@ -88,8 +88,9 @@ pub(super) fn routes(
     ));
     text.push_str(&hold::locations());
     let keeps_bodies = !own.iter().any(|own| own == "proxy_request_buffering");
-    for entry in table {
-        text.push_str(&route(entry, keeps_bodies));
+    text.push_str(&hosts::chosen(table, health));
+    for (number, entry) in table.iter().enumerate() {
+        text.push_str(&route(number, entry, keeps_bodies));
         if let Some(bare) = bare_path(entry, table, health) {
             text.push_str(&location(
                 entry,
@@ -127,6 +128,7 @@ if ($scheme = https) { set $devrun_port 443; }
 if ($http_host ~ ":([0-9]+)$") { set $devrun_port $1; }
 set $devrun_upgrade "";
 set $devrun_connection close;
+set $devrun_path "";
 set $devrun_tries "";
 set $devrun_way "";
 if ($http_transfer_encoding) { set $devrun_way large; }
@@ -200,36 +202,44 @@ fn wait_location(path: &str, comment: &str, version: &str) -> String {
     text
 }
 
-fn route(entry: &RouteEntry, keeps_bodies: bool) -> String {
+fn route(number: usize, entry: &RouteEntry, keeps_bodies: bool) -> String {
     let path = quoted(entry.path());
-    let name = if entry.is_prefix() {
-        path
-    } else {
-        format!("= {path}")
+    let name = match (&entry.host, entry.is_prefix()) {
+        (Some(_), _) => format!("= {}", hosts::path(number)),
+        (None, true) => path,
+        (None, false) => format!("= {path}"),
     };
-    let comment = format!("to {}", entry.service);
+    let comment = match entry.host {
+        Some(_) => format!("{} to {}", entry.name(), entry.service),
+        None => format!("to {}", entry.service),
+    };
     location(entry, &name, &comment, keeps_bodies)
 }
 
-/// `/api/*` takes `/api` as well. Without this nginx answers it by itself, with a permanent
+/// Without this nginx answers it by itself, with a permanent
 /// redirect that loses the port that the browser used.
 fn bare_path<'e>(
     entry: &'e RouteEntry,
     table: &[RouteEntry],
     health: Option<&str>,
 ) -> Option<&'e str> {
-    let bare = entry.pattern.strip_suffix("/*")?;
-    let taken = table.iter().any(|other| other.pattern == bare) || health == Some(bare);
-    (!bare.is_empty() && !taken).then_some(bare)
+    let bare = entry.bare().filter(|_| entry.host.is_none())?;
+    let same = |other: &RouteEntry| other.host.is_none() && other.pattern == bare;
+    let taken = table.iter().any(same) || health == Some(bare);
+    (!taken).then_some(bare)
 }
 
 /// A variable in `proxy_pass` makes nginx look the name up while it runs, and passes the path
-/// on unchanged.
+/// on unchanged, unless it was rewritten: then it is said.
 fn location(entry: &RouteEntry, name: &str, comment: &str, keeps_bodies: bool) -> String {
     let RouteEntry {
         service, port, at, ..
     } = entry;
     let place = at.to_string().replace(char::is_control, "?");
+    let (internal, path) = match entry.host {
+        Some(_) => ("    internal;\n    set $devrun_path $request_uri;\n", "$devrun_path"),
+        None => ("", ""),
+    };
     // A body that nginx does not keep cannot be sent a second time.
     let failed = match keeps_bodies {
         true => format!("error_page {WAITS} 502 504 = @devrun-hold;"),
@@ -240,9 +250,10 @@ fn location(entry: &RouteEntry, name: &str, comment: &str, keeps_bodies: bool) -
     format!(
         "\n# {comment} ({place})\n\
          location {name} {{\n\
+         {internal}\
          \x20   set $devrun_service {service};\n\
          \x20   set $devrun_inside {port};\n\
-         \x20   set $devrun_upstream http://{service}:{port};\n\
+         \x20   set $devrun_upstream http://{service}:{port}{path};\n\
          \x20   proxy_pass $devrun_upstream;\n\
          \x20   if (!-f {READY_DIR}/{service}) {{ return {WAITS}; }}\n\
          \x20   if ($devrun_way = open) {{ return {OPEN}; }}\n\

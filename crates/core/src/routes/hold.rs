@@ -40,7 +40,7 @@ pub(super) fn locations() -> String {
         "error_page 502 504 = @devrun-direct;",
     ));
     let again = "error_page 502 504 = @devrun-hold;";
-    let to = "set $devrun_upstream http://$upstream_http_x_devrun_to;";
+    let to = "set $devrun_upstream http://$upstream_http_x_devrun_to$devrun_path;";
     let stays = "proxy_socket_keepalive on;";
     let pass = "proxy_pass $devrun_upstream;";
     for (name, comment, lines) in [

@@ -8,9 +8,11 @@
 mod explain;
 mod generate;
 mod hold;
+mod hosts;
 mod nginx;
 mod states;
 mod table;
+mod tidy;
 mod wait;
 
 #[cfg(test)]
@@ -23,6 +25,7 @@ use devrun_stack::{Location, Service, Stack};
 pub use explain::explain;
 pub use states::{Change, state_changes, state_files};
 pub use table::{RouteEntry, find, route_table};
+pub use tidy::compared;
 pub use wait::{wait_json, wait_page};
 
 /// Where nginx looks for its configuration.

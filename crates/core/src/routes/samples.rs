@@ -25,6 +25,7 @@ pub(super) fn service(name: &str, port: u16, line: usize, routes: &[&str]) -> Se
         routes: routes
             .iter()
             .map(|pattern| Route {
+                host: None,
                 pattern: (*pattern).into(),
                 port,
                 at: at(line + 1),
@@ -33,6 +34,14 @@ pub(super) fn service(name: &str, port: u16, line: usize, routes: &[&str]) -> Se
         at: at(line),
         ..Service::default()
     }
+}
+
+/// The same of a host.
+pub(super) fn of_host(mut service: Service, host: &str) -> Service {
+    for route in &mut service.routes {
+        route.host = Some(host.into());
+    }
+    service
 }
 
 /// A proxy with the person's `nginx/nginx.conf`.

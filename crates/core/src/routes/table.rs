@@ -1,5 +1,7 @@
 //! Which path goes to which service, and which paths can be written for nginx.
 
+use std::cmp::Reverse;
+
 use devrun_stack::{Location, Service, Stack};
 
 use super::{RESERVED, RouteError};
@@ -7,6 +9,8 @@ use super::{RESERVED, RouteError};
 /// One route of the stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteEntry {
+    /// Of which host, `*.` standing for all names below; without one of all.
+    pub host: Option<String>,
     /// As declared: ends in `*` for a prefix, else exact.
     pub pattern: String,
     /// Who gets it.
@@ -18,6 +22,34 @@ pub struct RouteEntry {
 }
 
 impl RouteEntry {
+    /// As people call it: the path, behind its host where it has one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{}{}", self.host.as_deref().unwrap_or_default(), self.pattern)
+    }
+
+    /// `/api/*` takes `/api` as well.
+    pub(super) fn bare(&self) -> Option<&str> {
+        let bare = self.pattern.strip_suffix("/*");
+        bare.filter(|bare| !bare.is_empty())
+    }
+
+    /// Whether it is about this host (in small letters, without its port) and this path.
+    fn takes(&self, host: &str, path: &str) -> bool {
+        let host_fits = match self.host.as_deref() {
+            None => true,
+            Some(own) => match own.strip_prefix('*') {
+                Some(below) => host.len() > below.len() && host.ends_with(below),
+                None => host == own,
+            },
+        };
+        let path_fits = match self.is_prefix() {
+            true => path.starts_with(self.path()) || self.bare() == Some(path),
+            false => path == self.pattern,
+        };
+        host_fits && path_fits
+    }
+
     /// The path without the star.
     pub(super) fn path(&self) -> &str {
         self.pattern.strip_suffix('*').unwrap_or(&self.pattern)
@@ -29,7 +61,9 @@ impl RouteEntry {
     }
 }
 
-/// All routes of the stack, in the order in which they are tried: exact ones, then the longest.
+/// All routes of the stack, in the order in which they are tried: those of a host before those of
+/// all names below one (the longest first) before those of any, among them the exact ones, then the
+/// longest.
 #[must_use]
 pub fn route_table(stack: &Stack) -> Vec<RouteEntry> {
     let mut table: Vec<RouteEntry> = stack
@@ -40,6 +74,7 @@ pub fn route_table(stack: &Stack) -> Vec<RouteEntry> {
         .filter(|service| service.leads())
         .flat_map(|service| {
             service.routes.iter().map(|route| RouteEntry {
+                host: route.host.clone(),
                 pattern: route.pattern.clone(),
                 service: service.declared_as().to_owned(),
                 port: route.port,
@@ -51,39 +86,37 @@ pub fn route_table(stack: &Stack) -> Vec<RouteEntry> {
     table
 }
 
-/// Who gets a path (without `?` and what follows); `None` if no route covers it.
+/// Who gets a path (without `?` and what follows) of a host (without its port); `None` if no route
+/// covers it.
 #[must_use]
-pub fn find(stack: &Stack, path: &str) -> Option<RouteEntry> {
-    let table = route_table(stack);
-    let exact = table
-        .iter()
-        .find(|entry| !entry.is_prefix() && entry.pattern == path);
-    // `/api` goes where `/api/*` goes, whatever covers it otherwise.
-    let bare = || {
-        let with_slash = format!("{path}/*");
-        table.iter().find(|entry| entry.pattern == with_slash)
-    };
-    let longest = || {
-        table
-            .iter()
-            .find(|entry| entry.is_prefix() && path.starts_with(entry.path()))
-    };
-    exact.or_else(bare).or_else(longest).cloned()
+pub fn find(stack: &Stack, host: &str, path: &str) -> Option<RouteEntry> {
+    let host = host.trim_end_matches('.').to_ascii_lowercase();
+    let mut table = route_table(stack).into_iter();
+    table.find(|entry| entry.takes(&host, path))
 }
 
-fn order(entry: &RouteEntry) -> (bool, std::cmp::Reverse<usize>, &str) {
-    let length = std::cmp::Reverse(entry.path().len());
-    (entry.is_prefix(), length, entry.path())
+type Order<'e> = ((u8, Reverse<usize>, &'e str), bool, Reverse<usize>, &'e str);
+
+fn order(entry: &RouteEntry) -> Order<'_> {
+    let host = entry.host.as_deref().unwrap_or_default();
+    let kind = match host {
+        "" => 2,
+        host if host.starts_with('*') => 1,
+        _ => 0,
+    };
+    let length = Reverse(entry.path().len());
+    let host = (kind, Reverse(host.len()), host);
+    (host, entry.is_prefix(), length, entry.path())
 }
 
 /// The routes, once each of them can be written and no two are the same.
 pub(super) fn checked(stack: &Stack, proxy: &Service) -> Result<Vec<RouteEntry>, RouteError> {
     let table = route_table(stack);
-    let mut taken: Vec<(&str, &Location)> = Vec::new();
+    let mut taken: Vec<(Option<&str>, &str, &Location)> = Vec::new();
     let health = proxy.proxy.as_ref().and_then(|proxy| proxy.health.as_ref());
     if let Some(health) = health {
         check_path(health, health, &proxy.at)?;
-        taken.push((health, &proxy.at));
+        taken.push((None, health, &proxy.at));
     }
     for service in stack.services.iter().filter(|it| !it.routes.is_empty()) {
         let allowed = |letter: char| {
@@ -98,15 +131,20 @@ pub(super) fn checked(stack: &Stack, proxy: &Service) -> Result<Vec<RouteEntry>,
     }
     for entry in &table {
         check_path(&entry.pattern, entry.path(), &entry.at)?;
-        let same = taken.iter().find(|(pattern, _)| *pattern == entry.pattern);
-        if let Some((_, first)) = same {
+        let host = entry.host.as_deref();
+        let pattern = entry.pattern.as_str();
+        // The path of `health` is that of all hosts.
+        let same = taken.iter().find(|(other, known, _)| {
+            *known == pattern && (*other == host || health.is_some_and(|health| health == pattern))
+        });
+        if let Some((_, _, first)) = same {
             return Err(RouteError::Taken {
-                pattern: entry.pattern.clone(),
+                pattern: entry.name(),
                 at: entry.at.clone(),
                 first: (*first).clone(),
             });
         }
-        taken.push((&entry.pattern, &entry.at));
+        taken.push((host, pattern, &entry.at));
     }
     Ok(table)
 }

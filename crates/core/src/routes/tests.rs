@@ -341,7 +341,7 @@ fn a_new_container_starts_with_markers_for_the_ready_ones_only() {
 #[test]
 fn a_path_goes_to_the_exact_route_then_to_the_longest() {
     let stack = samples::seed();
-    let to = |path: &str| find(&stack, path).map(|entry| (entry.service, entry.pattern));
+    let to = |path: &str| find(&stack, "localhost", path).map(|entry| (entry.service, entry.pattern));
     let goes = |service: &str, pattern: &str| Some((service.to_owned(), pattern.to_owned()));
     assert_eq!(to("/api/v1/users/"), goes("backend", "/api/*"));
     assert_eq!(to("/api"), goes("backend", "/api/*"));
@@ -349,5 +349,5 @@ fn a_path_goes_to_the_exact_route_then_to_the_longest() {
     assert_eq!(to("/ws"), goes("frontend", "/ws"));
     assert_eq!(to("/"), goes("frontend", "/*"));
     let alone = samples::stack(vec![samples::service("web", 3000, 9, &["/x/*"])]);
-    assert_eq!(find(&alone, "/y"), None);
+    assert_eq!(find(&alone, "localhost", "/y"), None);
 }

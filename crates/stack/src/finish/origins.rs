@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::context::Context;
-use crate::draft::{Draft, DraftSettings, DraftSource, Once, Said};
+use crate::draft::{Draft, DraftRoute, DraftSettings, DraftSource, Once, Said};
 use crate::model::Origin;
 use crate::notes::Extent::{self, Line, Whole};
 
@@ -75,7 +75,7 @@ impl Origins<'_> {
         });
         self.each("mount", &draft.mounts, |mount| mount.target.clone());
         self.each("depends-on", &draft.depends_on, |on| on.service.clone());
-        self.each("route", &draft.routes, |route| route.pattern.clone());
+        self.each("route", &draft.routes, DraftRoute::name);
         self.each("on", &draft.on, |rule| rule.patterns.join(" "));
         self.each("file", &draft.files, |file| file.target.clone());
         for (word, list) in [

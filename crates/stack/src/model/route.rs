@@ -9,12 +9,28 @@ use super::Location;
 /// A path that the proxy passes on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Route {
+    /// Of which host, in small letters, `*.` standing for all names below; without one of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
     /// Ends in `*` for a prefix, else exact.
     pub pattern: String,
     /// Port inside.
     pub port: u16,
     /// Where it is declared.
     pub at: Location,
+}
+
+impl Route {
+    /// As people call it: the path, behind its host where it has one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(self.host.as_deref(), &self.pattern)
+    }
+}
+
+/// As people call what is asked of a host, or of any.
+pub(crate) fn name(host: Option<&str>, pattern: &str) -> String {
+    format!("{}{pattern}", host.unwrap_or_default())
 }
 
 /// How a service gives way to its successor: the old one ends, then the new one starts, and requests

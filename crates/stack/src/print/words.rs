@@ -221,12 +221,22 @@ pub(super) fn hooks(page: &mut Page<'_>, word: &str, commands: &[Command]) {
 pub(super) fn routes(page: &mut Page<'_>, routes: &[Route]) {
     page.grouped(
         routes,
-        |route| format!("route {}", route.pattern),
-        |route| route.port,
+        |route| format!("route {}", route.name()),
+        |route| (route.host.clone(), route.port),
         |page, some| {
             let patterns = some.iter().map(|route| page.quoted(&route.pattern));
             let patterns: Vec<String> = patterns.collect();
-            format!("route {} port={}", patterns.join(" "), some[0].port)
+            let mut line = format!("route {}", patterns.join(" "));
+            let Route {
+                host,
+                pattern: _,
+                port,
+                at: _,
+            } = &some[0];
+            if let Some(host) = host {
+                line += &format!(" host={}", page.quoted(host));
+            }
+            line + &format!(" port={port}")
         },
     );
 }

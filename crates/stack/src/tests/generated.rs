@@ -442,7 +442,10 @@ impl Making {
         if !task && dice.once_in(2) {
             self.routes += 1;
             let route = self.routes;
-            nodes.push(format!("route \"/r{route}/*\" \"/e{route}\" port=8000"));
+            let host = dice.one_of(&["", "host=\"*.localhost\"", "host=\"API.localhost\""]);
+            nodes.push(format!(
+                "route \"/r{route}/*\" \"/e{route}\" {host} port=8000"
+            ));
         }
         if dice.once_in(4) {
             let more = dice.one_of(&["", "replace hold=\"0s\"", "drain=\"1.5m\" hold=\"90s\""]);

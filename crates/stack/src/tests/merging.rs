@@ -338,6 +338,22 @@ proptest! {
     }
 }
 
+#[test]
+fn a_route_is_keyed_by_its_host_and_its_path() {
+    let world = World::new(
+        "stack app
+template t { route \"/x\" port=1; route \"/x\" host=\"a.test\" port=1; route \"/y\" host=\"a.test\" port=1 }
+service it { image \"x:1\"; use t; (remove)route \"/x\" host=\"a.test\"; route \"/y\" host=\"A.test\" port=2 }
+proxy p { image \"x:1\"; config \"n.conf\" }
+",
+    )
+    .file("n.conf", "");
+    let stack = world.load().stack.expect("is read");
+    let routes = &stack.service("it").expect("is there").routes;
+    let said: Vec<_> = routes.iter().map(|it| (it.name(), it.port)).collect();
+    assert_eq!(said, [("/x".to_owned(), 1), ("a.test/y".to_owned(), 2)]);
+}
+
 /// The nodes of a generated file, whose blocks end on lines of their own.
 fn top_nodes(text: &str) -> Vec<String> {
     let document: kdl::KdlDocument = text.parse().expect("is read");
