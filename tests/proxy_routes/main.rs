@@ -8,6 +8,8 @@ mod chosen;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+mod passed;
+#[cfg(test)]
 mod stage;
 
 #[cfg(test)]

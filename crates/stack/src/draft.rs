@@ -10,7 +10,7 @@ use miette::SourceSpan;
 
 use crate::context::Context;
 use crate::model::{
-    Attachment, Command, Condition, Content, FileInside, Logging, Mount, On, Owner, Port,
+    Attachment, Command, Condition, Content, FileInside, Logging, Mount, On, Owner, Passing, Port,
     Resources, Restart, Update, route_name,
 };
 
@@ -197,18 +197,32 @@ pub(crate) enum DraftProbe {
     Log(String),
 }
 
-/// A route; without a port it goes to the service's one inside port.
+/// A route.
 #[derive(Debug, Clone)]
 pub(crate) struct DraftRoute {
     pub(crate) host: Option<String>,
     pub(crate) pattern: String,
-    pub(crate) port: Option<u16>,
+    pub(crate) goes: Goes,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Goes {
+    /// The service gets it; without a port at its one inside port.
+    On { port: Option<u16>, passing: Passing },
+    /// Its sender is told to ask there.
+    Elsewhere { to: String, status: u16 },
 }
 
 impl DraftRoute {
     /// As people call it: the path, behind its host where it has one.
     pub(crate) fn name(&self) -> String {
         route_name(self.host.as_deref(), &self.pattern)
+    }
+
+    /// Whether the service gets it.
+    pub(crate) fn goes_on(&self) -> bool {
+        matches!(self.goes, Goes::On { .. })
     }
 
     /// Whether it is about the same requests.

@@ -10,11 +10,11 @@ use std::time::Duration;
 use miette::SourceSpan;
 
 use crate::context::Context;
-use crate::draft::{Draft, DraftProbe, DraftSource, Said};
+use crate::draft::{Draft, DraftProbe, DraftRoute, DraftSource, Goes, Said};
 use crate::merge::Laid;
 use crate::model::{
-    Condition, DependsOn, Healthcheck, On, Origin, Probe, Proxy, Restart, Route, Service, Source,
-    Sync,
+    Condition, DependsOn, Healthcheck, On, Origin, Probe, Proxy, Redirect, Restart, Route, Service,
+    Source, Sync,
 };
 use crate::notes::Extent;
 use crate::read::{self, Kind};
@@ -37,6 +37,7 @@ pub(crate) fn service(
     let mut origins = origins::of(cx, draft);
     origins.extend(assigned);
     let routes = routes(cx, draft, &laid.node.name);
+    let redirects = redirects(cx, draft);
     let sync = syncs(cx, draft);
     let healthcheck = healthcheck(cx, draft);
     let source = source(cx, all, laid)?;
@@ -75,6 +76,7 @@ pub(crate) fn service(
         profiles: said(draft.profiles.as_ref()).unwrap_or_default(),
         task: laid.is_task(),
         routes,
+        redirects,
         update: said(draft.update.as_ref()).unwrap_or_default(),
         sync,
         on: rules(&draft.on),
@@ -198,10 +200,27 @@ fn one_port(
     None
 }
 
+fn redirects(cx: &Context<'_>, draft: &Draft) -> Vec<Redirect> {
+    let redirect = |said: &Said<DraftRoute>| match &said.value.goes {
+        Goes::On { .. } => None,
+        Goes::Elsewhere { to, status } => Some(Redirect {
+            host: said.value.host.clone(),
+            pattern: said.value.pattern.clone(),
+            to: to.clone(),
+            status: *status,
+            at: cx.location(said.at),
+        }),
+    };
+    draft.routes.iter().filter_map(redirect).collect()
+}
+
 fn routes(cx: &mut Context<'_>, draft: &Draft, name: &str) -> Vec<Route> {
     let mut routes = Vec::new();
     for said in &draft.routes {
-        let port = said.value.port.or_else(|| {
+        let Goes::On { port, passing } = &said.value.goes else {
+            continue;
+        };
+        let port = port.or_else(|| {
             one_port(
                 cx,
                 draft,
@@ -215,6 +234,7 @@ fn routes(cx: &mut Context<'_>, draft: &Draft, name: &str) -> Vec<Route> {
                 host: said.value.host.clone(),
                 pattern: said.value.pattern.clone(),
                 port,
+                passing: passing.clone(),
                 at: cx.location(said.at),
             });
         } else {

@@ -19,7 +19,7 @@ pub use files::{Content, File, FileInside, FileKind, FileSource};
 pub use origin::{Filled, Origin, Origins, Speaker};
 pub use places::Placed;
 pub(crate) use route::name as route_name;
-pub use route::{Route, Update};
+pub use route::{Passing, Redirect, Route, Update};
 pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Trigger, Ulimit};
 pub use sync::{Owner, Sync};
 
@@ -191,6 +191,9 @@ pub struct Service {
     pub task: bool,
     /// Paths that the proxy passes to it.
     pub routes: Vec<Route>,
+    /// Paths at which the proxy sends elsewhere whoever asks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redirects: Vec<Redirect>,
     /// What becomes of requests while it is replaced.
     pub update: Update,
     /// Trees that are kept in step with the host.
@@ -242,6 +245,7 @@ impl Default for Service {
             init: false,
             task: false,
             routes: Vec::new(),
+            redirects: Vec::new(),
             update: Update::default(),
             sync: Vec::new(),
             on: Vec::new(),

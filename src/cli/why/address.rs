@@ -1,7 +1,7 @@
 //! Where a URL leads.
 
 use devrun_core::effect::Exit;
-use devrun_core::routes;
+use devrun_core::routes::{self, Goes};
 use devrun_stack::{Service, Stack};
 use devrun_wire::session::Status;
 use serde_json::json;
@@ -69,10 +69,25 @@ fn as_compared(path: &str) -> String {
     routes::compared(path).unwrap_or_else(|| path.to_owned())
 }
 
+/// What becomes of it.
+enum Leads<'a> {
+    To(Way<'a>),
+    Elsewhere(Sent),
+}
+
 /// Which service gets it, and how.
 struct Way<'a> {
     to: &'a Service,
     port: u16,
+    /// The path that it sees.
+    path: String,
+    by: String,
+}
+
+/// Where somebody is sent by a redirect.
+struct Sent {
+    to: String,
+    status: u16,
     by: String,
 }
 
@@ -81,14 +96,21 @@ pub(super) fn answer(
     address: &Address,
     status: Option<&Status>,
 ) -> Result<Answer, Trouble> {
-    let way = way(stack, address)?;
+    let way = match way(stack, address)? {
+        Leads::To(way) => way,
+        Leads::Elsewhere(sent) => return Ok(redirected(address, &sent)),
+    };
     let (service, path) = (&way.to.name, &address.path);
     let found = status.and_then(|status| {
         let services = &status.services;
         services.iter().find(|other| other.name == *service)
     });
+    let seen = match way.path == *path {
+        true => String::new(),
+        false => format!(", as {}", way.path),
+    };
     let mut lines = vec![format!(
-        "{path} → {NAME}{service}{NAME:#}, port {} inside  {DIM}{}{DIM:#}",
+        "{path} → {NAME}{service}{NAME:#}, port {} inside{seen}  {DIM}{}{DIM:#}",
         way.port, way.by
     )];
     if let Some(found) = found {
@@ -105,14 +127,30 @@ pub(super) fn answer(
     Ok(Answer {
         lines,
         json: json!({
-            "host": address.host, "path": path, "service": service, "port": way.port, "by": way.by,
+            "host": address.host, "path": path, "service": service, "port": way.port,
+            "as": way.path, "by": way.by,
             "state": found.map(|found| &found.state),
             "reason": found.and_then(|found| found.reason.as_ref()),
         }),
     })
 }
 
-fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Way<'a>, Trouble> {
+fn redirected(address: &Address, sent: &Sent) -> Answer {
+    let (host, path) = (&address.host, &address.path);
+    let Sent { to, status, by } = sent;
+    Answer {
+        lines: vec![format!("{path} → {status} {to}  {DIM}{by}{DIM:#}")],
+        json: json!({
+            "host": host, "path": path, "redirect": to, "status": status, "by": by,
+        }),
+    }
+}
+
+fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Leads<'a>, Trouble> {
+    let past = |to: &'a Service, port: u16, by: String| {
+        let path = address.path.clone();
+        Ok(Leads::To(Way { to, port, path, by }))
+    };
     let proxy = stack
         .services
         .iter()
@@ -132,34 +170,31 @@ fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Way<'a>, Trouble> {
         return Err(Trouble::new(Exit::Failed, message).hint("devrun status lists the ports"));
     };
     let Some(proxy) = entered.proxy.as_ref() else {
-        return Ok(Way {
-            to: entered,
-            port: inside,
-            by: "its own port, past the proxy".to_owned(),
-        });
+        return past(entered, inside, "its own port, past the proxy".to_owned());
     };
     if proxy.health.as_ref() == Some(&address.path) {
-        return Ok(Way {
-            to: entered,
-            port: inside,
-            by: format!("health of {}, answered by nginx itself", entered.name),
-        });
+        let by = format!("health of {}, answered by nginx itself", entered.name);
+        return past(entered, inside, by);
     }
-    let route = routes::find(stack, &address.host, &address.path);
-    let to = route
-        .as_ref()
-        .and_then(|route| stack.members(&route.service).next());
-    match (route, to) {
-        (Some(route), Some(to)) => Ok(Way {
+    let nobody = "no route covers it: what nginx.conf itself says";
+    let Some(route) = routes::find(stack, &address.host, &address.path) else {
+        return past(entered, inside, nobody.to_owned());
+    };
+    let by = format!("route {:?}, {}", route.name(), route.at);
+    let path = route.becomes(&address.path);
+    match (&route.goes, stack.members(&route.service).next()) {
+        (Goes::Elsewhere { status, .. }, _) => Ok(Leads::Elsewhere(Sent {
+            to: path,
+            status: *status,
+            by,
+        })),
+        (Goes::On { port, .. }, Some(to)) => Ok(Leads::To(Way {
             to,
-            port: route.port,
-            by: format!("route {:?}, {}", route.name(), route.at),
-        }),
-        _ => Ok(Way {
-            to: entered,
-            port: inside,
-            by: "no route covers it: what nginx.conf itself says".to_owned(),
-        }),
+            port: *port,
+            path,
+            by,
+        })),
+        (Goes::On { .. }, None) => past(entered, inside, nobody.to_owned()),
     }
 }
 

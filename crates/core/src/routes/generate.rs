@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use devrun_stack::{Service, Stack};
 
-use super::states::{ALONE, READY_DIR, STATE_DIR, STATES, WAIT_DIR};
+use super::states::{ALONE, STATE_DIR, STATES, WAIT_DIR};
 use super::table::RouteEntry;
-use super::{GENERATION_PATH, hold, hosts, nginx};
+use super::{GENERATION_PATH, hold, hosts, location, nginx};
 
 /// Where requests for what is not ready end, inside nginx only.
 pub(super) const WAIT_PATH: &str = "/.devrun/wait";
@@ -16,9 +16,9 @@ pub(super) const ALONE_PATH: &str = "/.devrun/alone";
 
 /// What a location says within nginx: wait; it has no end; its body takes time. No service's own
 /// answer is taken for one of these.
-const WAITS: u16 = 418;
-const OPEN: u16 = 419;
-const LARGE: u16 = 420;
+pub(super) const WAITS: u16 = 418;
+pub(super) const OPEN: u16 = 419;
+pub(super) const LARGE: u16 = 420;
 
 /// Settings that a person's `server { }` block may set otherwise.
 const SETTINGS: &[(&str, &str)] = &[
@@ -43,6 +43,7 @@ const HEADERS: &[(&str, &str)] = &[
     ("X-Forwarded-Proto", "$scheme"),
     ("X-Forwarded-Host", "$http_host"),
     ("X-Forwarded-Port", "$devrun_port"),
+    ("X-Forwarded-Prefix", "$devrun_prefix"),
     ("Upgrade", "$devrun_upgrade"),
     ("Connection", "$devrun_connection"),
     ("Proxy", "\"\""),
@@ -90,14 +91,9 @@ pub(super) fn routes(
     let keeps_bodies = !own.iter().any(|own| own == "proxy_request_buffering");
     text.push_str(&hosts::chosen(table, health));
     for (number, entry) in table.iter().enumerate() {
-        text.push_str(&route(number, entry, keeps_bodies));
+        text.push_str(&location::route(number, entry, keeps_bodies));
         if let Some(bare) = bare_path(entry, table, health) {
-            text.push_str(&location(
-                entry,
-                &format!("= {}", quoted(bare)),
-                "the same without the slash",
-                keeps_bodies,
-            ));
+            text.push_str(&location::bare(entry, bare, keeps_bodies));
         }
     }
     text
@@ -129,6 +125,7 @@ if ($http_host ~ ":([0-9]+)$") { set $devrun_port $1; }
 set $devrun_upgrade "";
 set $devrun_connection close;
 set $devrun_path "";
+set $devrun_prefix "";
 set $devrun_tries "";
 set $devrun_way "";
 if ($http_transfer_encoding) { set $devrun_way large; }
@@ -202,22 +199,8 @@ fn wait_location(path: &str, comment: &str, version: &str) -> String {
     text
 }
 
-fn route(number: usize, entry: &RouteEntry, keeps_bodies: bool) -> String {
-    let path = quoted(entry.path());
-    let name = match (&entry.host, entry.is_prefix()) {
-        (Some(_), _) => format!("= {}", hosts::path(number)),
-        (None, true) => path,
-        (None, false) => format!("= {path}"),
-    };
-    let comment = match entry.host {
-        Some(_) => format!("{} to {}", entry.name(), entry.service),
-        None => format!("to {}", entry.service),
-    };
-    location(entry, &name, &comment, keeps_bodies)
-}
-
-/// Without this nginx answers it by itself, with a permanent
-/// redirect that loses the port that the browser used.
+/// Without this nginx answers it by itself, with a permanent redirect that loses the port that the
+/// browser used.
 fn bare_path<'e>(
     entry: &'e RouteEntry,
     table: &[RouteEntry],
@@ -229,45 +212,8 @@ fn bare_path<'e>(
     (!taken).then_some(bare)
 }
 
-/// A variable in `proxy_pass` makes nginx look the name up while it runs, and passes the path
-/// on unchanged, unless it was rewritten: then it is said.
-fn location(entry: &RouteEntry, name: &str, comment: &str, keeps_bodies: bool) -> String {
-    let RouteEntry {
-        service, port, at, ..
-    } = entry;
-    let place = at.to_string().replace(char::is_control, "?");
-    let (internal, path) = match entry.host {
-        Some(_) => ("    internal;\n    set $devrun_path $request_uri;\n", "$devrun_path"),
-        None => ("", ""),
-    };
-    // A body that nginx does not keep cannot be sent a second time.
-    let failed = match keeps_bodies {
-        true => format!("error_page {WAITS} 502 504 = @devrun-hold;"),
-        false => {
-            format!("error_page {WAITS} = @devrun-hold;\n    error_page 502 504 =503 {WAIT_PATH};")
-        }
-    };
-    format!(
-        "\n# {comment} ({place})\n\
-         location {name} {{\n\
-         {internal}\
-         \x20   set $devrun_service {service};\n\
-         \x20   set $devrun_inside {port};\n\
-         \x20   set $devrun_upstream http://{service}:{port}{path};\n\
-         \x20   proxy_pass $devrun_upstream;\n\
-         \x20   if (!-f {READY_DIR}/{service}) {{ return {WAITS}; }}\n\
-         \x20   if ($devrun_way = open) {{ return {OPEN}; }}\n\
-         \x20   if ($devrun_way = large) {{ return {LARGE}; }}\n\
-         \x20   recursive_error_pages on;\n\
-         \x20   {failed}\n\
-         \x20   error_page {OPEN} = @devrun-open;\n\
-         \x20   error_page {LARGE} = @devrun-admit;\n\
-         }}\n"
-    )
-}
-
 /// As nginx has to read it: in quotes where it would not be one word without.
-fn quoted(path: &str) -> String {
+pub(super) fn quoted(path: &str) -> String {
     let plain = |letter: char| letter.is_alphanumeric() || "/._-~@+,:=!".contains(letter);
     if path.chars().all(plain) {
         return path.to_owned();

@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::RESERVED;
 use super::table::RouteEntry;
+use super::written::literal;
 
 /// Where in nginx the route of this number is.
 pub(super) fn path(number: usize) -> String {
@@ -49,23 +50,6 @@ pub(super) fn chosen(table: &[RouteEntry], health: Option<&str>) -> String {
     text
 }
 
-/// A text as a regular expression in double quotes, for which nginx takes a backslash away before
-/// another one and before a quote.
-pub(super) fn literal(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '\\' => safe.push_str("\\\\\\\\"),
-            plain if plain.is_alphanumeric() || "/-_".contains(plain) => safe.push(plain),
-            other if !other.is_ascii() => safe.push(other),
-            other => {
-                safe.push('\\');
-                safe.push(other);
-            }
-        }
-    }
-    safe
-}
 
 #[cfg(test)]
 mod tests {
@@ -157,14 +141,6 @@ mod tests {
         set $devrun_upstream http://api:5000$devrun_path;
         proxy_pass $devrun_upstream;
         ");
-    }
-
-    #[test]
-    fn odd_letters_stand_for_themselves() {
-        assert_eq!(
-            super::literal("/a.b(c)\"d\\ä~"),
-            r#"/a\.b\(c\)\"d\\\\ä\~"#
-        );
     }
 
     #[test]

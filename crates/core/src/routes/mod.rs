@@ -9,11 +9,13 @@ mod explain;
 mod generate;
 mod hold;
 mod hosts;
+mod location;
 mod nginx;
 mod states;
 mod table;
 mod tidy;
 mod wait;
+mod written;
 
 #[cfg(test)]
 mod samples;
@@ -24,7 +26,7 @@ use devrun_stack::{Location, Service, Stack};
 
 pub use explain::explain;
 pub use states::{Change, state_changes, state_files};
-pub use table::{RouteEntry, find, route_table};
+pub use table::{Goes, RouteEntry, find, route_table};
 pub use tidy::compared;
 pub use wait::{wait_json, wait_page};
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use devrun_stack::{Location, Port, Proxy, Route, Service, Source, Stack};
+use devrun_stack::{Location, Passing, Port, Proxy, Route, Service, Source, Stack};
 
 /// A stack of these services, at `/home/me/app/Stackfile.kdl`.
 pub(super) fn stack(services: Vec<Service>) -> Stack {
@@ -28,6 +28,7 @@ pub(super) fn service(name: &str, port: u16, line: usize, routes: &[&str]) -> Se
                 host: None,
                 pattern: (*pattern).into(),
                 port,
+                passing: Passing::default(),
                 at: at(line + 1),
             })
             .collect(),
@@ -76,7 +77,8 @@ pub(super) fn seed() -> Stack {
     ])
 }
 
-fn at(line: usize) -> Location {
+/// In this line of the Stackfile.
+pub(super) fn at(line: usize) -> Location {
     Location {
         file: "Stackfile.kdl".into(),
         line,

@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use devrun_stack::{Location, Service, Stack};
+use devrun_stack::{Location, Passing, Service, Stack};
 
 use super::{RESERVED, RouteError};
 
@@ -13,12 +13,31 @@ pub struct RouteEntry {
     pub host: Option<String>,
     /// As declared: ends in `*` for a prefix, else exact.
     pub pattern: String,
-    /// Who gets it.
+    /// The service that declares it.
     pub service: String,
-    /// At which port inside.
-    pub port: u16,
+    /// What becomes of a request.
+    pub goes: Goes,
     /// Where it is declared.
     pub at: Location,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goes {
+    /// The service gets it.
+    On {
+        /// At which port inside.
+        port: u16,
+        /// How.
+        passing: Passing,
+    },
+    /// Its sender is told to ask elsewhere.
+    Elsewhere {
+        /// A path or a URL, `/*` at its end standing for the rest of the path.
+        to: String,
+        /// Of the answer.
+        status: u16,
+    },
 }
 
 impl RouteEntry {
@@ -26,6 +45,25 @@ impl RouteEntry {
     #[must_use]
     pub fn name(&self) -> String {
         format!("{}{}", self.host.as_deref().unwrap_or_default(), self.pattern)
+    }
+
+    /// What the service sees of a path, or where its sender is sent.
+    #[must_use]
+    pub fn becomes(&self, path: &str) -> String {
+        let rest = |prefix: &str| {
+            let rest = path.strip_prefix(prefix).unwrap_or_default();
+            rest.trim_start_matches('/').to_owned()
+        };
+        match &self.goes {
+            Goes::On { passing, .. } => match &passing.strip_prefix {
+                Some(prefix) => format!("/{}", rest(prefix)),
+                None => path.to_owned(),
+            },
+            Goes::Elsewhere { to, .. } => match to.strip_suffix('*') {
+                Some(stem) => format!("{stem}{}", rest(self.path().trim_end_matches('/'))),
+                None => to.clone(),
+            },
+        }
     }
 
     /// `/api/*` takes `/api` as well.
@@ -73,13 +111,27 @@ pub fn route_table(stack: &Stack) -> Vec<RouteEntry> {
         // next one where a connection is refused.
         .filter(|service| service.leads())
         .flat_map(|service| {
-            service.routes.iter().map(|route| RouteEntry {
+            let on = service.routes.iter().map(|route| RouteEntry {
                 host: route.host.clone(),
                 pattern: route.pattern.clone(),
                 service: service.declared_as().to_owned(),
-                port: route.port,
+                goes: Goes::On {
+                    port: route.port,
+                    passing: route.passing.clone(),
+                },
                 at: route.at.clone(),
-            })
+            });
+            let elsewhere = service.redirects.iter().map(|redirect| RouteEntry {
+                host: redirect.host.clone(),
+                pattern: redirect.pattern.clone(),
+                service: service.declared_as().to_owned(),
+                goes: Goes::Elsewhere {
+                    to: redirect.to.clone(),
+                    status: redirect.status,
+                },
+                at: redirect.at.clone(),
+            });
+            on.chain(elsewhere)
         })
         .collect();
     table.sort_by(|a, b| order(a).cmp(&order(b)));

@@ -16,8 +16,43 @@ pub struct Route {
     pub pattern: String,
     /// Port inside.
     pub port: u16,
+    /// How it is passed on.
+    #[serde(flatten)]
+    pub passing: Passing,
     /// Where it is declared.
     pub at: Location,
+}
+
+/// How requests are passed on, where that is not as usual.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Passing {
+    /// What the service does not see of the path: `/api`, without a slash at its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub strip_prefix: Option<String>,
+}
+
+/// A path at which the proxy sends elsewhere whoever asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Redirect {
+    /// As in a [`Route`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// As in a [`Route`].
+    pub pattern: String,
+    /// A path or a URL; `/*` at its end stands for what the one of the pattern stood for.
+    pub to: String,
+    /// Of the answer.
+    pub status: u16,
+    /// Where it is declared.
+    pub at: Location,
+}
+
+impl Redirect {
+    /// As people call it: the path, behind its host where it has one.
+    #[must_use]
+    pub fn name(&self) -> String {
+        name(self.host.as_deref(), &self.pattern)
+    }
 }
 
 impl Route {

@@ -26,6 +26,7 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
         init,
         task,
         routes,
+        redirects,
         update,
         sync,
         on,
@@ -91,6 +92,7 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
         words::hooks(page, "post-start", post_start);
         words::hooks(page, "pre-stop", pre_stop);
         words::routes(page, routes);
+        words::redirects(page, redirects);
         if !routes.is_empty() || *update != Update::default() {
             words::update(page, *update);
         }

@@ -4,7 +4,8 @@ use super::page::Page;
 use super::{amounts, text};
 use crate::model::{
     Action, Attachment, Command, Condition, DependsOn, FileInside, Healthcheck, Logging, Mount,
-    MountSource, On, Port, Probe, Proxy, Pull, Resources, Restart, Route, Sync, Trigger, Update,
+    MountSource, On, Passing, Port, Probe, Proxy, Pull, Redirect, Resources, Restart, Route, Sync,
+    Trigger, Update,
 };
 
 pub(super) fn proxy(page: &mut Page<'_>, proxy: &Proxy) {
@@ -218,11 +219,32 @@ pub(super) fn hooks(page: &mut Page<'_>, word: &str, commands: &[Command]) {
     }
 }
 
+/// Of which host; nothing where it is of all.
+fn of_host(page: &Page<'_>, host: Option<&str>) -> String {
+    host.map_or_else(String::new, |host| format!(" host={}", page.quoted(host)))
+}
+
+pub(super) fn redirects(page: &mut Page<'_>, redirects: &[Redirect]) {
+    for redirect in redirects {
+        let Redirect {
+            host,
+            pattern,
+            to,
+            status,
+            at: _,
+        } = redirect;
+        let host = of_host(page, host.as_deref());
+        let (path, to) = (page.quoted(pattern), page.quoted(to));
+        let line = format!("route {path}{host} redirect={to} status={status}");
+        page.say(&format!("route {}", redirect.name()), &line);
+    }
+}
+
 pub(super) fn routes(page: &mut Page<'_>, routes: &[Route]) {
     page.grouped(
         routes,
         |route| format!("route {}", route.name()),
-        |route| (route.host.clone(), route.port),
+        |route| (route.host.clone(), route.port, route.passing.clone()),
         |page, some| {
             let patterns = some.iter().map(|route| page.quoted(&route.pattern));
             let patterns: Vec<String> = patterns.collect();
@@ -231,12 +253,15 @@ pub(super) fn routes(page: &mut Page<'_>, routes: &[Route]) {
                 host,
                 pattern: _,
                 port,
+                passing: Passing { strip_prefix },
                 at: _,
             } = &some[0];
-            if let Some(host) = host {
-                line += &format!(" host={}", page.quoted(host));
+            line += &of_host(page, host.as_deref());
+            line += &format!(" port={port}");
+            if let Some(prefix) = strip_prefix {
+                line += &format!(" strip-prefix={}", page.quoted(prefix));
             }
-            line + &format!(" port={port}")
+            line
         },
     );
 }

@@ -1,15 +1,21 @@
-//! `route`: paths that the proxy passes on.
+//! `route`: paths that the proxy passes on, or sends elsewhere.
+
+mod path;
+mod redirect;
 
 use kdl::KdlNode;
 
 use crate::context::{Context, Text};
-use crate::draft::{Draft, DraftRoute, Said};
+use crate::draft::{Draft, DraftRoute, Goes, Said};
 use crate::line::{Block, Line, MANY, Shape};
+use crate::model::Passing;
 use crate::value;
+
+pub(super) use path::{Kind, pattern};
 
 const ROUTE: Shape = Shape {
     words: (1, MANY),
-    properties: &["host", "port"],
+    properties: &["host", "port", "strip-prefix", "redirect", "status"],
     block: Block::Never,
     example: "route \"/api/*\" \"/admin/*\"",
 };
@@ -18,32 +24,29 @@ pub(super) fn route(cx: &mut Context<'_>, draft: &mut Draft, node: &KdlNode, lay
     let Some(line) = cx.line(node, &ROUTE) else {
         return;
     };
-    let port = line
-        .property("port")
-        .and_then(|text| cx.parsed(text, value::port));
-    let Some(host) = host(cx, &line) else {
+    // Where one of these is wrong all else would be about other requests.
+    let (Some(host), Some(goes)) = (host(cx, &line), goes(cx, &line)) else {
         return;
     };
     for text in &line.words {
         let Some(pattern) = pattern(cx, text, Kind::Route) else {
             continue;
         };
-        let host = host.clone();
-        let said = Said {
-            value: DraftRoute {
-                host,
-                pattern,
-                port,
-            },
-            at: text.span,
-            layer,
+        let value = DraftRoute {
+            host: host.clone(),
+            pattern,
+            goes: goes.clone(),
         };
-        let what = format!("the route {}", said.value.name());
+        if !fits(cx, &line, text, &value) {
+            continue;
+        }
+        let at = text.span;
+        let what = format!("the route {}", value.name());
+        let said = Said { value, at, layer };
         cx.keyed(&mut draft.routes, said, DraftRoute::same, &what);
     }
 }
 
-/// `None` where the line says one that is none: all else would be about other requests.
 fn host(cx: &mut Context<'_>, line: &Line<'_>) -> Option<Option<String>> {
     let Some(text) = line.property("host") else {
         return Some(None);
@@ -51,82 +54,76 @@ fn host(cx: &mut Context<'_>, line: &Line<'_>) -> Option<Option<String>> {
     cx.parsed(text, value::host).map(Some)
 }
 
-/// What kind of path is read.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// May end in `*`.
-    Route,
-    /// One path alone.
-    Exact,
+/// What becomes of a request; `None` where that cannot be said.
+fn goes(cx: &mut Context<'_>, line: &Line<'_>) -> Option<Goes> {
+    if let Some(to) = line.property("redirect") {
+        return redirect::read(cx, line, to);
+    }
+    if let Some(text) = line.property("status") {
+        let problem = cx
+            .error(
+                "stackfile::route",
+                text.span,
+                "of which answer?",
+                "a route that goes to its service has no status of its own",
+            )
+            .advise("status= stands beside redirect=");
+        cx.report(problem);
+    }
+    let port = line
+        .property("port")
+        .and_then(|text| cx.parsed(text, value::port));
+    let strip_prefix = match line.property("strip-prefix") {
+        Some(text) => Some(prefix(cx, text)?),
+        None => None,
+    };
+    let passing = Passing { strip_prefix };
+    Some(Goes::On { port, passing })
 }
 
-/// A path of the proxy.
-pub(super) fn pattern(cx: &mut Context<'_>, text: &Text, kind: Kind) -> Option<String> {
-    let pattern = cx.string(text);
-    if text.broken {
+/// Without the slash at its end.
+fn prefix(cx: &mut Context<'_>, text: &Text) -> Option<String> {
+    let prefix = pattern(cx, text, Kind::Exact)?;
+    let stem = prefix.trim_end_matches('/');
+    if stem.is_empty() {
+        let problem = cx
+            .error(
+                "stackfile::route",
+                text.span,
+                "takes nothing away",
+                "each path begins with \"/\"",
+            )
+            .advise("name what the service is not to see: strip-prefix=\"/api\"");
+        cx.report(problem);
         return None;
     }
-    let (what, path) = match kind {
-        Kind::Route => ("route", pattern.strip_suffix('*').unwrap_or(&pattern)),
-        Kind::Exact => ("path", pattern.as_str()),
+    Some(stem.to_owned())
+}
+
+/// Whether the path is one for which the rest of the line has a meaning.
+fn fits(cx: &mut Context<'_>, line: &Line<'_>, text: &Text, route: &DraftRoute) -> bool {
+    let passing = match &route.goes {
+        Goes::Elsewhere { to, .. } => return redirect::fits(cx, line, text, route, to),
+        Goes::On { passing, .. } => passing,
     };
-    let Some((label, help)) = unfit(path) else {
-        return Some(pattern);
+    let (Some(prefix), Some(said)) = (&passing.strip_prefix, line.property("strip-prefix")) else {
+        return true;
     };
+    let rest = route.pattern.strip_prefix(prefix);
+    if rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return true;
+    }
     let problem = cx
         .error(
             "stackfile::route",
-            text.span,
-            label,
-            format!("\"{pattern}\" is not a {what}"),
+            said.span,
+            "is not there to be taken away",
+            format!("the paths of {} do not begin with {prefix}/", route.pattern),
         )
-        .advise(help);
+        .also(text.span, "this one")
+        .advise(format!(
+            "route \"{prefix}/*\" strip-prefix=\"{prefix}\": the service is asked for /x where {prefix}/x was asked for"
+        ));
     cx.report(problem);
-    None
-}
-
-/// Why nginx would never match this path, or not as it is meant: it compares with what is asked
-/// once that is decoded and tidied.
-fn unfit(path: &str) -> Option<(&'static str, &'static str)> {
-    // What is left has no meaning of its own in an nginx configuration.
-    let fine = |c: char| c.is_alphanumeric() || "/_-.~@:+,!&=()".contains(c);
-    let segment = |name: &str| path.split('/').any(|segment| segment == name);
-    let below = |folder: &str| {
-        let rest = path.strip_prefix(folder);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    let why = if !path.starts_with('/') {
-        (
-            "does not begin with `/`",
-            "a path begins with `/`; a host stands beside it: route \"/*\" host=\"api.localhost\"",
-        )
-    } else if path.contains('*') {
-        (
-            "`*` in the middle",
-            "a route ends in `*`, or is exact: \"/api/*\", \"/ws\"",
-        )
-    } else if path.contains('%') {
-        (
-            "is encoded",
-            "paths are compared once they are decoded: write the letter itself instead of %…",
-        )
-    } else if !path.chars().all(fine) {
-        (
-            "has characters that paths do not have",
-            "letters, digits and any of / _ - . ~ @ : + , ! & = ( ) are compared with the decoded path",
-        )
-    } else if path.contains("//") || segment(".") || segment("..") {
-        (
-            "is not tidy",
-            "paths are compared once they are tidied: leave out `//`, `/./` and `/../`",
-        )
-    } else if below("/.devrun") {
-        (
-            "devrun's own",
-            "choose a path outside of /.devrun, by which devrun talks to nginx",
-        )
-    } else {
-        return None;
-    };
-    Some(why)
+    false
 }

@@ -446,6 +446,12 @@ impl Making {
             nodes.push(format!(
                 "route \"/r{route}/*\" \"/e{route}\" {host} port=8000"
             ));
+            nodes.push(match dice.below(4) {
+                0 => format!("route \"/s{route}/*\" \"/s{route}\" port=80 strip-prefix=\"/s{route}\""),
+                1 => format!("route \"/o{route}/*\" redirect=\"/n{route}/*\" {host} status=308"),
+                2 => format!("route \"/o{route}\" redirect=\"https://x.test:8443/?a=%20b#c\""),
+                _ => format!("route \"/w{route}\" port=81"),
+            });
         }
         if dice.once_in(4) {
             let more = dice.one_of(&["", "replace hold=\"0s\"", "drain=\"1.5m\" hold=\"90s\""]);

@@ -158,7 +158,11 @@ fn routed(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<'_>]) {
         return;
     };
     let serving = on(document, proxy);
-    for service in laid.iter().filter(|one| !one.draft.routes.is_empty()) {
+    for service in laid {
+        let mut routes = service.draft.routes.iter();
+        let Some(first) = routes.find(|route| route.value.goes_on()) else {
+            continue;
+        };
         if on(document, service)
             .iter()
             .any(|one| serving.contains(one))
@@ -176,7 +180,7 @@ fn routed(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<'_>]) {
         let problem = cx
             .error(
                 "stackfile::unreachable",
-                service.draft.routes[0].at,
+                first.at,
                 "cannot be served",
                 format!(
                     "the proxy `{}` and `{}` have no network in common",
