@@ -21,13 +21,21 @@ class Handler(BaseHTTPRequestHandler):
             self.echo()
         elif self.path.endswith("/events"):
             self.events()
+        elif self.path.endswith("/silent"):
+            time.sleep(60)
         elif self.path.startswith("/api/status/"):
             self.answer(int(self.path.rsplit("/", 1)[1]), b"the application's own words")
         else:
             self.tell()
 
     def do_POST(self):
-        self.tell()
+        if self.path.endswith("/silent"):
+            time.sleep(60)
+        elif self.path.endswith("/first"):
+            self.close_connection = True
+            self.answer(200, b"got " + self.rfile.read(1))
+        else:
+            self.tell()
 
     def do_DELETE(self):
         self.tell()

@@ -112,13 +112,13 @@ fn a_path_is_routed_by_what_it_means_and_passed_on_as_it_was_written() {
     for (host, path, port) in [
         ("localhost", "/api/%2e%2e/admin/x", 8000),
         ("localhost", "/open/../admin/x", 8000),
-        ("localhost", "//open//x", 5173),
+        ("localhost", "/open//x", 5173),
         ("localhost", "/open/..%2fapi/x", 8000),
         ("localhost", "/%6fpen/x", 5173),
         ("api.localhost", "/x/../v1/y", 7001),
         ("api.localhost", "/v1/%2e%2e/y", 7000),
         ("api.localhost", "/v1%2Fy", 7001),
-        ("api.localhost", "//v1//exact", 7001),
+        ("api.localhost", "/v1//exact", 7001),
     ] {
         let answer = ask(&stage, host, path);
         assert_eq!(arrived(&answer), (port, path.to_owned()), "{host}");
@@ -127,7 +127,12 @@ fn a_path_is_routed_by_what_it_means_and_passed_on_as_it_was_written() {
     assert_eq!(ask(&stage, "localhost", "/open%0a").status, 404);
     let answer = ask(&stage, "api.localhost", "/v1%0a");
     assert_eq!(arrived(&answer), (7000, "/v1%0a".to_owned()));
-    for path in ["/../api/x", "/api/../../x", "/api/%2e%2e/%2e%2e/x", "/api/%00"] {
+    for path in [
+        "/../api/x",
+        "/api/../../x",
+        "/api/%2e%2e/%2e%2e/x",
+        "/api/%00",
+    ] {
         assert_eq!(ask(&stage, "localhost", path).status, 400, "{path}");
     }
 }

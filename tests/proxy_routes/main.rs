@@ -10,6 +10,8 @@ mod held;
 #[cfg(test)]
 mod passed;
 #[cfg(test)]
+mod settings;
+#[cfg(test)]
 mod stage;
 
 #[cfg(test)]

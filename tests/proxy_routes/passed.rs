@@ -41,7 +41,12 @@ fn what_a_service_is_not_to_see_is_taken_away_and_nothing_else() {
         ("a", "/api", "/", "/api"),
         ("a", "/api/", "/", "/api"),
         ("a", "/api?x=/../", "/?x=/../", "/api"),
-        ("a", "/api/a..b/.well-known/...", "/a..b/.well-known/...", "/api"),
+        (
+            "a",
+            "/api/a..b/.well-known/...",
+            "/a..b/.well-known/...",
+            "/api",
+        ),
         ("a", "/a/b~c/x", "/x", "/a/b~c"),
         ("a", "/a/b%7Ec/x", "/x", "/a/b~c"),
         ("a", "/one?x", "/?x", "/one"),
@@ -60,7 +65,10 @@ fn what_a_service_is_not_to_see_is_taken_away_and_nothing_else() {
     }
     let forged = ["Host: api.localhost", "X-Forwarded-Prefix: /evil"];
     let told = stage.ask("GET", "/x", &forged, b"").json();
-    assert_eq!(told["headers"]["x-forwarded-prefix"], serde_json::Value::Null);
+    assert_eq!(
+        told["headers"]["x-forwarded-prefix"],
+        serde_json::Value::Null
+    );
     // What would mean another path without its beginning is passed on to nobody.
     for path in [
         "/api/../api/x",

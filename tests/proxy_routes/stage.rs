@@ -85,7 +85,10 @@ impl Stage {
             "nginx:1.26",
         ]);
         let mut files = routes::state_files(states);
-        files.push(PutFile::text(CONFIG_PATH.into(), configuration(stackfile, 7)));
+        files.push(PutFile::text(
+            CONFIG_PATH.into(),
+            configuration(stackfile, 7),
+        ));
         let root = std::env::temp_dir().join(&stage.name);
         for file in &files {
             let path = root.join(file.path.trim_start_matches('/'));
@@ -178,6 +181,16 @@ impl Stage {
     /// Runs a command in nginx's container.
     pub(crate) fn inside(&self, line: &str) -> String {
         docker(&["exec", &self.containers[0], "sh", "-c", line])
+    }
+
+    /// What nginx says of the configuration of a stack, as devrun tells it.
+    pub(crate) fn said_of(&self, stackfile: &str) -> Vec<String> {
+        let config = configuration(stackfile, 8);
+        let path = "/etc/nginx/next.conf";
+        let line = format!("cat >{path}; nginx -t -q -c {path} 2>&1 || true");
+        let words = ["exec", "-i", &self.containers[0], "sh", "-c", &line];
+        let output = docker_with(&words, config.as_bytes());
+        routes::explain(&config, path, &output)
     }
 
     /// Tells nginx what has changed, as devrun does.

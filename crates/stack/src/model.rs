@@ -19,7 +19,7 @@ pub use files::{Content, File, FileInside, FileKind, FileSource};
 pub use origin::{Filled, Origin, Origins, Speaker};
 pub use places::Placed;
 pub(crate) use route::name as route_name;
-pub use route::{Passing, Redirect, Route, Update};
+pub use route::{NginxLines, Passing, Redirect, Route, Update};
 pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Trigger, Ulimit};
 pub use sync::{Owner, Sync};
 

@@ -215,7 +215,12 @@ pub(crate) fn host(text: &str) -> Result<String, Unfit> {
     let host = text.to_ascii_lowercase();
     let fine = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     let label = |label: &str| (1..=63).contains(&label.len()) && label.chars().all(fine);
-    if host.strip_prefix("*.").unwrap_or(&host).split('.').all(label) {
+    if host
+        .strip_prefix("*.")
+        .unwrap_or(&host)
+        .split('.')
+        .all(label)
+    {
         return Ok(host);
     }
     unfit(

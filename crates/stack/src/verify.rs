@@ -416,7 +416,10 @@ fn routes(cx: &mut Context<'_>, laid: &[Laid<'_>]) {
                 (None, Some(health)) => Some((
                     health.at,
                     "answered by nginx itself".to_owned(),
-                    format!("{} is routed, and is the proxy's health", route.value.name()),
+                    format!(
+                        "{} is routed, and is the proxy's health",
+                        route.value.name()
+                    ),
                     "choose another path for one of them: nginx answers `health` at every host",
                 )),
                 (None, None) => None,

@@ -14,6 +14,7 @@ pub(crate) enum Place {
     On,
     Build,
     Network,
+    Route,
     Check,
 }
 
@@ -113,12 +114,13 @@ const BUILD: &[&str] = &[
     "dockerfile-inline",
 ];
 const NETWORK: &[&str] = &["alias"];
+const ROUTE: &[&str] = &["nginx"];
 const CHECK: &[&str] = &["http", "exec", "run", "host", "environment", "depends-on"];
 
 /// Kept for what comes; using one says so.
 const PLANNED: &[&str] = &["overlay", "process", "action", "attach"];
 
-const PLACES: [Place; 8] = [
+const PLACES: [Place; 9] = [
     Place::Top,
     Place::Service,
     Place::Proxy,
@@ -126,6 +128,7 @@ const PLACES: [Place; 8] = [
     Place::On,
     Place::Build,
     Place::Network,
+    Place::Route,
     Place::Check,
 ];
 
@@ -139,6 +142,7 @@ impl Place {
             Self::On => (&[][..], ON),
             Self::Build => (&[][..], BUILD),
             Self::Network => (&[][..], NETWORK),
+            Self::Route => (&[][..], ROUTE),
             Self::Check => (&[][..], CHECK),
         };
         shared.iter().chain(own).copied()
@@ -157,6 +161,7 @@ impl Place {
             Self::On => "`on`",
             Self::Build => "`build`",
             Self::Network => "`network`",
+            Self::Route => "`route`",
             Self::Check => "`check`",
         }
     }
@@ -314,6 +319,14 @@ fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
         (Place::Build, "target") => "build \"CONTEXT\" target=dev",
         (Place::Build, "network") => "build \"CONTEXT\" network=\"host\"",
         (Place::Build, "keep") => "build \"CONTEXT\" keep=3",
+        (Place::Route, "timeout" | "proxy_read_timeout") => "timeout=\"10s\" beside the path",
+        (Place::Route, "max-body" | "client_max_body_size") => "max-body=\"10M\" beside the path",
+        (Place::Route, "buffering" | "proxy_request_buffering") => {
+            "buffering=#false beside the path"
+        }
+        (Place::Route, "strip-prefix" | "redirect" | "host" | "port" | "status") => {
+            "it stands beside the path: route \"/api/*\" strip-prefix=\"/api\""
+        }
         (Place::Network, "aliases") => "alias \"other-name\"",
         (Place::Check, "command" | "test") => "exec SERVICE \"command\"",
         (Place::Check, "url" | "get") => "http \"/path\"",

@@ -16,8 +16,12 @@ pub(super) struct Ask {
     pub(super) refused: bool,
     /// The service may have got it, and it must not get it twice.
     pub(super) spent: bool,
+    /// The service has it, and gave no answer in time.
+    pub(super) late: bool,
     /// It was sent again too often.
     pub(super) worn: bool,
+    /// What the names end in of the places that its route has for itself, if it has any.
+    pub(super) suffix: String,
 }
 
 impl Ask {
@@ -38,6 +42,11 @@ impl Ask {
                 && matches!(mode, "" | "navigate"),
             refused: attempts.made,
             spent: attempts.reached && !repeatable,
+            late: attempts.late,
+            suffix: match value("devrun-route") {
+                "" => String::new(),
+                route => format!("-{}", route.parse::<usize>().ok()?),
+            },
             worn: value("devrun-tries").len() > MOST_TRIES,
         })
     }
@@ -119,6 +128,7 @@ mod tests {
                 (refused, spent),
                 "{method} {connect} {status}"
             );
+            assert_eq!(told.late, status == "504" && connect != "-");
         }
     }
 
@@ -138,5 +148,7 @@ mod tests {
         assert_eq!(Ask::read("Devrun-Port: 70000"), None);
         assert!(ask(&[("Tries", "iiiii")]).worn);
         assert!(!ask(&[("Tries", "i")]).worn);
+        assert_eq!(Ask::read("Devrun-Port: 1\r\nDevrun-Route: ../x\r\n"), None);
+        assert_eq!(ask(&[("Route", "12")]).suffix, "-12");
     }
 }

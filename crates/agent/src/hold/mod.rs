@@ -209,10 +209,13 @@ fn is_gone(mut client: &UnixStream) -> bool {
 
 fn answer(mut client: &UnixStream, said: &Answer) {
     let (to, place) = match said {
-        Answer::Go { to, open: false } => (to.as_str(), "@devrun-live"),
-        Answer::Go { to, open: true } => (to.as_str(), "@devrun-live-open"),
-        Answer::Page => ("", "@devrun-wait"),
-        Answer::Lost => ("", "@devrun-lost"),
+        Answer::Go { to, open, suffix } => {
+            let open = if *open { "-open" } else { "" };
+            (to.as_str(), format!("@devrun-live{open}{suffix}"))
+        }
+        Answer::Page => ("", "@devrun-wait".to_owned()),
+        Answer::Lost => ("", "@devrun-lost".to_owned()),
+        Answer::Late => ("", "@devrun-late".to_owned()),
     };
     let text = format!(
         "HTTP/1.0 200 OK\r\nX-Accel-Redirect: {place}\r\nX-Devrun-To: {to}\r\n\

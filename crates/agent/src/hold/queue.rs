@@ -20,12 +20,18 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What the proxy is to do with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
-    /// Pass it on to this place.
-    Go { to: String, open: bool },
+    /// Pass it on to this place, on the way of its route.
+    Go {
+        to: String,
+        open: bool,
+        suffix: String,
+    },
     /// Say what the service is doing.
     Page,
     /// Say that it is lost.
     Lost,
+    /// Say that its answer did not come in time.
+    Late,
 }
 
 /// Somebody who waits, and how to answer.
@@ -129,7 +135,10 @@ impl<C> Queue<C> {
     fn verdict(&mut self, one: &Waiting<C>, now: Instant) -> Verdict {
         let ask = &one.ask;
         if ask.spent {
-            return Verdict::Answer(Answer::Lost);
+            return Verdict::Answer(match ask.late {
+                true => Answer::Late,
+                false => Answer::Lost,
+            });
         }
         let found = self.services.iter().find(|it| it.name == ask.service);
         let Some(behind) = found.filter(|_| !ask.worn) else {
@@ -178,6 +187,7 @@ impl<C> Queue<C> {
         Answer::Go {
             to: format!("{host}:{}", ask.port),
             open: ask.open,
+            suffix: ask.suffix.clone(),
         }
     }
 }
@@ -213,7 +223,9 @@ mod tests {
             navigates: false,
             refused: false,
             spent: false,
+            late: false,
             worn: false,
+            suffix: String::new(),
         }
     }
 
@@ -221,6 +233,7 @@ mod tests {
         Answer::Go {
             to: "172.18.0.5:80".into(),
             open: false,
+            suffix: String::new(),
         }
     }
 
@@ -274,10 +287,20 @@ mod tests {
             spent: true,
             ..ask()
         };
-        queue.add(spent, 3, now).unwrap();
+        queue.add(spent.clone(), 3, now).unwrap();
+        let late = Ask {
+            late: true,
+            ..spent
+        };
+        queue.add(late, 4, now).unwrap();
         assert_eq!(
             answers(&mut queue, now),
-            [(1, Answer::Page), (2, Answer::Page), (3, Answer::Lost)]
+            [
+                (1, Answer::Page),
+                (2, Answer::Page),
+                (3, Answer::Lost),
+                (4, Answer::Late)
+            ]
         );
     }
 

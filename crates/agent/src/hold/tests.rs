@@ -70,6 +70,8 @@ fn who_waits_is_let_go_once_the_service_is_ready() {
     }
     let text = answer(stage.ask(8000, "Devrun-Way: open\r\n"));
     assert!(text.contains("@devrun-live-open\r\n"), "{text}");
+    let text = answer(stage.ask(8000, "Devrun-Way: open\r\nDevrun-Route: 3\r\n"));
+    assert!(text.contains("@devrun-live-open-3\r\n"), "{text}");
 }
 
 #[test]
@@ -79,6 +81,8 @@ fn the_end_of_the_wait_and_what_must_not_be_repeated_are_told() {
     assert!(answer(stage.ask(1, "")).contains("@devrun-wait"));
     let post = "Devrun-Method: POST\r\nDevrun-Connect: 0.001\r\n";
     assert!(answer(stage.ask(1, post)).contains("@devrun-lost"));
+    let late = "Devrun-Method: GET\r\nDevrun-Connect: 0.001\r\nDevrun-Status: 504\r\n";
+    assert!(answer(stage.ask(1, late)).contains("@devrun-late"));
 }
 
 #[test]

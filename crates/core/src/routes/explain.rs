@@ -6,6 +6,12 @@ pub(super) const BEGIN: &str = "# devrun-routes: put in by devrun for `include d
 /// How the last generated line begins.
 pub(super) const END: &str = "# devrun-routes: end;";
 
+/// What stands before lines of the Stackfile, with their place behind it.
+pub(super) const YOURS: &str = "# devrun-routes: nginx lines of ";
+
+/// What stands behind them.
+pub(super) const OURS: &str = "# devrun-routes: devrun's own again";
+
 /// The output of nginx about a configuration that [`super::render`] made and that was tested
 /// under the name `tested`, line by line, with the places named as the person knows them.
 #[must_use]
@@ -28,6 +34,7 @@ fn explain_line(config: &str, tested: &str, line: &str) -> String {
     };
     match locate(config, number) {
         Place::Own { file, line } => format!("{file}:{line}: {message}"),
+        Place::Stackfile { at, text } => format!("{at}: {message}: {text}"),
         Place::Generated { text } => {
             format!("{message} in what devrun put in for `include devrun-routes;`: {text}")
         }
@@ -39,6 +46,8 @@ fn explain_line(config: &str, tested: &str, line: &str) -> String {
 enum Place<'t> {
     /// The person's.
     Own { file: &'t str, line: usize },
+    /// The person's, in the Stackfile.
+    Stackfile { at: &'t str, text: &'t str },
     /// Ours.
     Generated { text: &'t str },
     /// There is no such line, or the text is not ours.
@@ -48,10 +57,15 @@ enum Place<'t> {
 fn locate(config: &str, number: usize) -> Place<'_> {
     let mut own = None;
     let mut began = None;
+    let mut yours = None;
     for (index, text) in config.lines().enumerate() {
         let tidy = text.trim_start();
         if tidy.starts_with(BEGIN) {
             began = Some(index + 1);
+        } else if index + 1 < number && tidy.starts_with(OURS) {
+            yours = None;
+        } else if let Some(place) = tidy.strip_prefix(YOURS).filter(|_| index + 1 < number) {
+            yours = Some(place);
         } else if let Some(rest) = tidy.strip_prefix(END) {
             own = rest
                 .trim_start()
@@ -70,7 +84,11 @@ fn locate(config: &str, number: usize) -> Place<'_> {
         return Place::Own { file, line };
     }
     let text = config.lines().nth(number.saturating_sub(1));
-    text.map_or(Place::Unknown, |text| Place::Generated {
-        text: text.trim(),
-    })
+    let Some(text) = text.map(str::trim) else {
+        return Place::Unknown;
+    };
+    match yours {
+        Some(at) => Place::Stackfile { at, text },
+        None => Place::Generated { text },
+    }
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use devrun_stack::{Service, Stack};
 
+use super::of_route::Extra;
 use super::states::{ALONE, STATE_DIR, STATES, WAIT_DIR};
 use super::table::RouteEntry;
 use super::{GENERATION_PATH, hold, hosts, location, nginx};
@@ -36,7 +37,7 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// Headers for whoever gets the request; the same. `Proxy` is what httpoxy is about.
-const HEADERS: &[(&str, &str)] = &[
+pub(super) const HEADERS: &[(&str, &str)] = &[
     ("Host", "$http_host"),
     ("X-Real-IP", "$remote_addr"),
     ("X-Forwarded-For", "$proxy_add_x_forwarded_for"),
@@ -49,12 +50,21 @@ const HEADERS: &[(&str, &str)] = &[
     ("Proxy", "\"\""),
 ];
 
-/// What stands in place of the marker. `own` is what the person's block sets by itself.
+/// What the person's block sets by itself.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Own<'t> {
+    /// Names of directives, and of headers.
+    pub(super) names: &'t [String],
+    /// Headers, by such a name, with the directive.
+    pub(super) headers: &'t [(String, String)],
+}
+
+/// What stands in place of the marker.
 pub(super) fn routes(
     stack: &Stack,
     proxy: &Service,
     table: &[RouteEntry],
-    own: &[String],
+    own: Own<'_>,
     generation: u64,
 ) -> String {
     let name = stack.file.file_name().unwrap_or_default();
@@ -63,7 +73,7 @@ pub(super) fn routes(
         "# Generated from {name}, generation {generation}. What this server block sets by itself\n\
          # is not set again here.\n\n"
     );
-    text.push_str(&settings(own));
+    text.push_str(&settings(own.names));
     text.push_str(VARIABLES);
     let health = proxy
         .proxy
@@ -74,28 +84,37 @@ pub(super) fn routes(
     }
     text.push_str(&generation_location(generation));
     // Who they are for is said by routes alone, and nginx knows no variable that nobody sets.
-    if table.is_empty() {
-        return text;
+    if table.iter().any(RouteEntry::goes_on) {
+        text.push_str(&shared());
     }
-    text.push_str(&wait_location(
+    text.push_str(&hosts::chosen(table, health));
+    for (number, entry) in table.iter().enumerate() {
+        let extra = Extra::of(number, entry, own);
+        if !extra.suffix.is_empty() {
+            text.push_str(&hold::locations(&extra));
+        }
+        text.push_str(&location::route(number, entry, &extra, own));
+        if let Some(bare) = bare_path(entry, table, health) {
+            text.push_str(&location::bare(entry, bare, &extra, own));
+        }
+    }
+    text
+}
+
+/// What all routes to services have in common.
+fn shared() -> String {
+    let mut text = wait_location(
         WAIT_PATH,
         "What is asked of a service that is not ready, or takes no connection.",
         "",
-    ));
+    );
     text.push_str(&wait_location(
         ALONE_PATH,
         "The same where no session says more.",
         ALONE,
     ));
-    text.push_str(&hold::locations());
-    let keeps_bodies = !own.iter().any(|own| own == "proxy_request_buffering");
-    text.push_str(&hosts::chosen(table, health));
-    for (number, entry) in table.iter().enumerate() {
-        text.push_str(&location::route(number, entry, keeps_bodies));
-        if let Some(bare) = bare_path(entry, table, health) {
-            text.push_str(&location::bare(entry, bare, keeps_bodies));
-        }
-    }
+    text.push_str(&hold::locations(&Extra::default()));
+    text.push_str(&hold::last());
     text
 }
 
@@ -126,6 +145,7 @@ set $devrun_upgrade "";
 set $devrun_connection close;
 set $devrun_path "";
 set $devrun_prefix "";
+set $devrun_route "";
 set $devrun_tries "";
 set $devrun_way "";
 if ($http_transfer_encoding) { set $devrun_way large; }

@@ -5,9 +5,10 @@ use std::fmt::Write;
 
 use super::HOLD_SOCKET;
 use super::generate::{ALONE_PATH, WAIT_PATH};
+use super::of_route::Extra;
 
 /// What the agent is told of a request. Nothing else of it goes there.
-const TOLD: [(&str, &str); 9] = [
+const TOLD: [(&str, &str); 10] = [
     ("Devrun-Service", "$devrun_service"),
     ("Devrun-Port", "$devrun_inside"),
     ("Devrun-Way", "$devrun_way"),
@@ -17,33 +18,41 @@ const TOLD: [(&str, &str); 9] = [
     ("Devrun-Connect", "$upstream_connect_time"),
     ("Devrun-Status", "$upstream_status"),
     ("Devrun-Tries", "$devrun_tries"),
+    ("Devrun-Route", "$devrun_route"),
 ];
 
 /// What says that a request may have had its effect.
 const LOST: &str = "{\"error\":\"$devrun_service went away while it had this request, which is not \
                     sent again\",\"service\":\"$devrun_service\",\"state\":\"lost\"}\\n";
 
-/// The locations, shared by all routes: each has said which service it is for.
-pub(super) fn locations() -> String {
+/// The same of one that took too long.
+const LATE: &str = "{\"error\":\"$devrun_service gave no answer in time\",\"service\":\"$devrun_service\",\"state\":\"late\"}\\n";
+
+/// The locations of a request's way, shared by all routes that have none of their own: each has said
+/// which service it is for.
+pub(super) fn locations(extra: &Extra) -> String {
+    let suffix = &extra.suffix;
     let mut text = String::new();
     let without_agent = format!("error_page 502 504 =503 {ALONE_PATH};");
     text.push_str(&ask(
-        "hold",
+        &format!("hold{suffix}"),
         "It waits until its service takes it.",
         "set $devrun_tries \"${devrun_tries}i\";",
         &without_agent,
+        extra,
     ));
     text.push_str(&ask(
-        "admit",
+        &format!("admit{suffix}"),
         "Its body has taken time: whether its service takes it is asked anew.",
         "",
-        "error_page 502 504 = @devrun-direct;",
+        &format!("error_page 502 504 = @devrun-direct{suffix};"),
+        extra,
     ));
-    let again = "error_page 502 504 = @devrun-hold;";
+    let again = &format!("error_page 502 504 = @devrun-hold{suffix};");
     let to = "set $devrun_upstream http://$upstream_http_x_devrun_to$devrun_path;";
     let stays = "proxy_socket_keepalive on;";
     let pass = "proxy_pass $devrun_upstream;";
-    for (name, comment, lines) in [
+    for (name, comment, lines_of) in [
         (
             "live",
             "To where its service is by now.",
@@ -64,6 +73,22 @@ pub(super) fn locations() -> String {
             "Nobody is there to be asked.",
             ["", "", pass, &without_agent],
         ),
+    ] {
+        let lines = extra.passed_on(1);
+        text.push_str(&named(
+            &format!("{name}{suffix}"),
+            comment,
+            &lines_of,
+            &lines,
+        ));
+    }
+    text
+}
+
+/// The locations in which requests end that nobody takes.
+pub(super) fn last() -> String {
+    let mut text = String::new();
+    for (name, comment, lines) in [
         (
             "wait",
             "It has waited long enough.",
@@ -84,24 +109,36 @@ pub(super) fn locations() -> String {
                 &format!("return 502 '{LOST}';"),
             ],
         ),
+        (
+            "late",
+            "Its service has got it, and gave no answer in time.",
+            [
+                "default_type application/json;",
+                "add_header X-Devrun-Service $devrun_service always;",
+                "add_header X-Devrun-State late always;",
+                &format!("return 504 '{LATE}';"),
+            ],
+        ),
     ] {
-        text.push_str(&named(name, comment, &lines));
+        text.push_str(&named(name, comment, &lines, ""));
     }
     text
 }
 
-fn named(name: &str, comment: &str, lines: &[&str]) -> String {
+/// `more` is what its route tells nginx, in lines.
+fn named(name: &str, comment: &str, lines: &[&str], more: &str) -> String {
     let mut text =
         format!("\n# {comment}\nlocation @devrun-{name} {{\n    recursive_error_pages on;\n");
     for line in lines.iter().filter(|line| !line.is_empty()) {
         let _ = writeln!(text, "    {line}");
     }
+    text.push_str(more);
     text.push_str("}\n");
     text
 }
 
 /// The agent holds its answer back as long as the request is to wait.
-fn ask(name: &str, comment: &str, first: &str, failed: &str) -> String {
+fn ask(name: &str, comment: &str, first: &str, failed: &str, extra: &Extra) -> String {
     let mut lines = vec![
         first.to_owned(),
         "proxy_method GET;".to_owned(),
@@ -115,9 +152,10 @@ fn ask(name: &str, comment: &str, first: &str, failed: &str) -> String {
         "proxy_read_timeout 1d;".to_owned(),
     ];
     lines.extend(TOLD.map(|(header, value)| format!("proxy_set_header {header} {value};")));
+    lines.extend(extra.read().map(str::to_owned));
     lines.push("proxy_set_header Content-Length \"\";".to_owned());
     lines.push(failed.to_owned());
     lines.push(format!("proxy_pass http://unix:{HOLD_SOCKET};"));
     let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
-    named(name, comment, &lines)
+    named(name, comment, &lines, "")
 }

@@ -50,7 +50,6 @@ pub(super) fn chosen(table: &[RouteEntry], health: Option<&str>) -> String {
     text
 }
 
-
 #[cfg(test)]
 mod tests {
     use devrun_stack::Stack;

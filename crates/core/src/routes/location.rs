@@ -4,14 +4,15 @@ use std::fmt::Write;
 
 use devrun_stack::Passing;
 
-use super::generate::{LARGE, OPEN, WAIT_PATH, WAITS, quoted};
+use super::generate::{LARGE, OPEN, Own, WAIT_PATH, WAITS, quoted};
 use super::hosts;
+use super::of_route::Extra;
 use super::states::READY_DIR;
 use super::table::{Goes, RouteEntry};
 use super::written::in_url;
 
 /// The location of the route of this number in the table.
-pub(super) fn route(number: usize, entry: &RouteEntry, keeps_bodies: bool) -> String {
+pub(super) fn route(number: usize, entry: &RouteEntry, extra: &Extra, own: Own<'_>) -> String {
     let path = quoted(entry.path());
     let name = match (&entry.host, entry.is_prefix()) {
         (Some(_), _) => format!("= {}", hosts::path(number)),
@@ -26,23 +27,23 @@ pub(super) fn route(number: usize, entry: &RouteEntry, keeps_bodies: bool) -> St
         Goes::On { .. } => format!("{whose}to {}", entry.service),
         Goes::Elsewhere { .. } => format!("{whose}elsewhere"),
     };
-    location(entry, &name, &comment, keeps_bodies)
+    location(entry, &name, &comment, extra, own)
 }
 
 /// `/api/*` takes `/api` as well.
-pub(super) fn bare(entry: &RouteEntry, bare: &str, keeps_bodies: bool) -> String {
+pub(super) fn bare(entry: &RouteEntry, bare: &str, extra: &Extra, own: Own<'_>) -> String {
     let name = format!("= {}", quoted(bare));
-    location(entry, &name, "the same without the slash", keeps_bodies)
+    location(entry, &name, "the same without the slash", extra, own)
 }
 
-fn location(entry: &RouteEntry, name: &str, comment: &str, keeps_bodies: bool) -> String {
+fn location(entry: &RouteEntry, name: &str, comment: &str, extra: &Extra, own: Own<'_>) -> String {
     let place = entry.at.to_string().replace(char::is_control, "?");
     let mut text = format!("\n# {comment} ({place})\nlocation {name} {{\n");
     if entry.host.is_some() {
         text.push_str("    internal;\n");
     }
     text.push_str(&match &entry.goes {
-        Goes::On { port, passing } => on(entry, *port, passing, keeps_bodies),
+        Goes::On { port, passing } => on(entry, *port, passing, extra, own),
         Goes::Elsewhere { to, status } => elsewhere(entry, to, *status),
     });
     text.push_str("}\n");
@@ -51,15 +52,36 @@ fn location(entry: &RouteEntry, name: &str, comment: &str, keeps_bodies: bool) -
 
 /// A variable in `proxy_pass` makes nginx look the name up while it runs, and passes the path
 /// on unchanged, unless it was rewritten: then it is said.
-fn on(entry: &RouteEntry, port: u16, passing: &Passing, keeps_bodies: bool) -> String {
+fn on(entry: &RouteEntry, port: u16, passing: &Passing, extra: &Extra, own: Own<'_>) -> String {
     let service = &entry.service;
+    let suffix = &extra.suffix;
+    let keeps_bodies = !passing.streams
+        && own
+            .names
+            .iter()
+            .all(|name| name != "proxy_request_buffering");
     // A body that nginx does not keep cannot be sent a second time.
     let failed = match keeps_bodies {
-        true => format!("error_page {WAITS} 502 504 = @devrun-hold;"),
-        false => {
-            format!("error_page {WAITS} = @devrun-hold;\n    error_page 502 504 =503 {WAIT_PATH};")
-        }
+        true => format!("error_page {WAITS} 502 504 = @devrun-hold{suffix};"),
+        false => format!(
+            "error_page {WAITS} = @devrun-hold{suffix};\n    error_page 502 504 =503 {WAIT_PATH};"
+        ),
     };
+    let (streamed, large) = match passing.streams {
+        true => (
+            "    proxy_request_buffering off;\n".to_owned(),
+            String::new(),
+        ),
+        false => (
+            String::new(),
+            format!("    if ($devrun_way = large) {{ return {LARGE}; }}\n"),
+        ),
+    };
+    let numbered = match suffix.strip_prefix('-') {
+        Some(number) => format!("    set $devrun_route {number};\n"),
+        None => String::new(),
+    };
+    let lines = extra.passed_on(1);
     let (found, path) = match (&passing.strip_prefix, &entry.host) {
         (Some(prefix), _) => (stripped(prefix), "$devrun_path"),
         (None, Some(_)) => (
@@ -73,14 +95,17 @@ fn on(entry: &RouteEntry, port: u16, passing: &Passing, keeps_bodies: bool) -> S
          \x20   set $devrun_service {service};\n\
          \x20   set $devrun_inside {port};\n\
          \x20   set $devrun_upstream http://{service}:{port}{path};\n\
+         {numbered}\
          \x20   proxy_pass $devrun_upstream;\n\
          \x20   if (!-f {READY_DIR}/{service}) {{ return {WAITS}; }}\n\
          \x20   if ($devrun_way = open) {{ return {OPEN}; }}\n\
-         \x20   if ($devrun_way = large) {{ return {LARGE}; }}\n\
+         {large}\
          \x20   recursive_error_pages on;\n\
          \x20   {failed}\n\
-         \x20   error_page {OPEN} = @devrun-open;\n\
-         \x20   error_page {LARGE} = @devrun-admit;\n"
+         \x20   error_page {OPEN} = @devrun-open{suffix};\n\
+         \x20   error_page {LARGE} = @devrun-admit{suffix};\n\
+         {streamed}\
+         {lines}"
     )
 }
 
@@ -132,7 +157,7 @@ mod tests {
         let lines = config.lines().map(str::trim);
         let of_it = lines
             .skip_while(|line| *line != format!("location {name} {{"))
-            .take_while(|line| !line.is_empty());
+            .take_while(|line| !line.is_empty() && !line.starts_with("# devrun-routes"));
         of_it.collect::<Vec<_>>().join("\n")
     }
 
@@ -178,6 +203,8 @@ mod tests {
         ];
         let stack = samples::stack(vec![web, samples::proxy(None)]);
         let config = render(&stack, &samples::proxy(None), CONFIG, 1).unwrap();
+        // nginx refuses a variable that nobody sets.
+        assert!(!config.contains("$devrun_service"));
         let said = ["/old/", "= /old", "= /x", "= /z"].map(|name| location(&config, name));
         insta::assert_snapshot!(said.join("\n"), @r#"
         location /old/ {

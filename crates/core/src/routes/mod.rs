@@ -11,6 +11,7 @@ mod hold;
 mod hosts;
 mod location;
 mod nginx;
+mod of_route;
 mod states;
 mod table;
 mod tidy;
@@ -122,7 +123,12 @@ pub fn render(
     let marker = marker(&directives, config_text, &file)?;
     let table = table::checked(stack, proxy)?;
     let own = nginx::siblings(&directives, marker);
-    let generated = generate::routes(stack, proxy, &table, &own, generation);
+    let headers = nginx::headers(&directives, marker);
+    let own = generate::Own {
+        names: &own,
+        headers: &headers,
+    };
+    let generated = generate::routes(stack, proxy, &table, own, generation);
     Ok(put_in(config_text, marker, &generated, &file))
 }
 

@@ -80,6 +80,19 @@ pub(super) fn siblings(all: &[Directive<'_>], of: &Directive<'_>) -> Vec<String>
         .collect()
 }
 
+/// The headers that the same block passes on: how [`siblings`] names them, and the directive.
+pub(super) fn headers(all: &[Directive<'_>], of: &Directive<'_>) -> Vec<(String, String)> {
+    let beside = all.iter().filter(|other| other.parent == of.parent);
+    let said = beside.filter_map(|other| match other.words.as_slice() {
+        ["proxy_set_header", header, ..] => {
+            let key = header_key(header.trim_matches(['"', '\'']));
+            Some((key, format!("{};", other.words.join(" "))))
+        }
+        _ => None,
+    });
+    said.collect()
+}
+
 /// How [`siblings`] names a header that is passed on.
 pub(super) fn header_key(header: &str) -> String {
     format!("header {}", header.to_ascii_lowercase())

@@ -44,7 +44,16 @@ impl RouteEntry {
     /// As people call it: the path, behind its host where it has one.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{}{}", self.host.as_deref().unwrap_or_default(), self.pattern)
+        format!(
+            "{}{}",
+            self.host.as_deref().unwrap_or_default(),
+            self.pattern
+        )
+    }
+
+    /// Whether a service gets it.
+    pub(super) fn goes_on(&self) -> bool {
+        matches!(self.goes, Goes::On { .. })
     }
 
     /// What the service sees of a path, or where its sender is sent.

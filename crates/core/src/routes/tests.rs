@@ -341,7 +341,8 @@ fn a_new_container_starts_with_markers_for_the_ready_ones_only() {
 #[test]
 fn a_path_goes_to_the_exact_route_then_to_the_longest() {
     let stack = samples::seed();
-    let to = |path: &str| find(&stack, "localhost", path).map(|entry| (entry.service, entry.pattern));
+    let to =
+        |path: &str| find(&stack, "localhost", path).map(|entry| (entry.service, entry.pattern));
     let goes = |service: &str, pattern: &str| Some((service.to_owned(), pattern.to_owned()));
     assert_eq!(to("/api/v1/users/"), goes("backend", "/api/*"));
     assert_eq!(to("/api"), goes("backend", "/api/*"));

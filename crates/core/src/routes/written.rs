@@ -49,10 +49,7 @@ mod tests {
 
     #[test]
     fn odd_letters_stand_for_themselves() {
-        assert_eq!(
-            literal("/a.b(c)\"d\\ä~-"),
-            r#"/a\.b\(c\)\"d\\\\ä\~-"#
-        );
+        assert_eq!(literal("/a.b(c)\"d\\ä~-"), r#"/a\.b\(c\)\"d\\\\ä\~-"#);
     }
 
     #[test]

@@ -450,6 +450,7 @@ impl Session {
     }
 
     fn on_explained(&mut self, name: &str, lines: Vec<String>) {
+        let lines = self.in_lines_of_people(name, lines);
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };

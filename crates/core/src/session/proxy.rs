@@ -110,6 +110,14 @@ impl Session {
         self.warn(Some(name), message);
     }
 
+    /// What nginx says of its configuration names lines of the person's files; others say what they say.
+    pub(super) fn in_lines_of_people(&self, name: &str, lines: Vec<String>) -> Vec<String> {
+        match self.proxy_config(name, self.generation) {
+            Ok(config) => routes::explain(&config, routes::CONFIG_PATH, &lines.join("\n")),
+            Err(_) => lines,
+        }
+    }
+
     /// Tells the proxy what has changed about the services behind it.
     pub(super) fn tell_proxy(&mut self) {
         let Some(container) = self.proxy_container() else {

@@ -29,6 +29,27 @@ pub struct Passing {
     /// What the service does not see of the path: `/api`, without a slash at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strip_prefix: Option<String>,
+    /// How long the service may be silent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Bytes that a body may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_body: Option<u64>,
+    /// Bodies are passed on as they come.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub streams: bool,
+    /// What else nginx is told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub nginx: Vec<NginxLines>,
+}
+
+/// Directives of a person's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NginxLines {
+    /// As they are written.
+    pub text: String,
+    /// Where.
+    pub at: Location,
 }
 
 /// A path at which the proxy sends elsewhere whoever asks.

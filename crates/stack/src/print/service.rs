@@ -91,8 +91,7 @@ pub(super) fn service(page: &mut Page<'_>, service: &Service) {
         page.say("init", &format!("init #{init}"));
         words::hooks(page, "post-start", post_start);
         words::hooks(page, "pre-stop", pre_stop);
-        words::routes(page, routes);
-        words::redirects(page, redirects);
+        words::routes(page, routes, redirects);
         if !routes.is_empty() || *update != Update::default() {
             words::update(page, *update);
         }

@@ -224,7 +224,7 @@ fn of_host(page: &Page<'_>, host: Option<&str>) -> String {
     host.map_or_else(String::new, |host| format!(" host={}", page.quoted(host)))
 }
 
-pub(super) fn redirects(page: &mut Page<'_>, redirects: &[Redirect]) {
+fn elsewhere(page: &mut Page<'_>, redirects: &[Redirect]) {
     for redirect in redirects {
         let Redirect {
             host,
@@ -240,30 +240,63 @@ pub(super) fn redirects(page: &mut Page<'_>, redirects: &[Redirect]) {
     }
 }
 
-pub(super) fn routes(page: &mut Page<'_>, routes: &[Route]) {
-    page.grouped(
-        routes,
-        |route| format!("route {}", route.name()),
-        |route| (route.host.clone(), route.port, route.passing.clone()),
-        |page, some| {
-            let patterns = some.iter().map(|route| page.quoted(&route.pattern));
-            let patterns: Vec<String> = patterns.collect();
-            let mut line = format!("route {}", patterns.join(" "));
-            let Route {
-                host,
-                pattern: _,
-                port,
-                passing: Passing { strip_prefix },
-                at: _,
-            } = &some[0];
-            line += &of_host(page, host.as_deref());
-            line += &format!(" port={port}");
-            if let Some(prefix) = strip_prefix {
-                line += &format!(" strip-prefix={}", page.quoted(prefix));
+/// Those of one line are alike; what has a block has it by itself.
+pub(super) fn routes(page: &mut Page<'_>, routes: &[Route], redirects: &[Redirect]) {
+    let plain = |route: &Route| route.passing.nginx.is_empty();
+    for some in routes.chunk_by(|one, next| plain(one) && plain(next)) {
+        let head = &some[0];
+        if plain(head) {
+            page.grouped(
+                some,
+                |route| format!("route {}", route.name()),
+                |route| (route.host.clone(), route.port, route.passing.clone()),
+                route,
+            );
+            continue;
+        }
+        let line = route(page, some);
+        page.say_block(&format!("route {}", head.name()), &line, |page| {
+            for lines in &head.passing.nginx {
+                let text = page.text(&lines.text);
+                page.row(&format!("nginx {text}"), String::new());
             }
-            line
-        },
-    );
+        });
+    }
+    elsewhere(page, redirects);
+}
+
+fn route(page: &Page<'_>, some: &[Route]) -> String {
+    let patterns = some.iter().map(|route| page.quoted(&route.pattern));
+    let mut line = format!("route {}", patterns.collect::<Vec<_>>().join(" "));
+    let Route {
+        host,
+        pattern: _,
+        port,
+        passing,
+        at: _,
+    } = &some[0];
+    let Passing {
+        strip_prefix,
+        timeout,
+        max_body,
+        streams,
+        nginx: _,
+    } = passing;
+    line += &of_host(page, host.as_deref());
+    line += &format!(" port={port}");
+    if let Some(prefix) = strip_prefix {
+        line += &format!(" strip-prefix={}", page.quoted(prefix));
+    }
+    if let Some(timeout) = timeout {
+        line += &format!(" timeout=\"{}\"", amounts::duration(*timeout));
+    }
+    if let Some(max_body) = max_body {
+        line += &format!(" max-body=\"{}\"", amounts::size(*max_body));
+    }
+    if *streams {
+        line += " buffering=#false";
+    }
+    line
 }
 
 pub(super) fn update(page: &mut Page<'_>, update: Update) {

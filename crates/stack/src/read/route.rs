@@ -1,5 +1,6 @@
 //! `route`: paths that the proxy passes on, or sends elsewhere.
 
+mod lines;
 mod path;
 mod redirect;
 
@@ -15,8 +16,17 @@ pub(super) use path::{Kind, pattern};
 
 const ROUTE: Shape = Shape {
     words: (1, MANY),
-    properties: &["host", "port", "strip-prefix", "redirect", "status"],
-    block: Block::Never,
+    properties: &[
+        "host",
+        "port",
+        "strip-prefix",
+        "timeout",
+        "max-body",
+        "buffering",
+        "redirect",
+        "status",
+    ],
+    block: Block::Maybe,
     example: "route \"/api/*\" \"/admin/*\"",
 };
 
@@ -77,7 +87,16 @@ fn goes(cx: &mut Context<'_>, line: &Line<'_>) -> Option<Goes> {
         Some(text) => Some(prefix(cx, text)?),
         None => None,
     };
-    let passing = Passing { strip_prefix };
+    let timeout = line.property("timeout");
+    let max_body = line.property("max-body");
+    let buffering = line.property("buffering");
+    let passing = Passing {
+        strip_prefix,
+        timeout: timeout.and_then(|text| cx.parsed(text, value::some_time)),
+        max_body: max_body.and_then(|text| cx.parsed(text, value::size)),
+        streams: buffering.and_then(|text| cx.flag(text)) == Some(false),
+        nginx: lines::read(cx, line),
+    };
     Some(Goes::On { port, passing })
 }
 

@@ -446,7 +446,13 @@ impl Making {
             nodes.push(format!(
                 "route \"/r{route}/*\" \"/e{route}\" {host} port=8000"
             ));
-            nodes.push(match dice.below(4) {
+            nodes.push(match dice.below(6) {
+                4 => format!(
+                    "route \"/t{route}\" \"/u{route}/*\" port=80 timeout=\"1.5s\" max-body=\"10M\" buffering=#false {host}"
+                ),
+                5 => format!(
+                    "route \"/n{route}/*\" \"/m{route}\" port=80 buffering=#true {{ nginx \"add_header X '$host;';\"; nginx #\"set $a \"${{host}}\";\"# }}"
+                ),
                 0 => format!("route \"/s{route}/*\" \"/s{route}\" port=80 strip-prefix=\"/s{route}\""),
                 1 => format!("route \"/o{route}/*\" redirect=\"/n{route}/*\" {host} status=308"),
                 2 => format!("route \"/o{route}\" redirect=\"https://x.test:8443/?a=%20b#c\""),

@@ -5,6 +5,7 @@ use super::stacks::{APP, loaded};
 use crate::effect::Effect;
 use crate::event::{Event, Outcome, Stackfile};
 use crate::observed::Happened;
+use crate::routes::CONFIG_PATH;
 
 const NOTHING: [&str; 0] = [];
 
@@ -131,6 +132,36 @@ fn a_configuration_that_does_not_say_where_the_routes_go_is_told() {
             .iter()
             .any(|line| line.contains("include devrun-routes;")),
         "{heard:#?}"
+    );
+}
+
+#[test]
+fn what_nginx_ended_of_is_told_in_lines_of_the_stackfile() {
+    let mut bench = Bench::new(&APP.replace(
+        "route \"/api/*\"",
+        "route \"/api/*\" { nginx \"gzzip off;\" }",
+    ));
+    bench.finish_until("create entry");
+    let Effect::Create { files, .. } = bench.effect("create entry") else {
+        panic!("no container is made");
+    };
+    let config = files.iter().find(|file| file.path == CONFIG_PATH).unwrap();
+    let config = String::from_utf8_lossy(&config.content.0).into_owned();
+    let at = config.lines().position(|line| line.contains("gzzip"));
+    bench.ok("create entry");
+    bench.happens("entry-1", Happened::Exited { code: 1 });
+    let said = format!(
+        "nginx: [emerg] unknown directive \"gzzip\" in {CONFIG_PATH}:{}",
+        at.unwrap() + 1
+    );
+    let lines = vec![said];
+    bench.ends("explain entry-1", Outcome::Explained { lines });
+    let declared = APP.lines().position(|line| line.contains("route")).unwrap() + 1;
+    assert_eq!(
+        bench.service("entry").details,
+        [format!(
+            "Stackfile.kdl:{declared}: [emerg] unknown directive \"gzzip\": gzzip off;"
+        )]
     );
 }
 

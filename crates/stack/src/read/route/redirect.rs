@@ -9,7 +9,7 @@ use crate::value::Unfit;
 const FOUND: u16 = 302;
 
 /// What is about a service, to which nothing goes.
-const OF_SERVICES: [&str; 2] = ["port", "strip-prefix"];
+const OF_SERVICES: [&str; 5] = ["port", "strip-prefix", "timeout", "max-body", "buffering"];
 
 pub(super) fn read(cx: &mut Context<'_>, line: &Line<'_>, to: &Text) -> Option<Goes> {
     for name in OF_SERVICES {
@@ -25,6 +25,18 @@ pub(super) fn read(cx: &mut Context<'_>, line: &Line<'_>, to: &Text) -> Option<G
             )
             .also(to.span, "goes there")
             .advise("take one of them away");
+        cx.report(problem);
+    }
+    if let Some(first) = line.children().first() {
+        let problem = cx
+            .error(
+                "stackfile::route",
+                first.name().span(),
+                "has no place there",
+                "a redirect is the answer by itself",
+            )
+            .also(to.span, "goes there")
+            .advise("what else nginx is to do stands in your nginx.conf");
         cx.report(problem);
     }
     let status = match line.property("status") {
