@@ -199,28 +199,4 @@ fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Leads<'a>, Trouble> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_and_paths_of_what_people_type() {
-        let of = |text| {
-            let address = Address::of(text)?;
-            assert!(text.to_lowercase().contains(&address.host), "{address:?}");
-            Some((address.port, address.path))
-        };
-        assert_eq!(
-            of("http://localhost/api/?q=1#x"),
-            Some((Some(80), "/api/".to_owned()))
-        );
-        assert_eq!(of("localhost:8000"), Some((Some(8000), "/".to_owned())));
-        assert_eq!(of("wss://x:1/ws"), Some((Some(1), "/ws".to_owned())));
-        assert_eq!(of("https://x/"), Some((Some(443), "/".to_owned())));
-        assert_eq!(
-            of("API.localhost/a//b/%2e%2e/c"),
-            Some((Some(80), "/a/c".to_owned()))
-        );
-        assert_eq!(of("http://[::1]/x"), Some((Some(80), "/x".to_owned())));
-        assert_eq!(of("src/views.py"), None);
-    }
-}
+mod tests;
