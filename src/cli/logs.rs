@@ -1,8 +1,10 @@
 //! `devrun logs`: of all or some services, prefixed, in order of time.
 
+mod access;
 mod follow;
 mod waiting;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::Pin;
 
@@ -51,6 +53,7 @@ pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result
         clock,
         width,
         grep: options.grep.clone(),
+        proxy: proxy(&context),
     };
     let newest = past(&engine, &containers, wanted, &printer).await?;
     if options.follow {
@@ -63,6 +66,13 @@ pub(super) async fn run(global: &Global, options: &Logs, clock: Clock) -> Result
         follow(follower.only(options.grep.clone()), printer).await?;
     }
     Ok(Exit::Done.code())
+}
+
+/// Whose lines are of requests.
+fn proxy(context: &Context) -> Option<String> {
+    let mut services = context.stack.services.iter();
+    let proxy = services.find(|service| service.proxy.is_some())?;
+    Some(proxy.name.clone())
 }
 
 async fn chosen(
@@ -231,6 +241,7 @@ struct Printer {
     width: usize,
     /// Only lines with this text.
     grep: Option<String>,
+    proxy: Option<String>,
 }
 
 impl Printer {
@@ -263,23 +274,35 @@ impl Printer {
             return Ok(());
         }
         let color = self.color;
+        let is_proxy = self.proxy.as_deref() == Some(service);
         if self.format == Format::Json {
             let stream = match log.stream {
                 LogStream::Stdout => "stdout",
                 LogStream::Stderr => "stderr",
             };
             let time = Clock::rfc3339(log.time);
-            let object = serde_json::json!({
+            let mut object = serde_json::json!({
                 "time": time, "event": "log", "service": service, "stream": stream, "text": log.text,
             });
+            if let Some(request) = is_proxy.then(|| access::object(&log.text)).flatten() {
+                object["request"] = request;
+            }
             return line(color, &object.to_string());
         }
         let (width, time) = (self.width, self.clock.time_of_day(log.time));
         line(
             color,
-            &format!("{DIM}{time} {service:width$} |{DIM:#} {}", log.text),
+            &format!(
+                "{DIM}{time} {service:width$} |{DIM:#} {}",
+                shown(is_proxy, log)
+            ),
         )
     }
+}
+
+fn shown(is_proxy: bool, log: &LogLine) -> Cow<'_, str> {
+    let request = is_proxy.then(|| access::readable(&log.text)).flatten();
+    request.map_or(Cow::Borrowed(log.text.as_str()), Cow::Owned)
 }
 
 /// Prints logs beside what `up` prints, for as long as it runs.
@@ -299,9 +322,13 @@ pub(super) fn alongside(
         .map(|member| member.name.clone())
         .collect();
     let follower = Follower::new(engine, &context.stack.name, services, from);
+    let proxy = proxy(context);
     let (hands, _) = printing(move |service, told| {
         let text = match told {
-            Told::Line(log) => format!("{DIM}{service} |{DIM:#} {}", log.text),
+            Told::Line(log) => {
+                let text = shown(proxy.as_ref() == Some(&service), &log);
+                format!("{DIM}{service} |{DIM:#} {text}")
+            }
             Told::Dropped(count, time) => {
                 let text = Mark::dropped(count, time).text;
                 format!("{DIM}{service} | ── {text} ──{DIM:#}")

@@ -43,4 +43,13 @@ fn who_asks_for_what_crashed_is_told_its_last_words() {
             answer.body
         );
     }
+    let told = format!("503 GET localhost:{page}/ → web, which is failed, ");
+    let lines = stack.ok(&["logs", "--grep", "\"web\"", "proxy"]).out;
+    assert_eq!(lines.matches(&told).count(), 2, "{lines}");
+    let lines = stack.ok(&[
+        "logs", "--tail", "1", "--format", "json", "--grep", "failed", "proxy",
+    ]);
+    let line: serde_json::Value = serde_json::from_str(&lines.out).unwrap();
+    assert_eq!(line["request"]["status"], 503, "{line}");
+    assert!(line["request"]["generation"].is_u64(), "{line}");
 }

@@ -8,6 +8,8 @@ mod chosen;
 #[cfg(test)]
 mod held;
 #[cfg(test)]
+mod logged;
+#[cfg(test)]
 mod passed;
 #[cfg(test)]
 mod settings;

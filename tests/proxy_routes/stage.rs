@@ -12,7 +12,7 @@ use devrun_core::effect::{PutFile, RouteState};
 use devrun_core::routes::{self, CONFIG_PATH, Change};
 use devrun_stack::{Host, Options, PathKind, Stack};
 
-const STACKFILE: &str = r#"
+pub(crate) const STACKFILE: &str = r#"
 stack routed
 service backend {
     image "python:3.13-slim"
@@ -66,6 +66,16 @@ impl Stage {
 
     /// The same for another stack.
     pub(crate) fn of(test: &str, states: &[RouteState], stackfile: &str) -> Stage {
+        Stage::configured(test, states, stackfile, NGINX_CONF)
+    }
+
+    /// The same for a person's own configuration of nginx.
+    pub(crate) fn configured(
+        test: &str,
+        states: &[RouteState],
+        stackfile: &str,
+        nginx_conf: &str,
+    ) -> Stage {
         let mut stage = Stage {
             name: format!("devrun-routes-{}-{test}", std::process::id()),
             containers: Vec::new(),
@@ -87,7 +97,7 @@ impl Stage {
         let mut files = routes::state_files(states);
         files.push(PutFile::text(
             CONFIG_PATH.into(),
-            configuration(stackfile, 7),
+            configuration(stackfile, nginx_conf, 7),
         ));
         let root = std::env::temp_dir().join(&stage.name);
         for file in &files {
@@ -185,7 +195,7 @@ impl Stage {
 
     /// What nginx says of the configuration of a stack, as devrun tells it.
     pub(crate) fn said_of(&self, stackfile: &str) -> Vec<String> {
-        let config = configuration(stackfile, 8);
+        let config = configuration(stackfile, NGINX_CONF, 8);
         let path = "/etc/nginx/next.conf";
         let line = format!("cat >{path}; nginx -t -q -c {path} 2>&1 || true");
         let words = ["exec", "-i", &self.containers[0], "sh", "-c", &line];
@@ -271,7 +281,8 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    fn read(bytes: &[u8]) -> Answer {
+    /// From the bytes of a whole one.
+    pub(crate) fn read(bytes: &[u8]) -> Answer {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
@@ -309,10 +320,10 @@ pub(crate) fn state(service: &str, state: &'static str) -> RouteState {
     }
 }
 
-fn configuration(stackfile: &str, generation: u64) -> String {
+fn configuration(stackfile: &str, nginx_conf: &str, generation: u64) -> String {
     let stack = stack(stackfile);
     let proxy = stack.service("proxy").unwrap();
-    routes::render(&stack, proxy, NGINX_CONF, generation).unwrap()
+    routes::render(&stack, proxy, nginx_conf, generation).unwrap()
 }
 
 fn stack(stackfile: &str) -> Stack {

@@ -24,6 +24,7 @@ mod owner;
 mod place;
 mod read;
 mod refusal;
+mod rotate;
 mod run;
 mod serve;
 mod stir;

@@ -20,6 +20,7 @@ use crate::list;
 use crate::net;
 use crate::read;
 use crate::refusal::{Refusal, done, refused};
+use crate::rotate;
 use crate::run::{self, Groups};
 use crate::stir::Stir;
 use crate::terms;
@@ -197,7 +198,11 @@ impl<W: Write + Send + 'static> Server<W> {
     fn hold(&mut self, socket: &str, services: Vec<Behind>) -> Result<(), Refusal> {
         let hold = match self.hold.take() {
             Some(hold) => hold,
-            None => Hold::start(socket)?,
+            // Who is asked to is beside a proxy.
+            None => {
+                rotate::start();
+                Hold::start(socket)?
+            }
         };
         self.hold.insert(hold).tell(services);
         Ok(())

@@ -34,6 +34,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("proxy_buffering", "off"),
     ("proxy_buffer_size", "32k"),
     ("proxy_buffers", "8 32k"),
+    // What is logged is asked of requests, too, that never had a service.
+    ("uninitialized_variable_warn", "off"),
 ];
 
 /// Headers for whoever gets the request; the same. `Proxy` is what httpoxy is about.
@@ -45,6 +47,7 @@ pub(super) const HEADERS: &[(&str, &str)] = &[
     ("X-Forwarded-Host", "$http_host"),
     ("X-Forwarded-Port", "$devrun_port"),
     ("X-Forwarded-Prefix", "$devrun_prefix"),
+    ("X-Request-Id", "$devrun_id"),
     ("Upgrade", "$devrun_upgrade"),
     ("Connection", "$devrun_connection"),
     ("Proxy", "\"\""),
@@ -136,7 +139,8 @@ fn settings(own: &[String]) -> String {
 }
 
 /// The port that the browser sees is that of `Host`: the container's own one may be another.
-/// Only WebSockets may upgrade; each other request has a connection of its own.
+/// Only WebSockets may upgrade; each other request has a connection of its own. Whoever was asked is
+/// still known where a request starts anew within nginx.
 const VARIABLES: &str = r#"
 set $devrun_port 80;
 if ($scheme = https) { set $devrun_port 443; }
@@ -146,6 +150,8 @@ set $devrun_connection close;
 set $devrun_path "";
 set $devrun_prefix "";
 set $devrun_route "";
+set $devrun_service $devrun_service;
+set $devrun_state ready;
 set $devrun_tries "";
 set $devrun_way "";
 if ($http_transfer_encoding) { set $devrun_way large; }

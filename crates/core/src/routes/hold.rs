@@ -87,42 +87,38 @@ pub(super) fn locations(extra: &Extra) -> String {
 
 /// The locations in which requests end that nobody takes.
 pub(super) fn last() -> String {
+    let waited = [
+        "return 503;".to_owned(),
+        format!("error_page 503 =503 {WAIT_PATH};"),
+    ];
     let mut text = String::new();
     for (name, comment, lines) in [
-        (
-            "wait",
-            "It has waited long enough.",
-            [
-                "",
-                "",
-                "return 503;",
-                &format!("error_page 503 =503 {WAIT_PATH};"),
-            ],
-        ),
+        ("wait", "It has waited long enough.", waited.to_vec()),
         (
             "lost",
             "Its service may have got it, and it must not get it twice.",
-            [
-                "default_type application/json;",
-                "add_header X-Devrun-Service $devrun_service always;",
-                "add_header X-Devrun-State lost always;",
-                &format!("return 502 '{LOST}';"),
-            ],
+            says("lost", 502, LOST),
         ),
         (
             "late",
             "Its service has got it, and gave no answer in time.",
-            [
-                "default_type application/json;",
-                "add_header X-Devrun-Service $devrun_service always;",
-                "add_header X-Devrun-State late always;",
-                &format!("return 504 '{LATE}';"),
-            ],
+            says("late", 504, LATE),
         ),
     ] {
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         text.push_str(&named(name, comment, &lines, ""));
     }
     text
+}
+
+fn says(state: &str, status: u16, answer: &str) -> Vec<String> {
+    vec![
+        format!("set $devrun_state {state};"),
+        "default_type application/json;".to_owned(),
+        "add_header X-Devrun-Service $devrun_service always;".to_owned(),
+        "add_header X-Devrun-State $devrun_state always;".to_owned(),
+        format!("return {status} '{answer}';"),
+    ]
 }
 
 /// `more` is what its route tells nginx, in lines.

@@ -10,6 +10,7 @@ mod generate;
 mod hold;
 mod hosts;
 mod location;
+mod log;
 mod nginx;
 mod of_route;
 mod states;
@@ -108,7 +109,8 @@ pub enum RouteError {
 
 /// The whole configuration for nginx: the person's text with the routes of the stack put in.
 ///
-/// What the person's `server { }` block sets by itself (a time-out, a header) is not set again.
+/// What the person's `server { }` block sets by itself (a time-out, a header) is not set again, and
+/// an access log of theirs is the only one.
 ///
 /// # Errors
 /// Where the marker is missing, stands twice or at the wrong place, or a route cannot be written.
@@ -128,8 +130,12 @@ pub fn render(
         names: &own,
         headers: &headers,
     };
-    let generated = generate::routes(stack, proxy, &table, own, generation);
-    Ok(put_in(config_text, marker, &generated, &file))
+    let mut generated = generate::routes(stack, proxy, &table, own, generation);
+    if !log::is_own(&directives, marker) {
+        generated.push_str(log::WRITTEN);
+    }
+    let config = put_in(config_text, marker, &generated, &file);
+    Ok(log::declared(config, &directives, marker, generation))
 }
 
 /// The port at which nginx is asked inside its container: that of its first published TCP port.

@@ -198,6 +198,7 @@ http {
         proxy_set_header X-Forwarded-Host $http_host;
         proxy_set_header X-Forwarded-Port $devrun_port;
         proxy_set_header X-Forwarded-Prefix $devrun_prefix;
+        proxy_set_header X-Request-Id $devrun_id;
         proxy_set_header Upgrade $devrun_upgrade;
         proxy_set_header Connection $devrun_connection;
         proxy_set_header Proxy "";

@@ -96,7 +96,7 @@ fn a_marker_in_the_middle_of_a_line_leaves_the_rest_of_it_alone() {
     let config =
         seed_with("events {}\nhttp { server { include  'devrun-routes' ; } } # end\n").unwrap();
     let lines: Vec<&str> = config.lines().collect();
-    assert_eq!(lines[1].trim_end(), "http { server {");
+    assert!(lines[1].starts_with("http { map ") && lines[1].trim_end().ends_with("; server {"));
     assert_eq!(lines.last().map(|line| line.trim()), Some("} } # end"));
 }
 
@@ -137,7 +137,9 @@ fn each_variable_is_set_somewhere_also_where_there_is_no_route() {
             rest.split(|c: char| c != '_' && !c.is_alphanumeric())
                 .next()
         }) {
-            let set = config.contains(&format!("set ${name} "));
+            let set = ["set $NAME ", "$NAME {", "?<NAME>"]
+                .iter()
+                .any(|how| config.contains(&how.replace("NAME", name)));
             assert!(set || !name.starts_with("devrun_"), "{name} in {config}");
         }
     }
