@@ -15,6 +15,11 @@ GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    seen = 0
+
+    def parse_request(self):
+        Handler.seen += 1
+        return super().parse_request()
 
     def do_GET(self):
         if self.headers.get("Upgrade") == "websocket":
@@ -56,6 +61,7 @@ class Handler(BaseHTTPRequestHandler):
             "method": self.command,
             "path": self.path,
             "size": size,
+            "seen": Handler.seen,
             "sha256": digest.hexdigest(),
             "headers": {name.lower(): value for name, value in self.headers.items()},
         }

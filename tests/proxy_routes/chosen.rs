@@ -110,13 +110,8 @@ fn nobody_gets_what_no_route_gives() {
 fn a_path_is_routed_by_what_it_means_and_passed_on_as_it_was_written() {
     let stage = stage("meant");
     for (host, path, port) in [
-        ("localhost", "/api/%2e%2e/admin/x", 8000),
-        ("localhost", "/open/../admin/x", 8000),
         ("localhost", "/open//x", 5173),
-        ("localhost", "/open/..%2fapi/x", 8000),
         ("localhost", "/%6fpen/x", 5173),
-        ("api.localhost", "/x/../v1/y", 7001),
-        ("api.localhost", "/v1/%2e%2e/y", 7000),
         ("api.localhost", "/v1%2Fy", 7001),
         ("api.localhost", "/v1//exact", 7001),
     ] {
@@ -128,6 +123,9 @@ fn a_path_is_routed_by_what_it_means_and_passed_on_as_it_was_written() {
     let answer = ask(&stage, "api.localhost", "/v1%0a");
     assert_eq!(arrived(&answer), (7000, "/v1%0a".to_owned()));
     for path in [
+        "/open/../admin/x",
+        "/api/%2e%2e/admin/x",
+        "/open/..%2fapi/x",
         "/../api/x",
         "/api/../../x",
         "/api/%2e%2e/%2e%2e/x",

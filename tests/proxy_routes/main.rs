@@ -6,6 +6,8 @@ mod agent;
 #[cfg(test)]
 mod chosen;
 #[cfg(test)]
+mod guarded;
+#[cfg(test)]
 mod held;
 #[cfg(test)]
 mod logged;
@@ -13,6 +15,8 @@ mod logged;
 mod passed;
 #[cfg(test)]
 mod settings;
+#[cfg(test)]
+mod smuggled;
 #[cfg(test)]
 mod stage;
 

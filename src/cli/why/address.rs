@@ -176,6 +176,10 @@ fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Leads<'a>, Trouble> {
         let by = format!("health of {}, answered by nginx itself", entered.name);
         return past(entered, inside, by);
     }
+    if routes::compared(&address.path).is_none() {
+        let by = "answered 400: `..` in a path is for no route".to_owned();
+        return past(entered, inside, by);
+    }
     let nobody = "no route covers it: what nginx.conf itself says";
     let Some(route) = routes::find(stack, &address.host, &address.path) else {
         return past(entered, inside, nobody.to_owned());

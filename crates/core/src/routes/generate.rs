@@ -7,7 +7,7 @@ use devrun_stack::{Service, Stack};
 use super::of_route::Extra;
 use super::states::{ALONE, STATE_DIR, STATES, WAIT_DIR};
 use super::table::RouteEntry;
-use super::{GENERATION_PATH, hold, hosts, location, nginx};
+use super::{GENERATION_PATH, guard, hold, hosts, location, nginx};
 
 /// Where requests for what is not ready end, inside nginx only.
 pub(super) const WAIT_PATH: &str = "/.devrun/wait";
@@ -38,7 +38,8 @@ const SETTINGS: &[(&str, &str)] = &[
     ("uninitialized_variable_warn", "off"),
 ];
 
-/// Headers for whoever gets the request; the same. `Proxy` is what httpoxy is about.
+/// Headers for whoever gets the request; the same. `Proxy` is what httpoxy is about; the others that
+/// are taken away tell some frameworks what only a proxy may tell, and this one tells it otherwise.
 pub(super) const HEADERS: &[(&str, &str)] = &[
     ("Host", "$http_host"),
     ("X-Real-IP", "$remote_addr"),
@@ -51,6 +52,9 @@ pub(super) const HEADERS: &[(&str, &str)] = &[
     ("Upgrade", "$devrun_upgrade"),
     ("Connection", "$devrun_connection"),
     ("Proxy", "\"\""),
+    ("Forwarded", "\"\""),
+    ("X-Forwarded-Scheme", "\"\""),
+    ("X-Forwarded-Ssl", "\"\""),
 ];
 
 /// What the person's block sets by itself.
@@ -60,6 +64,8 @@ pub(super) struct Own<'t> {
     pub(super) names: &'t [String],
     /// Headers, by such a name, with the directive.
     pub(super) headers: &'t [(String, String)],
+    /// Hosts for which it is there.
+    pub(super) hosts: &'t [String],
 }
 
 /// What stands in place of the marker.
@@ -78,6 +84,7 @@ pub(super) fn routes(
     );
     text.push_str(&settings(own.names));
     text.push_str(VARIABLES);
+    text.push_str(&guard::before(table, own.hosts));
     let health = proxy
         .proxy
         .as_ref()
@@ -118,6 +125,7 @@ fn shared() -> String {
     ));
     text.push_str(&hold::locations(&Extra::default()));
     text.push_str(&hold::last());
+    text.push_str(&guard::stranger_location());
     text
 }
 
@@ -204,6 +212,8 @@ fn wait_location(path: &str, comment: &str, version: &str) -> String {
          \x20   add_header X-Devrun-State $devrun_state always;\n\
          \x20   add_header Retry-After 1 always;\n\
          \x20   add_header Cache-Control no-store always;\n\
+         \x20   add_header X-Content-Type-Options nosniff always;\n\
+         \x20   add_header Content-Security-Policy \"default-src 'none'; style-src 'unsafe-inline'\" always;\n\
          \x20   set $devrun_state unreachable;\n"
     );
     for state in STATES {
@@ -212,6 +222,7 @@ fn wait_location(path: &str, comment: &str, version: &str) -> String {
             "    if (-f {STATE_DIR}/$devrun_service.{state}) {{ set $devrun_state {state}; }}"
         );
     }
+    text.push_str(&guard::turns_away());
     let _ = write!(
         text,
         "    set $devrun_page $devrun_service{version}.json;\n\

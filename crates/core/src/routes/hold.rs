@@ -117,6 +117,7 @@ fn says(state: &str, status: u16, answer: &str) -> Vec<String> {
         "default_type application/json;".to_owned(),
         "add_header X-Devrun-Service $devrun_service always;".to_owned(),
         "add_header X-Devrun-State $devrun_state always;".to_owned(),
+        format!("if ($devrun_stranger) {{ return {status}; }}"),
         format!("return {status} '{answer}';"),
     ]
 }

@@ -7,6 +7,7 @@
 
 mod explain;
 mod generate;
+mod guard;
 mod hold;
 mod hosts;
 mod location;
@@ -126,9 +127,11 @@ pub fn render(
     let table = table::checked(stack, proxy)?;
     let own = nginx::siblings(&directives, marker);
     let headers = nginx::headers(&directives, marker);
+    let hosts = nginx::server_names(&directives, marker);
     let own = generate::Own {
         names: &own,
         headers: &headers,
+        hosts: &hosts,
     };
     let mut generated = generate::routes(stack, proxy, &table, own, generation);
     if !log::is_own(&directives, marker) {

@@ -93,6 +93,18 @@ pub(super) fn headers(all: &[Directive<'_>], of: &Directive<'_>) -> Vec<(String,
     said.collect()
 }
 
+/// Hosts for which the same block is there: whole names, and those with a wildcard at the beginning.
+pub(super) fn server_names(all: &[Directive<'_>], of: &Directive<'_>) -> Vec<String> {
+    let beside = all.iter().filter(|other| other.parent == of.parent);
+    let names = beside.filter(|other| other.name() == "server_name");
+    let names = names.flat_map(|names| names.words.iter().skip(1));
+    names
+        .map(|name| name.trim_matches(['"', '\'']).to_ascii_lowercase())
+        .filter(|name| !name.starts_with('~') && !name.contains('$') && !name.ends_with('*'))
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
 /// How [`siblings`] names a header that is passed on.
 pub(super) fn header_key(header: &str) -> String {
     format!("header {}", header.to_ascii_lowercase())

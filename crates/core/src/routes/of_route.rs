@@ -202,6 +202,9 @@ http {
         proxy_set_header Upgrade $devrun_upgrade;
         proxy_set_header Connection $devrun_connection;
         proxy_set_header Proxy "";
+        proxy_set_header Forwarded "";
+        proxy_set_header X-Forwarded-Scheme "";
+        proxy_set_header X-Forwarded-Ssl "";
         proxy_set_header Host example.test;
         proxy_set_header X-Team 'a b';
         proxy_set_header X-Real-IP none;

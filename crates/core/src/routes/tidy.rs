@@ -1,7 +1,7 @@
 //! What nginx compares with a route is not what was asked, letter by letter.
 
-/// A path as nginx compares it: decoded, one slash for several, without `.` and `..`. `None` where
-/// it leads above the root, which nginx refuses.
+/// A path as nginx compares it: decoded, one slash for several, without `.`. `None` where it leads
+/// upwards, which is refused.
 #[must_use]
 pub fn compared(path: &str) -> Option<String> {
     let decoded = decoded(path);
@@ -11,7 +11,7 @@ pub fn compared(path: &str) -> Option<String> {
         let last = number == segments.len();
         match *segment {
             "" | "." => {}
-            ".." => drop(kept.pop()?),
+            ".." => return None,
             name => {
                 kept.push(name);
                 continue;
@@ -55,8 +55,10 @@ mod tests {
             ("/", Some("/")),
             ("/api/a%20b", Some("/api/a b")),
             ("/api//x/./y/", Some("/api/x/y/")),
-            ("/api/%2e%2e/admin", Some("/admin")),
-            ("/api/..%2Fadmin/..", Some("/")),
+            ("/api/%2e%2e/admin", None),
+            ("/api/..%2Fadmin", None),
+            ("/api/..", None),
+            ("/api/..x/.../", Some("/api/..x/.../")),
             ("/caf%C3%A9/.", Some("/café/")),
             ("/100%", Some("/100%")),
             ("/%+1", Some("/%+1")),
