@@ -32,6 +32,11 @@ impl App {
             env.push_str(&format!("{name}={}\n", free_port()));
         }
         stack.write(".env", &env);
+        stack.edit(
+            "nginx/nginx.conf",
+            "worker_shutdown_timeout 10s",
+            "worker_shutdown_timeout 10m",
+        );
         let mut session = stack.up(&[]);
         session.ready();
         App {
@@ -164,6 +169,71 @@ fn a_saved_component_is_live_and_the_page_keeps_its_state() {
         "the page was loaded again"
     );
     assert_eq!(app.stack.service("frontend")["state"], "ready");
+
+    // Vite's WebSocket is open all the while that nginx begins to work with another route.
+    app.stack
+        .edit("Stackfile.kdl", "\"/@vite/*\"", "\"/@vite/*\" \"/more/*\"");
+    app.session.wait("the other route", 60, |event| {
+        event["event"] == "routes-applied"
+    });
+    a_moment(&browser);
+    app.stack.edit(COUNTER, "Pushed {count}", "Poked {count}");
+    browser.shows("Poked 3 times", 20);
+    assert_eq!(
+        browser.script("return window.__mark").unwrap(),
+        "still here",
+        "the page was loaded again"
+    );
+}
+
+/// Where the browser is said to be: a login is refused where host, port or scheme is another one.
+#[test]
+fn a_login_works_at_whatever_port_and_vite_answers_its_own_hosts_alone() {
+    let app = App::start("login");
+    let make = "DJANGO_SUPERUSER_PASSWORD=open-sesame python manage.py createsuperuser \
+                --noinput --username ali --email ali@example.test";
+    app.stack.ok(&["exec", "backend", "sh", "-c", make]);
+    let browser = Browser::open();
+    let admin = format!("{}/admin/", app.url);
+    browser.go(&admin);
+    browser.find("#id_username").send("ali");
+    browser.find("#id_password").send("open-sesame");
+    browser.find("[type=submit]").click();
+    browser.shows("Site administration", 20);
+    assert_eq!(browser.url(), admin);
+
+    let login = format!("{admin}login/");
+    let page = get(&login).unwrap();
+    let token = page
+        .body
+        .split_once("csrfmiddlewaretoken\" value=\"")
+        .unwrap()
+        .1;
+    let token = token.split_once('"').unwrap().0;
+    let cookie = page.head.to_ascii_lowercase();
+    let cookie = cookie.split_once("csrftoken=").unwrap().1;
+    let at = page.head.len() - cookie.len();
+    let cookie = page.head[at..].split_once(';').unwrap().0;
+    let log_in = |origin: &str| {
+        let form = format!("csrfmiddlewaretoken={token}&username=ali&password=open-sesame");
+        let cookie = format!("Cookie: csrftoken={cookie}");
+        let origin = format!("Origin: {origin}");
+        http(&["-H", &cookie, "-H", &origin, "-d", &form, &login]).unwrap()
+    };
+    assert_eq!(log_in("http://evil.test").status, 403);
+    let answer = log_in(&app.url);
+    assert_eq!(answer.status, 302, "{answer:?}");
+
+    for (host, status) in [
+        ("localhost", 200),
+        ("app.localhost:8080", 200),
+        ("127.0.0.1", 200),
+        ("evil.test", 403),
+    ] {
+        let host = format!("Host: {host}");
+        let answer = http(&["-H", &host, "-H", "Accept: text/html", &app.url]).unwrap();
+        assert_eq!(answer.status, status, "{host}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import socket
 import sys
 import threading
@@ -16,6 +17,7 @@ GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     seen = 0
+    go = threading.Event()
 
     def parse_request(self):
         Handler.seen += 1
@@ -28,6 +30,15 @@ class Handler(BaseHTTPRequestHandler):
             self.events()
         elif self.path.endswith("/silent"):
             time.sleep(60)
+        elif self.path.endswith("/pieces"):
+            self.pieces()
+        elif self.path.endswith("/go"):
+            Handler.go.set()
+            self.answer(200, b"gone")
+        elif self.path.endswith("/ranged"):
+            self.ranged(b"0123456789")
+        elif "/zeros/" in self.path:
+            self.answer(200, bytes(int(self.path.rsplit("/", 1)[1])))
         elif self.path.startswith("/api/status/"):
             self.answer(int(self.path.rsplit("/", 1)[1]), b"the application's own words")
         else:
@@ -44,6 +55,32 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_DELETE(self):
         self.tell()
+
+    def do_HEAD(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "12345")
+        self.end_headers()
+
+    def pieces(self):
+        """The second piece comes once somebody has asked for it elsewhere."""
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"3\r\none\r\n")
+        Handler.go.wait(60)
+        self.wfile.write(b"3\r\ntwo\r\n0\r\n\r\n")
+
+    def ranged(self, whole):
+        asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        if not asked:
+            return self.answer(200, whole)
+        first, last = int(asked[1]), int(asked[2])
+        part = whole[first : last + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(whole)}")
+        self.send_header("Content-Length", str(len(part)))
+        self.end_headers()
+        self.wfile.write(part)
 
     def tell(self):
         left = int(self.headers.get("Content-Length", 0))

@@ -19,6 +19,8 @@ mod settings;
 mod smuggled;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod traps;
 
 #[cfg(test)]
 mod tests {
