@@ -76,7 +76,7 @@ impl Walk {
         let step = self.step(text);
         eventually(&format!("{path} in the log of requests"), 10, || {
             let log = self.seed.ok(&step.line()).out;
-            requests(&log).into_iter().find(|line| line["uri"] == path)
+            requests(&log).into_iter().find(|line| line["path"] == path)
         })
     }
 
