@@ -14,6 +14,8 @@ pub(super) struct Ask {
     pub(super) navigates: bool,
     /// The service was asked already, and did not answer.
     pub(super) refused: bool,
+    /// The service was there when it was asked, and went away.
+    pub(super) fell: bool,
     /// The service may have got it, and it must not get it twice.
     pub(super) spent: bool,
     /// The service has it, and gave no answer in time.
@@ -41,6 +43,7 @@ impl Ask {
                 && value("devrun-accept").contains("text/html")
                 && matches!(mode, "" | "navigate"),
             refused: attempts.made,
+            fell: attempts.reached,
             spent: attempts.reached && !repeatable,
             late: attempts.late,
             suffix: match value("devrun-route") {

@@ -148,12 +148,17 @@ impl<C> Queue<C> {
         let mut until = None;
         if behind.ready {
             let port = (ask.service.clone(), ask.port);
-            // Only what was found out since it came is about its own case.
-            let tried = self.tried.get(&port).filter(|(at, _)| *at > one.since);
+            // One that has just fallen takes connections until it is wholly gone.
+            let from = match ask.fell {
+                true => one.since + TRY_EVERY,
+                false => one.since,
+            };
+            // Only what was found out since then is about its own case.
+            let tried = self.tried.get(&port).filter(|(at, _)| *at > from);
             if !ask.refused || tried.is_some_and(|(_, open)| *open) {
                 return Verdict::Answer(self.go(ask));
             }
-            let next = tried.map_or(now, |(at, _)| *at + TRY_EVERY);
+            let next = tried.map_or(from, |(at, _)| *at + TRY_EVERY);
             if next <= now {
                 let addresses = behind.addresses.iter().copied().map(Ipv4Addr::from);
                 tries = Some((port, addresses.collect()));
@@ -222,6 +227,7 @@ mod tests {
             open: false,
             navigates: false,
             refused: false,
+            fell: false,
             spent: false,
             late: false,
             worn: false,
@@ -302,6 +308,22 @@ mod tests {
                 (4, Answer::Late)
             ]
         );
+    }
+
+    #[test]
+    fn one_that_fell_is_given_a_moment_to_be_gone() {
+        let (mut queue, now) = (Queue::default(), Instant::now());
+        queue.tell(vec![behind(true, 30_000)]);
+        let fell = Ask {
+            refused: true,
+            fell: true,
+            ..ask()
+        };
+        queue.add(fell, 1, now).unwrap();
+        let round = queue.round(now, |_| false);
+        assert!(round.answers.is_empty() && round.tries.is_empty());
+        assert_eq!(round.next, Some(now + TRY_EVERY));
+        assert_eq!(queue.round(now + TRY_EVERY, |_| false).tries.len(), 1);
     }
 
     #[test]
