@@ -282,7 +282,11 @@ impl Session {
                     // Whether the process began before or after its files changed is not known.
                     machine.add_follow(vec![Follow::Restart]);
                 }
-                self.drop_busy(service);
+                // The last words of the one before are worth their time: of one that dies quickly
+                // they would never be known.
+                if machine.doing() != Some(Doing::Explain) {
+                    self.drop_busy(service);
+                }
                 if was_stopped {
                     self.look_for_image_again(service);
                 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Session;
 use super::machine::{Doing, ImageState, Machine, Wanted};
 use super::shown::Facts;
+use super::state::State;
 use crate::effect::{Effect, PutFile, RouteState};
 use crate::event::Failure;
 use crate::notice::NoticeEvent;
@@ -172,7 +173,7 @@ impl Session {
     fn route_state(&self, stack: &Stack, first: &Service) -> Option<RouteState> {
         let service = self.one_that_serves(stack, first);
         let machine = self.machines.get(&service.name)?;
-        let Facts { state, reason } = self.facts(service, machine);
+        let Facts { state, reason } = self.told_facts(service, machine);
         let building = matches!(machine.image, ImageState::Busy(_));
         let all = || {
             let members = stack.members(first.declared_as());
@@ -212,6 +213,22 @@ impl Session {
             },
             containers: serving.filter_map(Machine::container_id).collect(),
         })
+    }
+
+    /// A failure is told once its last words are known, there as everywhere.
+    fn told_facts(&self, service: &Service, machine: &Machine) -> Facts {
+        let facts = self.facts(service, machine);
+        let is_new = facts.state == State::Failed && machine.shown.state != State::Failed;
+        if machine.doing() != Some(Doing::Explain) || !is_new {
+            return facts;
+        }
+        Facts {
+            state: match machine.was_ready {
+                true => State::Updating,
+                false => State::Starting,
+            },
+            reason: Some("it failed, its last words are being read".to_owned()),
+        }
     }
 
     /// It is on its way, so that waiting for it makes sense.

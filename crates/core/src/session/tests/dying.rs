@@ -77,6 +77,17 @@ fn one_that_dies_of_a_save_says_of_which_until_the_next_save() {
 }
 
 #[test]
+fn what_one_said_last_is_known_also_where_the_engine_is_quicker() {
+    let mut bench = worker("unless-stopped");
+    bench.happens("worker-1", DIED);
+    assert_eq!(bench.happens("worker-1", Happened::Started), [""; 0]);
+    assert_eq!(bench.ok("explain worker-1"), ["attach worker-1"]);
+    assert_eq!(bench.service("worker").details, ["last words"]);
+    bench.finish();
+    assert_eq!(bench.state("worker"), "ready");
+}
+
+#[test]
 fn one_that_dies_while_it_is_updated_says_so_too() {
     let mut bench = Bench::ready();
     bench.save(&["backend/app.py"]);

@@ -89,9 +89,14 @@ fn each_change_of_readiness_is_told_and_only_changes() {
     bench.ok("attach backend-1");
     assert_eq!(bench.ok("probe backend-1"), ["tell entry-1 backend=ready"]);
     let died = bench.happens("backend-1", Happened::Exited { code: 1 });
-    assert_eq!(died, ["explain backend-1", "tell entry-1 backend=failed"]);
+    assert_eq!(died, ["explain backend-1", "tell entry-1 backend=updating"]);
     bench.happens("db-1", Happened::OutOfMemory);
     assert_eq!(bench.open(), ["explain backend-1"]);
+    assert_eq!(
+        bench.ok("explain backend-1"),
+        ["tell entry-1 backend=failed"],
+        "with its last words"
+    );
 }
 
 #[test]

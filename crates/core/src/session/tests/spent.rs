@@ -126,6 +126,7 @@ fn what_was_under_way_before_the_save_is_waiting() {
     assert_eq!(parts, ["synced 7"]);
     // What follows a start that nobody saved for is no part of what is saved meanwhile.
     bench.happens("backend-1", crate::observed::Happened::Exited { code: 1 });
+    bench.ok("explain backend-1");
     bench.happens("backend-1", crate::observed::Happened::Started);
     bench.after(10);
     bench.save(&["backend/page.html"]);
