@@ -24,6 +24,12 @@ use crate::session::{Begin, begin};
 
 /// How long a session in the background may take until its socket answers.
 const BACKGROUND: std::time::Duration = std::time::Duration::from_secs(20);
+/// How long one that ends may take before the next one gives up.
+const ENDING: std::time::Duration = std::time::Duration::from_secs(60);
+/// Most are gone by then.
+const WORTH_A_WORD: std::time::Duration = std::time::Duration::from_secs(1);
+/// How often is looked whether it has ended.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(20);
 
 pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u8, Trouble> {
     if options.dry_run {
@@ -42,28 +48,68 @@ pub(super) async fn run(global: &Global, options: &Up, clock: Clock) -> Result<u
     }
     let place = place(&context)?;
     let printer = |reader| Printer::new(global, &context, clock, reader);
-    match place
-        .lock()
-        .map_err(|error| Trouble::local("the session's lock", &error))?
-    {
-        // Another `up` was quicker; whoever started this one talks to that one's session.
-        Err(_) if options.background => Ok(Exit::Done.code()),
-        Err(_) => {
-            let printer = printer(match options.detach {
-                true => Reader::Caller,
-                false => Reader::Guest,
-            });
-            same_engine(&place, &engine).await?;
-            hand_over(global, options, &context, &place, printer).await
+    let mut busy = Busy::default();
+    loop {
+        let lock = place.lock();
+        match lock.map_err(|error| Trouble::local("the session's lock", &error))? {
+            // Another `up` was quicker; whoever started this one talks to that one's session.
+            Err(_) if options.background => return Ok(Exit::Done.code()),
+            Err(_) => {
+                let printer = printer(match options.detach {
+                    true => Reader::Caller,
+                    false => Reader::Guest,
+                });
+                same_engine(&place, &engine).await?;
+                let handed = hand_over(global, options, &context, &place, printer).await?;
+                if let Some(code) = handed {
+                    return Ok(code);
+                }
+                busy.wait(global).await?;
+            }
+            Ok(lock) if options.detach => {
+                drop(lock);
+                let printer = printer(Reader::Starter);
+                return detach(global, options, &context, &place, printer).await;
+            }
+            Ok(_lock) => {
+                let printer = printer(Reader::Owner);
+                return foreground(global, options, context, &place, engine, printer).await;
+            }
         }
-        Ok(lock) if options.detach => {
-            drop(lock);
-            let printer = printer(Reader::Starter);
-            detach(global, options, &context, &place, printer).await
+    }
+}
+
+/// There is a session that answers nobody: one that ends, or begins.
+#[derive(Default)]
+struct Busy {
+    since: Option<tokio::time::Instant>,
+    told: bool,
+    signals: Option<Signals>,
+}
+
+impl Busy {
+    async fn wait(&mut self, global: &Global) -> Result<(), Trouble> {
+        let now = tokio::time::Instant::now();
+        let waited = now - *self.since.get_or_insert(now);
+        if waited > WORTH_A_WORD && !self.told && !global.quiet {
+            self.told = true;
+            let text = "waiting for a session of this stack that is about to end, or to begin";
+            stderr_line(global.color, text);
         }
-        Ok(_lock) => {
-            let printer = printer(Reader::Owner);
-            foreground(global, options, context, &place, engine, printer).await
+        if waited > ENDING {
+            return Err(Trouble::new(
+                Exit::Failed,
+                "a session of this stack is starting or ending, and does not come to an end",
+            )
+            .hint("try again in a moment; devrun status says what it does"));
+        }
+        let signals = match &mut self.signals {
+            Some(signals) => signals,
+            none => none.insert(Signals::listen()?),
+        };
+        tokio::select! {
+            () = tokio::time::sleep_until(now + LOOK) => Ok(()),
+            () = signals.next() => Err(Trouble::new(Exit::Interrupted, "")),
         }
     }
 }
@@ -269,14 +315,15 @@ pub(super) fn variables(context: &Context) -> Vec<(String, String)> {
         .collect()
 }
 
-/// There is a session: it gets what this command asks for, and is followed.
+/// There is a session: it gets what this command asks for, and is followed; `None` where it is about
+/// to end, or to begin.
 async fn hand_over(
     global: &Global,
     options: &Up,
     context: &Context,
     place: &Place,
-    printer: Printer,
-) -> Result<u8, Trouble> {
+    mut printer: Printer,
+) -> Result<Option<u8>, Trouble> {
     let ask = Ask::Up {
         services: options.services.clone(),
         profiles: global.profile.clone(),
@@ -284,35 +331,48 @@ async fn hand_over(
         build: options.build,
         recreate: options.recreate,
     };
-    match Client::ask(place, &ask).await? {
-        Some(client) => {
-            printer.head(&context.stack.name)?;
-            follow(client, printer, options.detach).await
-        }
-        None => Err(Trouble::new(
-            Exit::Failed,
-            "a session of this stack is starting or ending just now",
-        )
-        .hint("try again in a moment")),
-    }
+    let Some(client) = Client::ask(place, &ask).await? else {
+        return Ok(None);
+    };
+    printer.begins_with_head(&context.stack.name);
+    heard(client, printer, options.detach).await
 }
 
 /// Prints what a session tells; with `until_settled` until all is ready or not to be had.
 pub(super) async fn follow(
+    client: Client,
+    printer: Printer,
+    until_settled: bool,
+) -> Result<u8, Trouble> {
+    let code = heard(client, printer, until_settled).await?;
+    code.ok_or_else(ended)
+}
+
+fn ended() -> Trouble {
+    Trouble::new(Exit::Failed, "the session ended")
+}
+
+/// The same; `None` where the session tells nothing at all.
+async fn heard(
     mut client: Client,
     mut printer: Printer,
     until_settled: bool,
-) -> Result<u8, Trouble> {
+) -> Result<Option<u8>, Trouble> {
     let mut signals = Signals::listen()?;
+    let mut told = false;
     loop {
         let tell = tokio::select! {
             tell = client.next() => tell?,
             // A terminal that only follows detaches; the session goes on.
-            () = signals.next() => return Ok(if until_settled { Exit::Interrupted } else { Exit::Done }.code()),
+            () = signals.next() => {
+                let exit = if until_settled { Exit::Interrupted } else { Exit::Done };
+                return Ok(Some(exit.code()));
+            }
         };
         let Some(tell) = tell else {
-            return Err(Trouble::new(Exit::Failed, "the session ended"));
+            return if told { Err(ended()) } else { Ok(None) };
         };
+        told = true;
         let Tell::Notice { notice } = tell else {
             continue;
         };
@@ -322,9 +382,10 @@ pub(super) async fn follow(
         printer.print(&stamped)?;
         match stamped.notice.event {
             NoticeEvent::Settled { ready, .. } if until_settled => {
-                return Ok(if ready { Exit::Done } else { Exit::Failed }.code());
+                let exit = if ready { Exit::Done } else { Exit::Failed };
+                return Ok(Some(exit.code()));
             }
-            NoticeEvent::SessionEnded { code } => return Ok(code),
+            NoticeEvent::SessionEnded { code } => return Ok(Some(code)),
             _ => {}
         }
     }
@@ -335,6 +396,8 @@ pub(super) struct Printer {
     format: Format,
     color: super::arguments::Color,
     lines: Lines,
+    /// Printed before all else.
+    head: Option<String>,
     /// How to read the Stackfile again.
     load: LoadOptions,
 }
@@ -351,21 +414,26 @@ impl Printer {
             format: global.format,
             color: global.color,
             lines,
+            head: None,
             load: context.options.clone(),
         }
     }
 
     /// For somebody who joins a session: its beginning was printed elsewhere.
-    fn head(&self, stack: &str) -> Result<(), Trouble> {
-        match (self.format, self.lines.head(stack)) {
-            (Format::Text, Some(head)) => line(self.color, &head),
-            _ => Ok(()),
-        }
+    fn begins_with_head(&mut self, stack: &str) {
+        self.head = match self.format {
+            Format::Text => self.lines.head(stack),
+            Format::Json => None,
+        };
     }
 
     pub(super) fn print(&mut self, stamped: &Stamped) -> Result<(), Trouble> {
-        let texts = self.texts(stamped);
-        texts.iter().try_for_each(|text| line(self.color, text))
+        let head = self.head.take().into_iter();
+        let texts = head.chain(self.texts(stamped));
+        for text in texts {
+            line(self.color, &text)?;
+        }
+        Ok(())
     }
 
     /// The lines of a notice.

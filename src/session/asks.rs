@@ -27,6 +27,8 @@ impl Driver {
                     let _ = reply.send(Tell::Notice { notice });
                 }
             }
+            // Whoever hears nothing begins the next session.
+            Ask::Up { .. } if self.core.is_ending() => {}
             Ask::Up {
                 services,
                 profiles,

@@ -196,6 +196,12 @@ impl Session {
         std::mem::take(&mut self.out)
     }
 
+    /// It is on its way out: what is asked for now would come to nothing.
+    #[must_use]
+    pub fn is_ending(&self) -> bool {
+        self.ending.is_some() || self.exited
+    }
+
     /// When [`Event::Deadline`] is wanted, counted from the session's beginning.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
