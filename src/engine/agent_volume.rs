@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use super::archive::{PathKind, PathStat};
 use super::translate::AGENT_FOLDER;
-use super::{Engine, EngineError, PATIENT, PROMPT, optional, pause, within};
+use super::{Engine, EngineError, PATIENT, PROMPT, pause, within};
 
 /// Its name in the volume.
 const AGENT: &str = "agent";
@@ -65,9 +65,13 @@ impl Engine {
     pub(crate) async fn clear_fillers(&self, agent: PackedAgent<'_>) -> Result<(), EngineError> {
         let mut left = Vec::new();
         for one in self.fillers().await? {
-            // One that goes meanwhile needs nobody.
-            if optional(self.is_left_over(&one, agent).await)? == Some(true) {
-                left.push(one.id);
+            match self.is_left_over(&one, agent).await {
+                Ok(true) => left.push(one.id),
+                Ok(false) => {}
+                // One that goes meanwhile needs nobody. The engine has many words for that, and
+                // none at all where only the head of a file is asked for.
+                Err(error) if self.is_filler(&one.id).await? => return Err(error),
+                Err(_) => {}
             }
         }
         let end = Instant::now() + LETTING_GO;
@@ -80,6 +84,10 @@ impl Engine {
             self.discard(id).await?;
         }
         Ok(())
+    }
+
+    async fn is_filler(&self, id: &str) -> Result<bool, EngineError> {
+        Ok(self.fillers().await?.iter().any(|one| one.id == id))
     }
 
     async fn fillers(&self) -> Result<Vec<Container>, EngineError> {

@@ -1,5 +1,6 @@
 //! What asks for nothing moves nothing, and is said.
 
+use crate::kit::eventually;
 use crate::kit::relay::Relay;
 use crate::stage::{Picture, done, quiet, stack, up};
 
@@ -16,7 +17,7 @@ fn equal_content_moves_nothing_and_asks_the_engine_nothing() {
     done(&mut session, "web");
     session.ready();
     let before = Picture::of(&stack);
-    let asked = relay.asked();
+    let asked = once_it_has_looked_for_left_overs(&relay);
     assert!(
         asked.iter().any(|one| one.contains("/restart")),
         "{asked:?}"
@@ -39,6 +40,21 @@ fn equal_content_moves_nothing_and_asks_the_engine_nothing() {
         assert!(more.is_empty(), "{path}: {more:?}");
     }
     assert_eq!(before.moved_to(&Picture::of(&stack)), NOTHING);
+}
+
+/// A while after it has begun, a session looks once more for containers of a killed one. What was
+/// asked by then.
+fn once_it_has_looked_for_left_overs(relay: &Relay) -> Vec<String> {
+    const CONTAINERS: usize = 3;
+    let is_list = |one: &String| one.contains("/containers/json") && one.contains("devrun.stack");
+    eventually("the last look", 20, || {
+        let asked = relay.asked();
+        let mut lists = asked.iter().enumerate().filter(|(_, one)| is_list(one));
+        // The first one is that of the beginning.
+        let (last, _) = lists.nth(1)?;
+        let each = asked[last + 1..].iter().filter(|one| one.contains("/json"));
+        (each.count() >= CONTAINERS).then_some(asked)
+    })
 }
 
 #[test]
