@@ -191,6 +191,13 @@ impl Engine {
         Ok(stored)
     }
 
+    /// All names of an image; none where it is not there.
+    pub(crate) async fn names_of_image(&self, image: &str) -> Result<Vec<String>, EngineError> {
+        let doing = format!("inspecting {image}");
+        let found = optional(within(&doing, PROMPT, self.docker.inspect_image(image)).await)?;
+        Ok(found.and_then(|found| found.repo_tags).unwrap_or_default())
+    }
+
     /// Gives an image one name more; whatever had it before loses it.
     pub(crate) async fn name_image(&self, image: &str, name: &str) -> Result<(), EngineError> {
         let (repository, tag) = registry::split(name);

@@ -9,30 +9,37 @@ use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
+use super::recipe::Recipe;
+
 /// The content of each place that went into an image. Sixteen bytes for each, because a context
 /// may have a hundred thousand files.
 #[derive(Debug, Default)]
-pub(crate) struct Contents(Vec<(u64, u64)>);
+pub(crate) struct Contents {
+    places: Vec<(u64, u64)>,
+    /// Of the image that is being hashed.
+    pub(crate) recipe: Recipe,
+}
 
 impl Contents {
     /// A file whose content has that digest.
     pub(super) fn note_file(&mut self, place: &Path, executable: bool, digest: &[u8]) {
-        self.0.push((short(place), short(&(executable, digest))));
+        let content = short(&(executable, digest));
+        self.places.push((short(place), content));
     }
 
     /// A link that points there.
     pub(super) fn note_link(&mut self, place: &Path, target: &Path) {
-        self.0.push((short(place), short(target)));
+        self.places.push((short(place), short(target)));
     }
 
     /// Nothing more is added. What was read twice and changed in between is not known.
     pub(crate) fn finish(&mut self) {
-        let all = &mut self.0;
+        let all = &mut self.places;
         all.sort_unstable();
         all.dedup();
         let known: Vec<_> = all.chunk_by(|a, b| a.0 == b.0).collect();
         let known = known.into_iter().filter(|group| group.len() == 1);
-        self.0 = known.flatten().copied().collect();
+        self.places = known.flatten().copied().collect();
     }
 
     /// Whether all these places went into the image, and are still what they were. A folder does
@@ -40,7 +47,8 @@ impl Contents {
     pub(crate) fn still<'p>(&self, mut places: impl Iterator<Item = &'p Path>) -> bool {
         places.all(|place| {
             let content = look(place);
-            content.is_ok_and(|content| self.0.binary_search(&(short(place), content)).is_ok())
+            let is_in = |content| self.places.binary_search(&(short(place), content)).is_ok();
+            content.is_ok_and(is_in)
         })
     }
 }

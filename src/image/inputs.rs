@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::contents::{Contents, digest};
 use super::context::{Context, ContextError, Entry, Kind};
+use super::recipe::Recipe;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub(crate) fn inputs_hash(
     let mut hash = Fields {
         hash: Sha256::new(),
         contents,
+        of: "",
     };
     let text = match &build.inline {
         Some(text) => text.clone().into_bytes(),
@@ -38,6 +40,9 @@ pub(crate) fn inputs_hash(
         // Nobody makes a Dockerfile executable; one who does is looked at more closely.
         contents.note_file(&build.dockerfile, false, &Sha256::digest(&text));
     }
+    let recipe = &mut hash.contents.recipe;
+    recipe.note_dockerfile(&text);
+    note_declared(recipe, build, platform);
     hash.field(&text);
     hash.field(build.target.as_deref().unwrap_or_default().as_bytes());
     hash.field(platform.as_bytes());
@@ -66,15 +71,35 @@ pub(crate) fn inputs_hash(
     Ok(hash.digits())
 }
 
-/// The hash of a folder that a build reads besides its context.
+/// What of a recipe is in the Stackfile. Of secrets only the names: what their content is hashed to
+/// is not to lie around.
+fn note_declared(recipe: &mut Recipe, build: &Build, platform: &str) {
+    let target = build.target.as_deref().unwrap_or_default();
+    recipe.note_said("target".to_owned(), target.as_bytes());
+    recipe.note_said("platform".to_owned(), platform.as_bytes());
+    let network = build.network.as_deref().unwrap_or_default();
+    recipe.note_said("network".to_owned(), network.as_bytes());
+    for (name, value) in &build.args {
+        recipe.note_said(format!("build argument {name}"), value.as_bytes());
+    }
+    for name in build.secrets.keys() {
+        recipe.note_said(format!("secret {name}"), b"");
+    }
+    for name in build.ssh.keys() {
+        recipe.note_said(format!("ssh {name}"), b"");
+    }
+}
+
+/// The hash of a folder that a build reads besides its context, under that name.
 pub(crate) fn folder_hash(
-    folder: &Path,
+    (name, folder): (&str, &Path),
     contents: &mut Contents,
     exclude: impl Fn(&str) -> bool,
 ) -> Result<String, ContextError> {
     let mut hash = Fields {
         hash: Sha256::new(),
         contents,
+        of: name,
     };
     hash.tree(&Context::of_folder(folder)?, exclude)?;
     Ok(hash.digits())
@@ -84,6 +109,8 @@ pub(crate) fn folder_hash(
 struct Fields<'a> {
     hash: Sha256,
     contents: &'a mut Contents,
+    /// The name of the folder that is read besides the context.
+    of: &'a str,
 }
 
 impl Fields<'_> {
@@ -118,7 +145,9 @@ impl Fields<'_> {
             Kind::Link(target) => {
                 self.field(b"link");
                 self.field(target.as_bytes());
-                self.contents.note_link(&entry.disk, Path::new(target));
+                let contents = &mut self.contents;
+                contents.note_link(&entry.disk, Path::new(target));
+                contents.recipe.note_link(self.of, &entry.path, target);
             }
             Kind::File(_) => {
                 let digest = match digest(&entry.disk) {
@@ -133,6 +162,8 @@ impl Fields<'_> {
                 self.field(&digest);
                 let contents = &mut self.contents;
                 contents.note_file(&entry.disk, executable, &digest);
+                let recipe = &mut contents.recipe;
+                recipe.note_file(self.of, &entry.path, executable, &digest);
             }
         }
         self.field(entry.path.as_bytes());

@@ -103,7 +103,8 @@ pub(super) fn set(id: &str, basis: Basis, rules: u64) {
     }
 }
 
-fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+/// Whole or not at all.
+pub(super) fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
     if let Some(folder) = file.parent() {
         fs::create_dir_all(folder)?;
     }

@@ -10,13 +10,14 @@ use devrun_core::observed::Observed;
 use devrun_core::plan::Rules;
 use devrun_core::session::{Foresight, Options, STALE, Session, State, wanted};
 use devrun_core::spec::Container;
-use devrun_stack::{Source, Stack};
+use devrun_stack::{Build, Service, Source, Stack};
 use devrun_wire::session::{PlannedStep, Tell};
 use tokio::sync::mpsc;
 
 use super::driver::Driver;
 use super::load::{self, LoadOptions};
-use super::single::{image_at_hand, shown};
+use super::recipes;
+use super::single::{image_at_hand, recipe_of, shown};
 use crate::engine::{Engine, nanoseconds};
 use crate::image;
 use crate::report::first;
@@ -144,11 +145,43 @@ async fn foreseen(
         let Some(image) = image else {
             continue;
         };
-        if let Some(files) = newer(engine, &stack, &rules, &step.service, image).await {
-            step.reason = format!("newer than its image: {files}");
+        if let Some(reason) = stale(engine, &stack, &rules, &step.service, image).await {
+            step.reason = reason;
         }
     }
     Ok(foresight)
+}
+
+/// What of its inputs differs from those of that image; where these are not known, what is newer.
+async fn stale(
+    engine: &Engine,
+    stack: &Arc<Stack>,
+    rules: &Arc<Rules>,
+    service: &str,
+    image: &str,
+) -> Option<String> {
+    let (service, build) = built(stack, service)?;
+    let names = engine.names_of_image(image).await.unwrap_or_default();
+    let now = recipe_of(engine, stack, rules, (service, build)).await;
+    if let Ok(now) = now {
+        let (stack, build) = (stack.clone(), build.clone());
+        let differs = move || recipes::differs(&names, &now, &stack, &build);
+        let differs = tokio::task::spawn_blocking(differs).await;
+        if let Ok(Some(differs)) = differs {
+            let said = first(&differs, differs.len());
+            return (!differs.is_empty()).then(|| format!("differs from its image: {said}"));
+        }
+    }
+    let files = newer(engine, stack, rules, &service.name, image).await?;
+    Some(format!("newer than its image: {files}"))
+}
+
+fn built<'s>(stack: &'s Stack, service: &str) -> Option<(&'s Service, &'s Build)> {
+    let service = stack.service(service)?;
+    match &service.source {
+        Source::Build(build) => Some((service, build.as_ref())),
+        Source::Image(_) => None,
+    }
 }
 
 /// What of a service's build was saved after that image was made. What was removed since, or has
@@ -164,9 +197,7 @@ async fn newer(
     let since = nanoseconds(&made.created)?;
     let (stack, rules, service) = (stack.clone(), rules.clone(), service.to_owned());
     let looked = tokio::task::spawn_blocking(move || {
-        let Source::Build(build) = &stack.service(&service)?.source else {
-            return None;
-        };
+        let (_, build) = built(&stack, &service)?;
         let excluded = |path: &str| !rules.image_input(&service, &build.context.join(path));
         let changed = image::changed_since(build, since, excluded);
         let paths: Vec<String> = changed

@@ -13,9 +13,9 @@ use devrun_stack::{Build, BuildContext, Source, Stack, dockerfile};
 use super::containers::failure;
 use super::images::{News, endpoint, explained, said};
 use super::places::{Places, Wish};
-use super::tidying;
+use super::{recipes, tidying};
 use crate::engine::Engine;
-use crate::image::{self, BuildRequest, Contents, ContextError, SecretSource};
+use crate::image::{self, BuildRequest, Contents, ContextError, Recipe, SecretSource};
 
 /// What is built, and what it is called.
 #[derive(Debug, Clone)]
@@ -68,6 +68,8 @@ struct Ground {
     stages: BTreeMap<String, String>,
     /// What differs when it does, by name.
     identities: Vec<(String, Identity)>,
+    /// An image of the stack is not there, and nobody makes it.
+    lacks: bool,
 }
 
 #[derive(Clone)]
@@ -86,6 +88,7 @@ struct Names {
     whole: Option<String>,
     /// The same for whoever comes later.
     shared: Option<String>,
+    recipe: Recipe,
 }
 
 impl Maker {
@@ -98,16 +101,31 @@ impl Maker {
         contents: &mut Contents,
     ) -> Result<(Image, bool), Failure> {
         let ground = self.ground(wanted, service, Some(news), contents).await?;
-        let Some(ground) = ground else {
+        if ground.lacks {
             return Err(said(format!("what {service} stands on is not there")));
-        };
+        }
         let names = self.names(wanted, service, &ground, contents).await?;
         if news.is_of(service) {
             // Those of what it begins with are among its own.
             news.inputs_are(&names.tag, std::mem::take(contents)).await;
         }
+        let made = self.had(wanted, service, &names, (&ground, news)).await?;
+        // Nobody asks a pass why its images were stale.
+        if self.shared.is_none() {
+            recipes::remember(names.tag, names.recipe).await;
+        }
+        Ok(made)
+    }
+
+    async fn had(
+        &self,
+        wanted: &Wanted,
+        service: &str,
+        names: &Names,
+        (ground, news): (&Ground, &News<'_>),
+    ) -> Result<(Image, bool), Failure> {
         if !wanted.force
-            && let Some(image) = self.at_hand(&names).await?
+            && let Some(image) = self.at_hand(names).await?
         {
             return Ok((image, false));
         }
@@ -119,13 +137,13 @@ impl Maker {
         let place = self.places.take(wish, |reason| news.waits(reason)).await;
         // Whoever had the place before may have made it.
         if !wanted.force
-            && let Some(image) = self.at_hand(&names).await?
+            && let Some(image) = self.at_hand(names).await?
         {
             return Ok((image, false));
         }
         // What it begins with is part of its own making.
         news.making().await;
-        let built = self.build(wanted, service, &names, (&ground, news)).await;
+        let built = self.build(wanted, service, names, (ground, news)).await;
         drop(place);
         built
     }
@@ -138,22 +156,30 @@ impl Maker {
     ) -> Result<Option<Image>, Failure> {
         let mut contents = Contents::default();
         let ground = self.ground(wanted, service, None, &mut contents).await?;
-        let Some(ground) = ground else {
+        if ground.lacks {
             return Ok(None);
-        };
+        }
         let names = self.names(wanted, service, &ground, &mut contents).await?;
         let name = names.whole.as_ref().unwrap_or(&names.tag);
         self.engine.inspect_image(name).await.map_err(failure)
     }
 
-    /// What it stands on, made where somebody is to hear of it; `None` where that is not there.
+    /// What the image of now would be made of; nothing is built.
+    pub(super) async fn recipe(&self, wanted: &Wanted, service: &str) -> Result<Recipe, Failure> {
+        let mut contents = Contents::default();
+        let ground = self.ground(wanted, service, None, &mut contents).await?;
+        let names = self.names(wanted, service, &ground, &mut contents).await?;
+        Ok(names.recipe)
+    }
+
+    /// What it stands on, made where somebody is to hear of it.
     async fn ground(
         &self,
         wanted: &Wanted,
         service: &str,
         news: Option<&News<'_>>,
         contents: &mut Contents,
-    ) -> Result<Option<Ground>, Failure> {
+    ) -> Result<Ground, Failure> {
         let mut ground = Ground::default();
         for (name, context) in &wanted.build.contexts {
             let (stage, identity) = match context {
@@ -175,9 +201,8 @@ impl Maker {
                         }
                         None => Box::pin(self.found(&inner, name)).await?,
                     };
-                    let Some(image) = image else {
-                        return Ok(None);
-                    };
+                    ground.lacks |= image.is_none();
+                    let image = image.unwrap_or_default();
                     (image.name, Identity::Image(image.id))
                 }
             };
@@ -188,7 +213,7 @@ impl Maker {
             let id = self.id_of(&base).await?;
             ground.identities.push((format!("FROM {base}"), id));
         }
-        Ok(Some(ground))
+        Ok(ground)
     }
 
     async fn id_of(&self, image: &str) -> Result<Identity, Failure> {
@@ -220,17 +245,19 @@ impl Maker {
         let hashed = blocking(move || {
             // What is synced over anyway is no reason to build.
             let synced = |path: &Path| !rules.image_input(&service, path);
+            read.recipe = Recipe::default();
             let hash = hash_of(&build, &platform, &identities, &mut read, &synced)?;
             read.finish();
+            let recipe = std::mem::take(&mut read.recipe);
             let mut nothing = Contents::default();
             let all = |_: &Path| false;
             let whole = match whole {
                 true => Some(hash_of(&build, &platform, &identities, &mut nothing, &all)?),
                 false => None,
             };
-            Ok((hash, whole, read))
+            Ok((hash, whole, read, recipe))
         });
-        let (hash, whole, read) = hashed.await?;
+        let (hash, whole, read, recipe) = hashed.await?;
         *contents = read;
         let tag = image::image_tag(&wanted.name, &hash);
         let whole = whole.map(|whole| tidying::longer_name(&tag, &whole));
@@ -239,6 +266,7 @@ impl Maker {
             shared: shared.and_then(|name| self.shared_name(wanted, name)),
             whole,
             tag,
+            recipe,
         })
     }
 
@@ -391,7 +419,7 @@ impl Maker {
         let rules = self.rules.clone();
         let hashed = blocking(move || {
             let synced = |path: &Path| !whole && !rules.image_input(&service, path);
-            folder_hash(&path, &mut Contents::default(), &synced)
+            folder_hash(("", &path), &mut Contents::default(), &synced)
         });
         let name = format!("{}-{context}", wanted.name);
         let tag = image::image_tag(&name, &hashed.await?);
@@ -458,8 +486,12 @@ fn hash_of(
     let mut contexts = Vec::new();
     for (name, identity) in identities {
         let content = match identity {
-            Identity::Folder(folder) => folder_hash(folder, contents, exclude)?,
-            Identity::Image(id) => id.clone(),
+            Identity::Folder(folder) => folder_hash((name, folder), contents, exclude)?,
+            Identity::Image(id) => {
+                let recipe = &mut contents.recipe;
+                recipe.note_said(format!("the image {}", named(name)), id.as_bytes());
+                id.clone()
+            }
         };
         contexts.push((name.clone(), content));
     }
@@ -468,12 +500,17 @@ fn hash_of(
     })
 }
 
+/// By its own name, also where the Dockerfile says it.
+fn named(identity: &str) -> &str {
+    identity.strip_prefix("FROM ").unwrap_or(identity)
+}
+
 fn folder_hash(
-    folder: &Path,
+    (name, folder): (&str, &Path),
     contents: &mut Contents,
     exclude: &dyn Fn(&Path) -> bool,
 ) -> Result<String, ContextError> {
-    image::folder_hash(folder, contents, |path| exclude(&folder.join(path)))
+    image::folder_hash((name, folder), contents, |path| exclude(&folder.join(path)))
 }
 
 /// The images that a Dockerfile itself names. One that cannot be read is told of by whoever needs

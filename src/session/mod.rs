@@ -33,6 +33,7 @@ pub(crate) mod places;
 mod pulling;
 mod pushing;
 pub(crate) mod reading;
+mod recipes;
 mod remembering;
 mod replacing;
 mod serve;

@@ -15,6 +15,7 @@ use super::making::{Maker, Wanted, others_stand_on};
 use super::places::Places;
 use super::{Input, images, pushing};
 use crate::engine::Engine;
+use crate::image::Recipe;
 
 /// So much progress may wait to be told.
 const WAITING: usize = 64;
@@ -143,15 +144,29 @@ pub(crate) async fn image_at_hand(
                 whole,
                 ..How::default()
             };
-            let maker = Maker {
-                engine: engine.clone(),
-                rules: rules.clone(),
-                places: Places::new(None),
-                shared: None,
-            };
             let wanted = wanted(stack, service, build, how);
-            maker.found(&wanted, &service.name).await
+            at_hand(engine, rules).found(&wanted, &service.name).await
         }
+    }
+}
+
+/// What the image of a service would be made of now, of all but what is synced.
+pub(super) async fn recipe_of(
+    engine: &Engine,
+    stack: &Stack,
+    rules: &Arc<Rules>,
+    (service, build): (&Service, &Build),
+) -> Result<Recipe, Failure> {
+    let wanted = wanted(stack, service, build, How::default());
+    at_hand(engine, rules).recipe(&wanted, &service.name).await
+}
+
+fn at_hand(engine: &Engine, rules: &Arc<Rules>) -> Maker {
+    Maker {
+        engine: engine.clone(),
+        rules: rules.clone(),
+        places: Places::new(None),
+        shared: None,
     }
 }
 

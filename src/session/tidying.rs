@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::agent_binary::AGENT;
 use super::driver::Driver;
 use super::load::root_hash;
+use super::recipes;
 use crate::engine::{Engine, EngineError};
 
 /// An engine has made by then what it was asked for.
@@ -53,6 +54,7 @@ pub(crate) async fn old_shared(
 pub(crate) async fn remove(engine: &Engine, image: &Old) -> Result<(), EngineError> {
     for name in &image.names {
         engine.remove_image(name).await?;
+        recipes::forget(name);
     }
     Ok(())
 }

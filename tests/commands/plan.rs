@@ -1,6 +1,7 @@
 //! `devrun build`, `up --dry-run` and `--remove-orphans`.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use serde_json::Value;
 
@@ -146,6 +147,8 @@ fn edited_stack(test: &str) -> (Scratch, String) {
                 "FROM redis:7\nCOPY setup.txt /setup.txt\nCOPY app /app\n",
             ),
             ("src/setup.txt", "1\n"),
+            ("src/same.txt", "1\n"),
+            ("src/gone.txt", "1\n"),
             ("src/app/main.sh", "1\n"),
         ],
     );
@@ -263,6 +266,13 @@ fn what_up_would_do_without_a_session_is_what_it_then_does() {
     session.end();
     docker(&["stop", "-t", "0", &stack.container("worker")]);
     stack.write("src/setup.txt", "2\n");
+    stack.write("src/new.txt", "1\n");
+    fs::remove_file(stack.path("src/gone.txt")).unwrap();
+    // What is in a file counts, and not when it was saved.
+    let saved = stack.path("src/setup.txt");
+    let saved = fs::File::options().append(true).open(saved).unwrap();
+    saved.set_modified(std::time::UNIX_EPOCH).unwrap();
+    stack.write("src/same.txt", "1\n");
     let next = text
         .replace("WORD one", "WORD two")
         .replace("service old", "service fresh");
@@ -270,7 +280,9 @@ fn what_up_would_do_without_a_session_is_what_it_then_does() {
     let plan = foreseen(&stack, &[]);
     let built = action(&stack, &[], "web").1;
     assert!(
-        built.starts_with("newer than its image: src/setup.txt; then"),
+        built.starts_with(
+            "differs from its image: src/gone.txt (gone), src/new.txt (new), src/setup.txt; then"
+        ),
         "{built}"
     );
     let left = stack.container("old");
