@@ -54,8 +54,8 @@ pub(super) async fn run(global: &Global, options: &Prune) -> Result<u8, Trouble>
 }
 
 fn age(image: &Old) -> Duration {
-    let seconds = OffsetDateTime::now_utc().unix_timestamp() - image.named_at;
-    Duration::from_secs(u64::try_from(seconds).unwrap_or_default())
+    let age = OffsetDateTime::now_utc().unix_timestamp_nanos() - image.named_at;
+    Duration::from_nanos(u64::try_from(age).unwrap_or_default())
 }
 
 fn tell_programs(

@@ -9,7 +9,7 @@ use bollard::query_parameters::{
     TagImageOptions,
 };
 use devrun_core::keep::Stored;
-use devrun_core::spec::{Image, label};
+use devrun_core::spec::{Image, has_left, label};
 use futures_util::StreamExt;
 use time::format_description::well_known::Rfc3339;
 
@@ -171,22 +171,34 @@ impl Engine {
             let named_at = found.metadata.and_then(|known| known.last_tag_time);
             stored.push(Stored {
                 names: found.repo_tags.unwrap_or_default(),
-                named_at: named_at.map_or(image.created, |time| time.unix_timestamp()),
+                named_at: named_at.map_or_else(
+                    || i128::from(image.created) * 1_000_000_000,
+                    |time| time.unix_timestamp_nanos(),
+                ),
                 size: u64::try_from(image.size).unwrap_or_default(),
                 id: image.id,
                 in_use: false,
+                leaves: false,
                 made_like: format!("{layers} {made_like}"),
             });
         }
         // Asked last: whatever was made of one of them by now is seen.
         let containers = self.docker.list_containers(Some(containers));
         let containers = within("listing containers", PROMPT, containers).await?;
-        let used: HashSet<String> = containers
-            .into_iter()
-            .filter_map(|one| one.image_id)
-            .collect();
+        let (mut used, mut left) = (HashSet::new(), HashSet::new());
+        for one in containers {
+            let names = one.names.unwrap_or_default();
+            let of = if names.iter().any(|name| has_left(name)) {
+                &mut left
+            } else {
+                &mut used
+            };
+            of.extend(one.image_id);
+        }
         for image in &mut stored {
-            image.in_use = used.contains(&image.id);
+            let is_used = used.contains(&image.id);
+            image.leaves = !is_used && left.contains(&image.id);
+            image.in_use = is_used || image.leaves;
         }
         Ok(stored)
     }

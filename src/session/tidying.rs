@@ -16,6 +16,11 @@ use crate::engine::{Engine, EngineError};
 /// An engine has made by then what it was asked for.
 const LATE: Duration = Duration::from_secs(5);
 
+/// A container that was replaced is removed by then, however many files it has.
+const LEAVING: Duration = Duration::from_secs(60);
+/// How often is looked whether it is.
+const LOOK: Duration = Duration::from_millis(500);
+
 /// What devrun made and nobody needs.
 #[derive(Debug)]
 pub(crate) struct Left {
@@ -140,15 +145,24 @@ impl Driver {
     pub(super) fn tidy_images(&self, kept: BTreeMap<String, u32>) {
         let (engine, stack) = (self.engine.clone(), self.stack_name());
         tokio::spawn(async move {
-            let stored = match engine.stored_images(&stack).await {
-                Ok(stored) => stored,
-                Err(error) => return tracing::debug!(%error, "images are not tidied"),
-            };
-            for image in keep::old(&stored, &stack, &kept, false) {
-                match remove(&engine, &image).await {
-                    Ok(()) => tracing::debug!(names = ?image.names, "image removed"),
-                    Err(error) => tracing::debug!(%error, "an image stays"),
+            let end = Instant::now() + LEAVING;
+            loop {
+                let stored = match engine.stored_images(&stack).await {
+                    Ok(stored) => stored,
+                    Err(error) => return tracing::debug!(%error, "images are not tidied"),
+                };
+                for image in keep::old(&stored, &stack, &kept, false) {
+                    match remove(&engine, &image).await {
+                        Ok(()) => tracing::debug!(names = ?image.names, "image removed"),
+                        Err(error) => tracing::debug!(%error, "an image stays"),
+                    }
                 }
+                // Without the container that was replaced just now, its image may go as well.
+                let waits = stored.iter().any(|image| image.leaves);
+                if !waits || Instant::now() > end {
+                    return;
+                }
+                sleep_until(Instant::now() + LOOK).await;
             }
         });
     }

@@ -16,12 +16,14 @@ pub struct Stored {
     pub id: String,
     /// All its names, `NAME:TAG`.
     pub names: Vec<String>,
-    /// When it was last given one, seconds since 1970.
-    pub named_at: i64,
+    /// When it was last given one, nanoseconds since 1970: two may be made within a second.
+    pub named_at: i128,
     /// Bytes, those of layers that it shares included.
     pub size: u64,
     /// A container is made from it, or stands still with it.
     pub in_use: bool,
+    /// Only containers have it that have left their place, and are being removed.
+    pub leaves: bool,
     /// Equal for what one Dockerfile is built into, whatever files it was given: the number of
     /// layers, and how it runs.
     pub made_like: String,
@@ -34,8 +36,8 @@ pub struct Old {
     pub id: String,
     /// The names that devrun gave it; names of somebody else's stay.
     pub names: Vec<String>,
-    /// When it was last given one, seconds since 1970.
-    pub named_at: i64,
+    /// When it was last given one, nanoseconds since 1970: two may be made within a second.
+    pub named_at: i128,
     /// Bytes, those of layers that it shares included.
     pub size: u64,
     /// Why it need not stay.

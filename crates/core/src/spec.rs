@@ -164,6 +164,12 @@ pub fn old_name(name: &str, mark: &str) -> String {
 /// container of another service is called so.
 const BESIDE: &str = ".devrun-beside";
 
+/// Whether a container of that name has left its place to another one: it is being removed.
+#[must_use]
+pub fn has_left(name: &str) -> bool {
+    name.contains(ASIDE[1])
+}
+
 /// What one is called that stands beside the container of that name.
 #[must_use]
 pub fn beside_name(name: &str) -> String {

@@ -3,13 +3,14 @@ use std::collections::BTreeMap;
 use super::{Stored, Why, kept, kept_of, old};
 use crate::session::tests::stacks::stack;
 
-fn image(id: &str, names: &[&str], named_at: i64) -> Stored {
+fn image(id: &str, names: &[&str], named_at: i128) -> Stored {
     Stored {
         id: id.to_owned(),
         names: names.iter().map(|name| (*name).to_owned()).collect(),
         named_at,
         size: 1,
         in_use: false,
+        leaves: false,
         made_like: id.to_owned(),
     }
 }
