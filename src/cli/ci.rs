@@ -5,6 +5,7 @@ mod collect;
 mod failed;
 mod github;
 mod hurry;
+mod left;
 mod pass;
 mod ports;
 mod remains;
@@ -107,6 +108,12 @@ pub(super) async fn run(global: &Global, options: &Ci, clock: Clock) -> Result<u
         },
         Err(_) => None,
     };
+    if ran.is_ok() {
+        tokio::select! {
+            left = left::images(&stage, &mut told) => left?,
+            () = hurry.second() => return Ok(at_once(&told, stack)),
+        }
+    }
     let good = ran.as_ref().is_ok_and(|ran| ran.end.code == 0);
     let kept = options.keep || (options.keep_on_failure && !good);
     if kept {

@@ -13,6 +13,7 @@ mod error;
 mod events;
 mod exec;
 mod hijack;
+mod image_archives;
 mod images;
 mod locate;
 mod logs;

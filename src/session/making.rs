@@ -8,12 +8,12 @@ use std::sync::Arc;
 use devrun_core::event::Failure;
 use devrun_core::plan::Rules;
 use devrun_core::spec::{Image, label};
-use devrun_stack::{Build, BuildContext, Source, Stack, dockerfile};
+use devrun_stack::{Build, BuildContext, CacheFrom, Source, Stack, dockerfile};
 
 use super::containers::failure;
 use super::images::{News, endpoint, explained, said};
 use super::places::{Places, Wish};
-use super::{recipes, tidying};
+use super::{image_cache, recipes, tidying};
 use crate::engine::Engine;
 use crate::image::{self, BuildRequest, Contents, ContextError, Recipe, SecretSource};
 
@@ -36,6 +36,13 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
+    /// Of several that are built into the same image, the one by which it is called.
+    fn service(&self) -> &str {
+        let name = self.name.strip_prefix(&self.stack);
+        name.and_then(|name| name.strip_prefix('-'))
+            .unwrap_or(&self.name)
+    }
+
     /// What a context of it is built from.
     fn context(&self, name: &str, build: &Build) -> Wanted {
         Wanted {
@@ -138,6 +145,11 @@ impl Maker {
         // Whoever had the place before may have made it.
         if !wanted.force
             && let Some(image) = self.at_hand(names).await?
+        {
+            return Ok((image, false));
+        }
+        if !wanted.force
+            && let Some(image) = self.fetched(wanted, names, news).await?
         {
             return Ok((image, false));
         }
@@ -289,6 +301,33 @@ impl Maker {
         Ok(named.is_ok().then_some(image))
     }
 
+    /// What another machine left, and what may be of use for building where it left none.
+    async fn fetched(
+        &self,
+        wanted: &Wanted,
+        names: &Names,
+        news: &News<'_>,
+    ) -> Result<Option<Image>, Failure> {
+        let (from, service) = (&wanted.build.cache_from, wanted.service());
+        let Some(shared) = &names.shared else {
+            return Ok(None);
+        };
+        if image_cache::folders(from, service).next().is_none() {
+            return Ok(None);
+        }
+        news.waits("an image that was left by another machine is loaded".to_owned());
+        let Some(name) = image_cache::fetch(&self.engine, from, service, shared).await else {
+            return Ok(None);
+        };
+        // The stack may have had another name there.
+        if name != *shared {
+            let named = self.engine.name_image(&name, shared).await;
+            named.map_err(failure)?;
+            self.engine.remove_image(&name).await.map_err(failure)?;
+        }
+        self.at_hand(names).await
+    }
+
     /// Nothing of its inputs stands on an image: of other inputs that come to the same files it is
     /// the same one, and what runs from it need not be replaced.
     fn labels(&self, wanted: &Wanted) -> BTreeMap<String, String> {
@@ -377,6 +416,7 @@ impl Maker {
         let build = &wanted.build;
         let inline = build.inline.as_deref().map(image::written).transpose();
         let inline = inline.map_err(|error| unwritten(&error))?;
+        let (args, cache_from) = self.cached(wanted).await;
         let place = inline.as_ref().map(|_| build.at.clone());
         let secrets = build.secrets.clone().into_iter();
         // No registry has what was made here.
@@ -389,7 +429,7 @@ impl Maker {
             },
             platform: build.platform.clone(),
             target: build.target.clone(),
-            args: build.args.clone(),
+            args,
             tag: tag.to_owned(),
             labels: self.labels(wanted),
             secrets: secrets
@@ -398,13 +438,34 @@ impl Maker {
             ssh: build.ssh.clone(),
             stages: stages.clone(),
             network: build.network.clone(),
-            cache_from: build.cache_from.clone(),
+            cache_from,
             no_cache: wanted.no_cache,
             pull: wanted.pull && !build.contexts.values().any(only_here),
         };
         let built = image::build(&endpoint(&self.engine), request, |step| news.step(step)).await;
         built.map_err(|error| explained(error, place.as_ref()))?;
         Ok(())
+    }
+
+    /// The arguments of a build, and images whose layers it may take. One that is left for other
+    /// machines says in itself what its layers are made of.
+    async fn cached(&self, wanted: &Wanted) -> (BTreeMap<String, String>, Vec<String>) {
+        let build = &wanted.build;
+        let mut args = build.args.clone();
+        let images = build.cache_from.iter().filter_map(|one| match one {
+            CacheFrom::Image(image) => Some(image.clone()),
+            CacheFrom::Folder(_) => None,
+        });
+        let mut images: Vec<String> = images.collect();
+        if self.shared.is_some() {
+            let left = image_cache::fetch_others(&self.engine, &build.cache_from, wanted.service());
+            images.extend(left.await);
+            if build.cache_to.is_some() {
+                args.entry("BUILDKIT_INLINE_CACHE".to_owned())
+                    .or_insert_with(|| "1".to_owned());
+            }
+        }
+        (args, images)
     }
 
     /// A folder as an image, which a stage can begin with.

@@ -18,6 +18,7 @@ mod early;
 mod elsewhere;
 mod foreseeing;
 mod hooks;
+pub(crate) mod image_cache;
 mod images;
 mod inside;
 mod known;

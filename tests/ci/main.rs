@@ -10,6 +10,7 @@
 #[path = "../kit/mod.rs"]
 mod kit;
 
+mod caches;
 mod ends;
 mod fails;
 mod passes;

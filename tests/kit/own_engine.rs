@@ -36,6 +36,12 @@ impl OwnEngine {
             let ours = std::fs::read_link("/proc/self/ns/net").unwrap();
             (std::fs::read_link(&inside).ok()? != ours).then_some(())
         });
+        // Its containers' published ports are there too.
+        let line = format!(
+            "nsenter --net={} ip link set lo up",
+            own.namespace().display()
+        );
+        assert_eq!(shell(&line, Path::new("/")).code, 0, "{line}");
         own.begin();
         let line = format!(
             "docker save {} | docker -H {} load",

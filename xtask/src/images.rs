@@ -24,7 +24,7 @@ struct Image {
 }
 
 /// The slowest to make first, so that the last one does not work alone.
-const IMAGES: [Image; 5] = [
+const IMAGES: [Image; 6] = [
     Image {
         name: "node:20-slim",
         folder: "node",
@@ -44,6 +44,10 @@ const IMAGES: [Image; 5] = [
     Image {
         name: "redis:7",
         folder: "redis",
+    },
+    Image {
+        name: "registry:2",
+        folder: "registry",
     },
 ];
 

@@ -31,7 +31,7 @@ fn runner(nextest: bool) -> Command {
 /// Programs that tests call, with their packages: a real browser and its driver, the commands that
 /// people type, a shell that runs in an image without anything else, and what engines elsewhere are
 /// reached through: each test runs a server of its own, on 127.0.0.1 and with keys of its own.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("chromium", "chromium"),
     ("chromedriver", "chromium-driver"),
     ("curl", "curl"),
@@ -39,6 +39,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("script", "bsdutils"),
     ("git", "git"),
     ("busybox", "busybox-static"),
+    ("ip", "iproute2"),
     ("ssh", "openssh-client"),
     ("sshd", "openssh-server"),
     ("openssl", "openssl"),

@@ -10,8 +10,8 @@ use miette::SourceSpan;
 
 use crate::context::Context;
 use crate::model::{
-    Attachment, Command, Condition, Content, FileInside, Logging, Mount, On, Owner, Passing, Port,
-    Resources, Restart, Update, route_name,
+    Attachment, CacheFrom, Command, Condition, Content, FileInside, Logging, Mount, On, Owner,
+    Passing, Port, Resources, Restart, Update, route_name,
 };
 
 pub(crate) use settings::DraftSettings;
@@ -131,7 +131,8 @@ pub(crate) struct DraftBuild {
     pub(crate) ssh: BTreeMap<String, Option<PathBuf>>,
     pub(crate) contexts: BTreeMap<String, (DraftContext, SourceSpan)>,
     pub(crate) network: Option<String>,
-    pub(crate) cache_from: Vec<String>,
+    pub(crate) cache_from: Vec<CacheFrom>,
+    pub(crate) cache_to: Option<PathBuf>,
     pub(crate) keep: Option<u32>,
 }
 

@@ -347,9 +347,12 @@ pub struct Build {
     /// Which network `RUN` has, unless the engine's own: `host` or `none`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub network: Option<String>,
-    /// Images whose layers may be taken instead of building them, by reference.
+    /// Where layers may be taken from instead of building them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub cache_from: Vec<String>,
+    pub cache_from: Vec<CacheFrom>,
+    /// The folder in which a run of `devrun ci` leaves the image for other machines, absolute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_to: Option<PathBuf>,
     /// How many of its images stay, the newest, besides those in use.
     #[serde(skip_serializing_if = "is_usual_keep")]
     pub keep: u32,
@@ -366,6 +369,16 @@ pub const USUAL_KEEP: u32 = 3;
 )]
 fn is_usual_keep(keep: &u32) -> bool {
     *keep == USUAL_KEEP
+}
+
+/// Where layers may be taken from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum CacheFrom {
+    /// An image by its reference, here or in a registry.
+    Image(String),
+    /// A folder in which images were left, absolute.
+    Folder(PathBuf),
 }
 
 /// What a Dockerfile may begin with, or copy from, under a name.

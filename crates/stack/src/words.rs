@@ -111,6 +111,7 @@ const BUILD: &[&str] = &[
     "ssh",
     "additional-context",
     "cache-from",
+    "cache-to",
     "dockerfile-inline",
 ];
 const NETWORK: &[&str] = &["alias"];

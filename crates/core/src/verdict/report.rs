@@ -161,8 +161,9 @@ fn cache(pass: &Pass) -> Cache {
             true => cache.built += 1,
             false => cache.unchanged += 1,
         }
-        cache.steps_run += service.steps.0;
-        cache.steps_cached += service.steps.1;
+        let cached = service.steps.values().filter(|cached| **cached).count();
+        cache.steps_run += service.steps.len() - cached;
+        cache.steps_cached += cached;
     }
     cache
 }
@@ -229,7 +230,7 @@ fn items(pass: &Pass) -> Vec<Item> {
 
 impl ServiceRun {
     fn was_built(&self) -> bool {
-        self.image.as_deref() != Some("unchanged") && self.steps.0 > 0
+        self.image.as_deref() != Some("unchanged") && self.steps.values().any(|cached| !cached)
     }
 
     fn ready_at(&self) -> Option<Duration> {

@@ -30,6 +30,7 @@ pub(super) fn of(
         contexts,
         network,
         cache_from,
+        cache_to,
         keep,
     } = &**build;
     let platform = laid.draft.settings.platform.as_ref();
@@ -51,6 +52,7 @@ pub(super) fn of(
         contexts: named,
         network: network.clone(),
         cache_from: cache_from.clone(),
+        cache_to: cache_to.clone(),
         keep: keep.unwrap_or(USUAL_KEEP),
         at: cx.location(said.at),
     })

@@ -1,8 +1,10 @@
 //! `build`.
 
+use std::path::Path;
+
 use super::page::{Page, relative};
 use super::text;
-use crate::model::{Build, BuildContext, USUAL_KEEP};
+use crate::model::{Build, BuildContext, CacheFrom, USUAL_KEEP};
 
 pub(super) fn build(page: &mut Page<'_>, build: &Build) {
     let Build {
@@ -18,6 +20,7 @@ pub(super) fn build(page: &mut Page<'_>, build: &Build) {
         contexts,
         network,
         cache_from,
+        cache_to,
         keep,
         at: _,
     } = build;
@@ -58,12 +61,28 @@ pub(super) fn build(page: &mut Page<'_>, build: &Build) {
             page.row(&line, String::new());
         }
         if !cache_from.is_empty() {
-            let images: Vec<String> = cache_from.iter().map(|image| page.quoted(image)).collect();
-            page.row(&format!("cache-from {}", images.join(" ")), String::new());
+            let all = cache_from.iter().map(|one| match one {
+                CacheFrom::Image(image) => page.quoted(image),
+                CacheFrom::Folder(path) => folder(page, path),
+            });
+            let all: Vec<String> = all.collect();
+            page.row(&format!("cache-from {}", all.join(" ")), String::new());
+        }
+        if let Some(path) = cache_to {
+            page.row(&format!("cache-to {}", folder(page, path)), String::new());
         }
         if let Some(inline) = inline {
             let line = format!("dockerfile-inline {}", page.text(inline));
             page.row(&line, String::new());
         }
     });
+}
+
+/// By its beginning it is told from an image.
+fn folder(page: &Page<'_>, path: &Path) -> String {
+    let way = relative(path, &page.stack.root);
+    match way.starts_with(['.', '/']) {
+        true => page.quoted(&way),
+        false => page.quoted(&format!("./{way}")),
+    }
 }

@@ -1,5 +1,6 @@
 //! `build`: a Dockerfile and what it reads.
 
+mod cache;
 mod contexts;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 use kdl::KdlNode;
 use miette::SourceSpan;
 
+use self::cache::Cache;
 use super::{Document, environment, files};
 use crate::context::{Context, tidy};
 use crate::dockerfile;
@@ -36,7 +38,7 @@ struct Inside {
     ssh: BTreeMap<String, Option<PathBuf>>,
     inline: Option<(String, SourceSpan)>,
     contexts: BTreeMap<String, (DraftContext, SourceSpan)>,
-    cache_from: Vec<String>,
+    cache: Cache,
 }
 
 pub(super) fn build(
@@ -99,6 +101,7 @@ pub(super) fn build(
     if there && inside.inline.is_none() {
         cx.existing(&dockerfile, at, Some(PathKind::File), "Dockerfile");
     }
+    inside.cache.outside(cx, &context, &dockerfile);
     implied(
         cx,
         document,
@@ -115,7 +118,8 @@ pub(super) fn build(
         ssh: inside.ssh,
         contexts: inside.contexts,
         network: network.filter(|mode| mode != "default"),
-        cache_from: inside.cache_from,
+        cache_from: inside.cache.from,
+        cache_to: inside.cache.to,
         keep,
     }));
     cx.once(
@@ -173,13 +177,6 @@ const INLINE: Shape = Shape {
     example: "dockerfile-inline \"FROM alpine\"",
 };
 
-const CACHE_FROM: Shape = Shape {
-    words: (1, MANY),
-    properties: &[],
-    block: Block::Never,
-    example: "cache-from \"registry.example/app:main\"",
-};
-
 /// The engine's builder knows no others.
 fn network(text: &str) -> Result<String, Unfit> {
     value::known(text, &["default", "host", "none"], "a network for builds")
@@ -221,12 +218,8 @@ fn inside(cx: &mut Context<'_>, document: &Document<'_>, node: &KdlNode) -> Insi
                 }
             }
             "ssh" => ssh(cx, &mut inside.ssh, child),
-            "cache-from" => {
-                if let Some(line) = cx.line(child, &CACHE_FROM) {
-                    let images = line.words.iter().map(|image| cx.string(image));
-                    inside.cache_from.extend(images);
-                }
-            }
+            "cache-from" => cache::from(cx, &mut inside.cache, child),
+            "cache-to" => cache::to(cx, &mut inside.cache, child),
             "additional-context" => contexts::one(cx, &mut inside.contexts, child),
             "dockerfile-inline" => {
                 if let Some(line) = cx.line(child, &INLINE) {

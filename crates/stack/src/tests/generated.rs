@@ -338,7 +338,7 @@ impl Making {
         }
         nodes.push(match dice.below(4) {
             0 => "image \"repo/x:1\"".to_owned(),
-            1 => "build \"ctx\" target=dev network=\"host\" keep=5 { args { A \"${V_NUMBER}\"; B 007 }; cache-from \"a:1\" \"b\" }".to_owned(),
+            1 => "build \"ctx\" target=dev network=\"host\" keep=5 { args { A \"${V_NUMBER}\"; B 007 }; cache-from \"a:1\" \"./kept\" \"b\"; cache-to \"../kept\" }".to_owned(),
             2 => format!(
                 "build \"./ctx\" dockerfile=\"other.Dockerfile\" {{ secret token build-only; ssh default; additional-context shared \"src\"; additional-context base \"service:base\"; additional-context alp \"docker-image://alpine:3\"; ssh deploy socket=\"token.txt\"; args {{ T {} }} }}",
                 self.text(dice)

@@ -1,5 +1,6 @@
 //! A service in a run.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::notice::{NoticeEvent, Part};
@@ -49,8 +50,8 @@ pub struct ServiceRun {
     pub restarts: u32,
     /// How its process ended, where it did.
     pub code: Option<i64>,
-    /// Steps of its build that ran, and that were in the cache.
-    pub steps: (usize, usize),
+    /// Steps of its build, and whether they were in the cache.
+    pub steps: BTreeMap<String, bool>,
     /// How its build ended: `ok`, `unchanged`, `failed`.
     pub image: Option<String>,
     /// Whom it waits for.
@@ -108,10 +109,11 @@ impl ServiceRun {
                     _ => Standing::Going,
                 };
             }
-            NoticeEvent::BuildStep { cached, .. } => match cached {
-                false => self.steps.0 += 1,
-                true => self.steps.1 += 1,
-            },
+            // Told when it begins, and when it is over. What the engine does besides is no step of
+            // the Dockerfile.
+            NoticeEvent::BuildStep { name, cached } if !name.starts_with("[internal]") => {
+                self.steps.insert(name.clone(), *cached);
+            }
             NoticeEvent::BuildDone { outcome, .. } => self.image = Some(outcome.clone()),
             NoticeEvent::ProbeFailed { output } => {
                 self.reason = Some(format!("its health check says: {output}"));
