@@ -182,8 +182,8 @@ impl Driver {
         let told = self.proxy_knows();
         let container = container.to_owned();
         let work = async move {
-            told.await;
-            let addresses = addresses(&hands.engine, &container, &networks).await;
+            let addresses = addresses(&hands.engine, &container, &networks);
+            let ((), addresses) = tokio::join!(told, addresses);
             if addresses.is_empty() {
                 // It does not run, or there is no telling its connections from others.
                 return;

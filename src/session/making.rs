@@ -98,6 +98,14 @@ struct Names {
     recipe: Recipe,
 }
 
+/// Images that are there already.
+struct AtHand {
+    /// Has the name that is to be given.
+    own: Option<Image>,
+    /// Nothing need be built.
+    fits: Option<Image>,
+}
+
 impl Maker {
     /// The image, and whether it is new.
     pub(super) async fn made(
@@ -131,9 +139,8 @@ impl Maker {
         names: &Names,
         (ground, news): (&Ground, &News<'_>),
     ) -> Result<(Image, bool), Failure> {
-        if !wanted.force
-            && let Some(image) = self.at_hand(names).await?
-        {
+        let mut found = self.at_hand(wanted, names).await?;
+        if let Some(image) = found.fits {
             return Ok((image, false));
         }
         let wish = Wish {
@@ -141,12 +148,18 @@ impl Maker {
             first: wanted.first,
             cores: self.cores().await?,
         };
-        let place = self.places.take(wish, |reason| news.waits(reason)).await;
-        // Whoever had the place before may have made it.
-        if !wanted.force
-            && let Some(image) = self.at_hand(names).await?
-        {
-            return Ok((image, false));
+        let mut waited = false;
+        let place = self.places.take(wish, |reason| {
+            waited = true;
+            news.waits(reason);
+        });
+        let place = place.await;
+        if waited {
+            // Whoever had the place before may have made it.
+            found = self.at_hand(wanted, names).await?;
+            if let Some(image) = found.fits {
+                return Ok((image, false));
+            }
         }
         if !wanted.force
             && let Some(image) = self.fetched(wanted, names, news).await?
@@ -155,7 +168,8 @@ impl Maker {
         }
         // What it begins with is part of its own making.
         news.making().await;
-        let built = self.build(wanted, service, names, (ground, news)).await;
+        let made = self.build(wanted, (service, ground), (names, found.own), news);
+        let built = made.await;
         drop(place);
         built
     }
@@ -325,7 +339,7 @@ impl Maker {
             named.map_err(failure)?;
             self.engine.remove_image(&name).await.map_err(failure)?;
         }
-        self.at_hand(names).await
+        Ok(self.at_hand(wanted, names).await?.fits)
     }
 
     /// Nothing of its inputs stands on an image: of other inputs that come to the same files it is
@@ -335,33 +349,36 @@ impl Maker {
         BTreeMap::from([(label::STACK.to_owned(), stack.clone())])
     }
 
-    /// The image of that name. Where all counts, it gets the shorter name too, by which it is found
-    /// where that does not.
-    async fn at_hand(&self, names: &Names) -> Result<Option<Image>, Failure> {
-        let found = self
-            .engine
-            .inspect_image(&names.tag)
-            .await
-            .map_err(failure)?;
-        let Some(whole) = &names.whole else {
-            return Ok(found);
+    /// What there is by these names. Where all counts, what fits gets the shorter name too, by which
+    /// it is found where that does not.
+    async fn at_hand(&self, wanted: &Wanted, names: &Names) -> Result<AtHand, Failure> {
+        let own = self.engine.inspect_image(&names.tag).await;
+        let own = own.map_err(failure)?;
+        let whole = match &names.whole {
+            _ if wanted.force => return Ok(AtHand { own, fits: None }),
+            Some(whole) => whole,
+            None => {
+                let fits = own.clone();
+                return Ok(AtHand { own, fits });
+            }
         };
         let image = match self.engine.inspect_image(whole).await.map_err(failure)? {
             Some(image) => Some(image),
             None => self.shared(names.shared.as_deref(), whole).await?,
         };
         let Some(image) = image else {
-            return Ok(None);
+            return Ok(AtHand { own, fits: None });
         };
-        if found.as_ref().is_none_or(|found| found.id != image.id) {
-            if let Some(other) = &found {
+        if own.as_ref().is_none_or(|own| own.id != image.id) {
+            if let Some(other) = &own {
                 self.keep(&names.tag, other).await?;
             }
             let named = self.engine.name_image(&image.id, &names.tag).await;
             named.map_err(failure)?;
         }
         let name = names.tag.clone();
-        Ok(Some(Image { name, ..image }))
+        let fits = Some(Image { name, ..image });
+        Ok(AtHand { own, fits })
     }
 
     /// What loses its name goes on under another one, for containers may be made of it.
@@ -375,12 +392,11 @@ impl Maker {
     async fn build(
         &self,
         wanted: &Wanted,
-        service: &str,
-        names: &Names,
-        (ground, news): (&Ground, &News<'_>),
+        (service, ground): (&str, &Ground),
+        (names, before): (&Names, Option<Image>),
+        news: &News<'_>,
     ) -> Result<(Image, bool), Failure> {
         let engine = &self.engine;
-        let before = engine.inspect_image(&names.tag).await.map_err(failure)?;
         let former = match &before {
             Some(image) => Some(self.keep(&names.tag, image).await?),
             None => None,

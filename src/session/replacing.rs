@@ -49,14 +49,36 @@ impl Drop for Next {
             return;
         }
         let (engine, id) = (self.engine.clone(), self.created.id.clone());
-        // Without a runtime the program ends, and the next session removes it.
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = engine.discard(&id).await {
-                    tracing::debug!(%error, "a container that was not needed stays");
-                }
-            });
-        }
+        aside(async move {
+            if let Err(error) = engine.discard(&id).await {
+                tracing::debug!(%error, "a container that was not needed stays");
+            }
+        });
+    }
+}
+
+/// A container whose place another one has; removed when this is dropped. Its files may be many:
+/// nobody waits for that, nor does the start of the other one.
+struct Gone {
+    engine: Engine,
+    id: String,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        let (engine, id) = (self.engine.clone(), self.id.clone());
+        aside(async move {
+            if let Err(error) = engine.remove(&id, true).await {
+                tracing::debug!(%error, "a container that was replaced stays");
+            }
+        });
+    }
+}
+
+/// Nobody waits for it. Without a runtime the program ends, and the next session does it.
+fn aside(work: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(work);
     }
 }
 
@@ -68,9 +90,10 @@ impl Replacing {
         over: impl Fn(MakingPart),
     ) -> Outcome {
         let ending = async {
-            drained.await;
-            let (agent, old) = (self.agent.as_ref(), &self.old);
-            let deaf = stopping::stop(&self.engine, agent, &old.container, old.grace).await?;
+            let (engine, agent, old) = (&self.engine, self.agent.as_ref(), &self.old);
+            let look = stopping::look(engine, agent, &old.container, old.grace);
+            let (leave, ()) = tokio::join!(look, drained);
+            let deaf = stopping::stop_as(engine, &old.container, leave?).await?;
             over(MakingPart::Stopped);
             Ok::<bool, EngineError>(deaf)
         };
@@ -144,9 +167,10 @@ impl Replacing {
         over: impl Fn(MakingPart),
     ) -> Outcome {
         let (engine, name) = (&self.engine, &self.spec.name);
-        if let Err(error) = self.clear_place().await {
-            return Outcome::Failed(failure(error));
-        }
+        let gone = match self.clear_place().await {
+            Ok(gone) => gone,
+            Err(error) => return Outcome::Failed(failure(error)),
+        };
         let mut named = engine.rename(&next.created.id, name).await;
         if matches!(named, Err(EngineError::NameTaken { .. }))
             && containers::clear_our_own(engine, &self.spec).await
@@ -173,26 +197,20 @@ impl Replacing {
             }
         };
         let outcome = containers::launch(engine, &created.id, changed).await;
+        drop(gone);
         containers::of_created(outcome, created)
     }
 
-    /// The old one lets go of its name. Its files may be many: nobody waits until they are removed.
-    async fn clear_place(&self) -> Result<(), EngineError> {
+    /// The old one lets go of its name.
+    async fn clear_place(&self) -> Result<Option<Gone>, EngineError> {
         let (engine, id) = (self.engine.clone(), self.old.container.clone());
         match engine
             .rename(&id, &old_name(&self.spec.name, &self.mark))
             .await
         {
-            Ok(()) => {
-                tokio::spawn(async move {
-                    if let Err(error) = engine.remove(&id, true).await {
-                        tracing::debug!(%error, "a container that was replaced stays");
-                    }
-                });
-                Ok(())
-            }
-            Err(error) if error.is_absent() => Ok(()),
-            Err(_) => engine.remove(&id, true).await,
+            Ok(()) => Ok(Some(Gone { engine, id })),
+            Err(error) if error.is_absent() => Ok(None),
+            Err(_) => engine.remove(&id, true).await.map(|()| None),
         }
     }
 

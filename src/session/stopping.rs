@@ -38,25 +38,44 @@ impl Farewell {
     }
 }
 
-/// Runs what is to run before, and answers how long the container is waited for and whether its
-/// first process cannot be told to end, so that waiting is of no use.
-async fn prepare(
+/// How a container that runs is to be ended.
+pub(super) struct Leave {
+    grace: Duration,
+    before: Vec<Vec<String>>,
+    /// Its first process cannot be told to end, so that waiting is of no use.
+    deaf: bool,
+}
+
+/// Looks at what stands on it, and at its first process.
+pub(super) async fn look(
     engine: &Engine,
     agent: Option<&Agent>,
     container: &str,
     grace: Duration,
-) -> Result<(Duration, bool), EngineError> {
-    let found = engine.inspect(container).await?;
-    let farewell = found.as_ref().map(Farewell::of).unwrap_or_default();
-    let grace = farewell.grace.unwrap_or(grace);
-    for command in &farewell.before {
-        // It ends all the same; what its last command says is in nobody's way.
-        if let Err(error) = engine.exec_run(container, command, grace).await {
-            tracing::debug!(%error, container, "a command before its end failed");
+) -> Result<Leave, EngineError> {
+    let (found, deaf) = tokio::join!(engine.inspect(container), is_deaf(engine, agent, container));
+    let farewell = found?.as_ref().map(Farewell::of).unwrap_or_default();
+    Ok(Leave {
+        grace: farewell.grace.unwrap_or(grace),
+        before: farewell.before,
+        deaf,
+    })
+}
+
+impl Leave {
+    /// Runs what is to run before, and answers how long the container is waited for.
+    async fn prepare(&self, engine: &Engine, container: &str) -> Duration {
+        for command in &self.before {
+            // It ends all the same; what its last command says is in nobody's way.
+            if let Err(error) = engine.exec_run(container, command, self.grace).await {
+                tracing::debug!(%error, container, "a command before its end failed");
+            }
+        }
+        match self.deaf {
+            true => Duration::ZERO,
+            false => self.grace,
         }
     }
-    let deaf = is_deaf(engine, agent, container).await;
-    Ok((if deaf { Duration::ZERO } else { grace }, deaf))
 }
 
 async fn is_deaf(engine: &Engine, agent: Option<&Agent>, container: &str) -> bool {
@@ -87,8 +106,9 @@ pub(crate) async fn restart(
     container: &str,
     grace: Duration,
 ) -> Result<bool, EngineError> {
-    let (grace, deaf) = prepare(engine, agent, container, grace).await?;
-    engine.restart(container, grace).await.map(|()| deaf)
+    let leave = look(engine, agent, container, grace).await?;
+    let grace = leave.prepare(engine, container).await;
+    engine.restart(container, grace).await.map(|()| leave.deaf)
 }
 
 /// Stops a container within its grace, or at once where its first process could not be told;
@@ -99,13 +119,23 @@ pub(crate) async fn stop(
     container: &str,
     grace: Duration,
 ) -> Result<bool, EngineError> {
-    let (grace, deaf) = prepare(engine, agent, container, grace).await?;
+    let leave = look(engine, agent, container, grace).await?;
+    stop_as(engine, container, leave).await
+}
+
+/// The same of one that was looked at.
+pub(super) async fn stop_as(
+    engine: &Engine,
+    container: &str,
+    leave: Leave,
+) -> Result<bool, EngineError> {
+    let grace = leave.prepare(engine, container).await;
     leaving::begins(container);
     let done = engine.stop(container, grace).await;
     leaving::over(container);
     match done {
         Err(error) if error.is_absent() => Ok(false),
-        other => other.map(|()| deaf),
+        other => other.map(|()| leave.deaf),
     }
 }
 

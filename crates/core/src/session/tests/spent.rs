@@ -104,7 +104,7 @@ fn a_rebuild_names_the_slowest_step_and_what_became_of_the_container() {
     assert_eq!(
         parts,
         [
-            "waited for quiet 50",
+            "waited for quiet 20",
             "built 1000, [3/3] RUN make 700",
             "stopped 200",
             "created 40",
