@@ -1,6 +1,9 @@
 //! An image of what is there now: what it stands on comes first, its name says what it is made of,
 //! and only where there is none of that name it is built.
 
+mod cached;
+mod folder;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -8,12 +11,12 @@ use std::sync::Arc;
 use devrun_core::event::Failure;
 use devrun_core::plan::Rules;
 use devrun_core::spec::{Image, label};
-use devrun_stack::{Build, BuildContext, CacheFrom, Source, Stack, dockerfile};
+use devrun_stack::{Build, BuildContext, Source, Stack, dockerfile};
 
 use super::containers::failure;
 use super::images::{News, endpoint, explained, said};
 use super::places::{Places, Wish};
-use super::{image_cache, recipes, tidying};
+use super::{recipes, tidying};
 use crate::engine::Engine;
 use crate::image::{self, BuildRequest, Contents, ContextError, Recipe, SecretSource};
 
@@ -315,33 +318,6 @@ impl Maker {
         Ok(named.is_ok().then_some(image))
     }
 
-    /// What another machine left, and what may be of use for building where it left none.
-    async fn fetched(
-        &self,
-        wanted: &Wanted,
-        names: &Names,
-        news: &News<'_>,
-    ) -> Result<Option<Image>, Failure> {
-        let (from, service) = (&wanted.build.cache_from, wanted.service());
-        let Some(shared) = &names.shared else {
-            return Ok(None);
-        };
-        if image_cache::folders(from, service).next().is_none() {
-            return Ok(None);
-        }
-        news.waits("an image that was left by another machine is loaded".to_owned());
-        let Some(name) = image_cache::fetch(&self.engine, from, service, shared).await else {
-            return Ok(None);
-        };
-        // The stack may have had another name there.
-        if name != *shared {
-            let named = self.engine.name_image(&name, shared).await;
-            named.map_err(failure)?;
-            self.engine.remove_image(&name).await.map_err(failure)?;
-        }
-        Ok(self.at_hand(wanted, names).await?.fits)
-    }
-
     /// Nothing of its inputs stands on an image: of other inputs that come to the same files it is
     /// the same one, and what runs from it need not be replaced.
     fn labels(&self, wanted: &Wanted) -> BTreeMap<String, String> {
@@ -461,94 +437,6 @@ impl Maker {
         let built = image::build(&endpoint(&self.engine), request, |step| news.step(step)).await;
         built.map_err(|error| explained(error, place.as_ref()))?;
         Ok(())
-    }
-
-    /// The arguments of a build, and images whose layers it may take. One that is left for other
-    /// machines says in itself what its layers are made of.
-    async fn cached(&self, wanted: &Wanted) -> (BTreeMap<String, String>, Vec<String>) {
-        let build = &wanted.build;
-        let mut args = build.args.clone();
-        let images = build.cache_from.iter().filter_map(|one| match one {
-            CacheFrom::Image(image) => Some(image.clone()),
-            CacheFrom::Folder(_) => None,
-        });
-        let mut images: Vec<String> = images.collect();
-        if self.shared.is_some() {
-            let left = image_cache::fetch_others(&self.engine, &build.cache_from, wanted.service());
-            images.extend(left.await);
-            if build.cache_to.is_some() {
-                args.entry("BUILDKIT_INLINE_CACHE".to_owned())
-                    .or_insert_with(|| "1".to_owned());
-            }
-        }
-        (args, images)
-    }
-
-    /// A folder as an image, which a stage can begin with.
-    async fn folder_image(
-        &self,
-        wanted: &Wanted,
-        service: &str,
-        (context, folder): (&str, &Path),
-        news: &News<'_>,
-    ) -> Result<String, Failure> {
-        let (path, service, whole) = (folder.to_owned(), service.to_owned(), wanted.whole);
-        let rules = self.rules.clone();
-        let hashed = blocking(move || {
-            let synced = |path: &Path| !whole && !rules.image_input(&service, path);
-            folder_hash(("", &path), &mut Contents::default(), &synced)
-        });
-        let name = format!("{}-{context}", wanted.name);
-        let tag = image::image_tag(&name, &hashed.await?);
-        let shared = self.shared_name(wanted, &tag);
-        let is_there = async || {
-            let found = self.engine.inspect_image(&tag).await.map_err(failure)?;
-            Ok::<_, Failure>(
-                found.is_some() || self.shared(shared.as_deref(), &tag).await?.is_some(),
-            )
-        };
-        if is_there().await? {
-            return Ok(tag);
-        }
-        let wish = Wish {
-            name,
-            first: true,
-            cores: self.cores().await?,
-        };
-        let _place = self.places.take(wish, |reason| news.waits(reason)).await;
-        if is_there().await? {
-            return Ok(tag);
-        }
-        let dockerfile = image::written("FROM scratch\nCOPY . /\n");
-        let dockerfile = dockerfile.map_err(|error| unwritten(&error))?;
-        let request = BuildRequest {
-            context: folder.to_owned(),
-            dockerfile: dockerfile.path().to_owned(),
-            platform: wanted.build.platform.clone(),
-            target: None,
-            args: BTreeMap::new(),
-            tag: tag.clone(),
-            labels: self.labels(wanted),
-            secrets: BTreeMap::new(),
-            ssh: BTreeMap::new(),
-            stages: BTreeMap::new(),
-            network: None,
-            cache_from: Vec::new(),
-            no_cache: false,
-            pull: false,
-        };
-        let built = image::build(&endpoint(&self.engine), request, |_| ()).await;
-        built.map_err(|error| {
-            said(format!(
-                "the context {context} could not be read from {}: {error}",
-                folder.display()
-            ))
-        })?;
-        if let Some(shared) = &shared {
-            let named = self.engine.name_image(&tag, shared).await;
-            named.map_err(failure)?;
-        }
-        Ok(tag)
     }
 }
 
