@@ -24,7 +24,10 @@ fn equal_content_moves_nothing_and_asks_the_engine_nothing() {
     );
 
     let mut save_again = |path: &str| {
-        stack.write(path, &stack.read(path));
+        // In one go: whoever reads between an emptying and a writing sees another content.
+        let beside = stack.path("beside");
+        std::fs::write(&beside, stack.read(path)).unwrap();
+        std::fs::rename(&beside, stack.path(path)).unwrap();
         let over = done(&mut session, "web");
         assert_eq!(over["action"], "unchanged", "{path}: {over}");
         relay.asked().split_off(asked.len())

@@ -113,7 +113,7 @@ fn a_rebuild_names_the_slowest_step_and_what_became_of_the_container() {
             "probed 300",
         ]
     );
-    assert_eq!(took, 1651.0);
+    assert_eq!(took, 1621.0);
 }
 
 #[test]
