@@ -9,6 +9,7 @@ mod proxy;
 mod report;
 mod session;
 mod sync;
+mod tls;
 mod watch;
 
 use std::process::ExitCode;

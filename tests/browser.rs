@@ -25,8 +25,27 @@ const VIEWS: &str = "examples/unified/backend/items/views.py";
 
 impl App {
     fn start(test: &str) -> App {
-        let stack = Scratch::copy(test, ".");
         let port = free_port();
+        App::at(
+            Scratch::copy(test, "."),
+            port,
+            format!("http://localhost:{port}"),
+        )
+    }
+
+    /// The same, whose entry point speaks TLS.
+    fn with_tls(test: &str) -> App {
+        let mut stack = Scratch::copy(test, ".");
+        let tls = free_port();
+        let plain = "port \"${PROXY_PORT}\" to=80";
+        let both = format!("{plain}\n    port {tls} to=443\n    tls");
+        stack.edit("Stackfile.kdl", plain, &both);
+        let data = stack.state.join("data").display().to_string();
+        stack.environment.push(("XDG_DATA_HOME".to_owned(), data));
+        App::at(stack, free_port(), format!("https://localhost:{tls}"))
+    }
+
+    fn at(stack: Scratch, port: u16, url: String) -> App {
         let mut env = format!("PROXY_PORT={port}\n");
         for name in ["BACKEND_PORT", "FRONTEND_PORT", "DB_PORT", "REDIS_PORT"] {
             env.push_str(&format!("{name}={}\n", free_port()));
@@ -42,7 +61,7 @@ impl App {
         App {
             stack,
             session,
-            url: format!("http://localhost:{port}"),
+            url,
         }
     }
 
@@ -234,6 +253,22 @@ fn a_login_works_at_whatever_port_and_vite_answers_its_own_hosts_alone() {
         let answer = http(&["-H", &host, "-H", "Accept: text/html", &app.url]).unwrap();
         assert_eq!(answer.status, status, "{host}");
     }
+}
+
+#[test]
+fn a_saved_component_is_live_over_tls_too() {
+    let app = App::with_tls("hmr-tls");
+    let browser = app.page();
+    browser.find(".counter").click();
+    browser.shows("Clicked 1 times", 10);
+    browser.script("window.__mark = 'still here'").unwrap();
+    app.stack
+        .edit(COUNTER, "Clicked {count}", "Pressed {count}");
+    browser.shows("Pressed 1 times", 20);
+    let mark = browser.script("return window.__mark").unwrap();
+    assert_eq!(mark, "still here", "the page was loaded again");
+    let spoken = "return performance.getEntriesByType('navigation')[0].nextHopProtocol";
+    assert_eq!(browser.script(spoken).unwrap(), "h2");
 }
 
 #[test]

@@ -11,12 +11,16 @@ mod kit;
 
 #[path = "held/load.rs"]
 mod load;
+#[path = "held/mistakes.rs"]
+mod mistakes;
 #[path = "held/others.rs"]
 mod others;
 #[path = "held/rolls.rs"]
 mod rolls;
 #[path = "held/stage.rs"]
 mod stage;
+#[path = "held/tls.rs"]
+mod tls;
 
 use kit::{Scratch, get, http};
 use load::Load;

@@ -3,7 +3,10 @@
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{Request, Uri};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+
+use crate::tls;
 
 /// So much of an answer is read.
 const LARGEST: usize = 1 << 20;
@@ -14,12 +17,27 @@ pub(super) struct Answer {
     pub(super) body: String,
 }
 
-/// Asks an `http://` URL.
-pub(super) async fn get(url: &str) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Asks an `http://` URL, or the entry point where that is `https://`.
+pub(super) async fn get(url: &str) -> Result<Answer, Error> {
     let uri: Uri = url.parse()?;
-    let authority = uri.authority().ok_or("the URL names no host")?.clone();
-    let address = (authority.host(), authority.port_u16().unwrap_or(80));
-    let stream = TcpStream::connect(address).await?;
+    let secure = uri.scheme_str() == Some("https");
+    let host = uri.host().ok_or("the URL names no host")?;
+    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
+    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+    if secure {
+        asked(tls::connect(host, stream).await?, &uri).await
+    } else {
+        asked(stream, &uri).await
+    }
+}
+
+async fn asked<S>(stream: S, uri: &Uri) -> Result<Answer, Error>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let authority = uri.authority().ok_or("the URL names no host")?;
     let (mut sender, connection) =
         hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let driving = tokio::spawn(connection);

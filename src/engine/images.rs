@@ -72,6 +72,10 @@ impl Engine {
                 .collect(),
             has_healthcheck: health.first().is_some_and(|first| first != "NONE"),
             labels: config.labels.unwrap_or_default().into_iter().collect(),
+            nginx: config.env.unwrap_or_default().iter().find_map(|set| {
+                let version = set.strip_prefix("NGINX_VERSION=")?;
+                Some(version.to_owned())
+            }),
         }))
     }
 

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use devrun_core::effect::PutFile;
 use devrun_core::routes::{CONFIG_PATH, GENERATION_PATH, explain};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -18,16 +19,28 @@ const LAST: &str = "/etc/nginx/devrun-last.conf";
 const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
 /// A reload takes some ten milliseconds.
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
+/// Then it is asked for once more: nginx may have been about to do something else.
+const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(1);
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// nginx tells its old workers to take no connections 100 ms after it has started new ones; until
+/// then either may answer.
+const OLD_ONES_ANSWER: Duration = Duration::from_millis(120);
 
 /// Puts `config` to work, and answers with its number once nginx does. `port` is where nginx
 /// listens inside.
 pub(crate) async fn apply_config(
     inside: &impl Inside,
     config: &str,
+    certificate: Option<PutFile>,
     generation: u64,
     port: u16,
 ) -> Result<u64, ProxyError> {
+    if let Some(file) = certificate {
+        // nginx has the one from before in memory, and the one from before this configuration
+        // names the same place: whichever starts next finds one that is whole.
+        let text = String::from_utf8_lossy(&file.content.0);
+        inside.write(&file.path, &text, file.mode).await?;
+    }
     inside.write(NEXT, config, READABLE).await?;
     let tested = inside
         .run(&["nginx", "-t", "-q", "-c", NEXT], COMMAND_PATIENCE)
@@ -50,14 +63,32 @@ pub(crate) async fn apply_config(
 
 async fn put_to_work(inside: &impl Inside, generation: u64, port: u16) -> Result<(), ProxyError> {
     run(inside, &["mv", "-f", NEXT, CONFIG_PATH]).await?;
-    run(inside, &["nginx", "-s", "reload"]).await?;
-    read_back(inside, generation, port).await
+    reload(inside).await?;
+    let answer = match read_back(inside, generation, port, TOLD_AGAIN_AFTER).await? {
+        Answer::Taken => return Ok(()),
+        Answer::Other(_) => {
+            reload(inside).await?;
+            read_back(inside, generation, port, TAKEN_WITHIN).await?
+        }
+    };
+    match answer {
+        Answer::Taken => Ok(()),
+        Answer::Other(answer) => Err(ProxyError::NotTaken {
+            generation,
+            seconds: (TOLD_AGAIN_AFTER + TAKEN_WITHIN).as_secs(),
+            answer,
+        }),
+    }
+}
+
+async fn reload(inside: &impl Inside) -> Result<(), ProxyError> {
+    run(inside, &["nginx", "-s", "reload"]).await
 }
 
 async fn put_back(inside: &impl Inside) -> Result<(), ProxyError> {
     inside.remove(NEXT).await?;
     run(inside, &["mv", "-f", LAST, CONFIG_PATH]).await?;
-    run(inside, &["nginx", "-s", "reload"]).await
+    reload(inside).await
 }
 
 async fn run(inside: &impl Inside, argv: &[&str]) -> Result<(), ProxyError> {
@@ -72,27 +103,41 @@ async fn run(inside: &impl Inside, argv: &[&str]) -> Result<(), ProxyError> {
     })
 }
 
+/// What nginx answers.
+enum Answer {
+    Taken,
+    /// What it answered last.
+    Other(String),
+}
+
 /// The exit status of a reload says that nginx was told, not that it did it.
-async fn read_back(inside: &impl Inside, generation: u64, port: u16) -> Result<(), ProxyError> {
+async fn read_back(
+    inside: &impl Inside,
+    generation: u64,
+    port: u16,
+    within: Duration,
+) -> Result<Answer, ProxyError> {
     let url = format!("http://127.0.0.1:{port}{GENERATION_PATH}");
-    let give_up = Instant::now() + TAKEN_WITHIN;
+    let give_up = Instant::now() + within;
     let mut answer = String::from("no answer");
+    let mut since = None;
     while Instant::now() < give_up {
-        let Ok(ran) = timeout_at(give_up, inside.http(&url, TAKEN_WITHIN)).await else {
+        let Ok(ran) = timeout_at(give_up, inside.http(&url, within)).await else {
             break;
         };
         let ran = ran?;
         // What was answered may have a status line before it.
         let last_line = ran.output.trim().lines().next_back().map(str::trim);
         if ran.code == 0 && last_line == Some(generation.to_string().as_str()) {
-            return Ok(());
+            let first = *since.get_or_insert_with(Instant::now);
+            if first.elapsed() >= OLD_ONES_ANSWER {
+                return Ok(Answer::Taken);
+            }
+        } else {
+            since = None;
+            answer = ran.output;
         }
-        answer = ran.output;
         sleep_until(Instant::now() + ASK_AGAIN_AFTER).await;
     }
-    Err(ProxyError::NotTaken {
-        generation,
-        seconds: TAKEN_WITHIN.as_secs(),
-        answer,
-    })
+    Ok(Answer::Other(answer))
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use devrun_core::effect::RouteState;
+use devrun_core::effect::{PutFile, RouteState};
 use devrun_core::event::Failure;
 use devrun_core::routes::CONFIG_PATH;
+use devrun_stack::Content;
 
 use super::error::ProxyError;
 use super::*;
@@ -20,7 +21,8 @@ struct Fake {
     running: Mutex<String>,
     steps: Mutex<Vec<String>>,
     refuses: Option<&'static str>,
-    ignores_reload: bool,
+    /// So many times it does not reload when it is told.
+    ignores: Mutex<u32>,
 }
 
 impl Fake {
@@ -30,7 +32,7 @@ impl Fake {
             running: Mutex::new(OLD.into()),
             steps: Mutex::new(Vec::new()),
             refuses: None,
-            ignores_reload: false,
+            ignores: Mutex::new(0),
         }
     }
 
@@ -66,7 +68,9 @@ impl Fake {
                 let content = files.remove(*from).unwrap();
                 files.insert((*to).into(), content);
             }
-            ["nginx", "-s", "reload"] if self.ignores_reload => {}
+            ["nginx", "-s", "reload"] if *self.ignores.lock().unwrap() > 0 => {
+                *self.ignores.lock().unwrap() -= 1;
+            }
             ["nginx", "-s", "reload"] => {
                 *self.running.lock().unwrap() = files[CONFIG_PATH].clone();
             }
@@ -81,7 +85,8 @@ impl Fake {
 
 impl Inside for Fake {
     async fn write(&self, path: &str, content: &str, mode: u32) -> Result<(), InsideError> {
-        assert_eq!(mode, 0o644, "nginx's workers have to be able to read it");
+        let wanted = if path.ends_with(".pem") { 0o600 } else { 0o644 };
+        assert_eq!(mode, wanted, "nginx's workers have to be able to read it");
         self.step(format!("write {path}"));
         let mut files = self.files.lock().unwrap();
         files.insert(path.into(), content.into());
@@ -110,7 +115,7 @@ impl Inside for Fake {
 #[tokio::test]
 async fn a_new_configuration_is_tested_before_it_replaces_the_old_one_and_leaves_nothing_beside() {
     let inside = Fake::new();
-    assert_eq!(apply_config(&inside, NEW, 2, 8080).await, Ok(2));
+    assert_eq!(apply_config(&inside, NEW, None, 2, 8080).await, Ok(2));
     assert_eq!(inside.file(CONFIG_PATH).as_deref(), Some(NEW));
     assert_eq!(inside.names(), [CONFIG_PATH]);
     let steps = inside.steps();
@@ -120,10 +125,25 @@ async fn a_new_configuration_is_tested_before_it_replaces_the_old_one_and_leaves
 }
 
 #[tokio::test]
+async fn a_certificate_is_there_when_its_configuration_is_tested() {
+    let inside = Fake::new();
+    let certificate = PutFile {
+        path: "/run/devrun/tls.pem".into(),
+        content: Content(b"key".to_vec()),
+        mode: 0o600,
+        below: "/".into(),
+    };
+    let applied = apply_config(&inside, NEW, Some(certificate), 2, 8080).await;
+    assert_eq!(applied, Ok(2));
+    assert_eq!(inside.file("/run/devrun/tls.pem").as_deref(), Some("key"));
+    assert_eq!(inside.steps()[0], "write /run/devrun/tls.pem");
+}
+
+#[tokio::test]
 async fn what_nginx_refuses_is_never_in_place() {
     let mut inside = Fake::new();
     inside.refuses = Some("nginx: [emerg] host not found in upstream \"nowhere\"");
-    let refused = apply_config(&inside, NEW, 2, 8080).await.unwrap_err();
+    let refused = apply_config(&inside, NEW, None, 2, 8080).await.unwrap_err();
     assert!(!inside.steps().iter().any(|step| step.contains("reload")));
     assert_eq!(inside.names(), [CONFIG_PATH]);
     assert_eq!(inside.file(CONFIG_PATH).as_deref(), Some(OLD));
@@ -137,19 +157,28 @@ async fn what_nginx_refuses_is_never_in_place() {
 
 #[tokio::test(start_paused = true)]
 async fn where_nginx_does_not_take_it_the_old_configuration_comes_back() {
-    let mut inside = Fake::new();
-    inside.ignores_reload = true;
-    let error = apply_config(&inside, NEW, 2, 8080).await.unwrap_err();
+    let inside = Fake::new();
+    *inside.ignores.lock().unwrap() = 2;
+    let error = apply_config(&inside, NEW, None, 2, 8080).await.unwrap_err();
     assert_eq!(
         error,
         ProxyError::NotTaken {
             generation: 2,
-            seconds: 5,
+            seconds: 6,
             answer: "HTTP/1.1 200 OK\n1".into()
         }
     );
     assert_eq!(inside.names(), [CONFIG_PATH]);
     assert_eq!(inside.file(CONFIG_PATH).as_deref(), Some(OLD));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_that_did_not_take_is_asked_for_again() {
+    let inside = Fake::new();
+    *inside.ignores.lock().unwrap() = 1;
+    assert_eq!(apply_config(&inside, NEW, None, 2, 8080).await, Ok(2));
+    assert_eq!(inside.names(), [CONFIG_PATH]);
+    assert_eq!(*inside.running.lock().unwrap(), NEW);
 }
 
 fn state(ready: bool) -> RouteState {

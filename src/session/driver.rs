@@ -62,6 +62,8 @@ pub(crate) enum Input {
     ProxyTold { known: Option<Known> },
     /// Names behind the proxy mean their new addresses now.
     ProxySettled,
+    /// A certificate may be near its end.
+    Certificate,
     /// From a command, over the socket.
     Ask {
         ask: Ask,
@@ -127,6 +129,8 @@ pub(super) struct Driver {
     pub(super) terminals: Vec<mpsc::UnboundedSender<Tell>>,
     /// Services that are being compared because somebody asked, and how often.
     pub(super) verifying: BTreeMap<String, usize>,
+    /// Which one the proxy has.
+    pub(super) certificate: Option<String>,
     exit: Option<Exit>,
     /// Held by whoever still tells a command something.
     talking: mpsc::Sender<()>,
@@ -182,6 +186,7 @@ impl Driver {
             stopping: Vec::new(),
             terminals: Vec::new(),
             verifying: BTreeMap::new(),
+            certificate: None,
             exit: None,
             talking,
             talked,
@@ -193,6 +198,7 @@ impl Driver {
         super::known::forget_old();
         self.reload();
         self.follow_engine();
+        self.follow_certificate();
         while self.exit.is_none() {
             let deadline = self.core.next_deadline();
             tokio::select! {
@@ -288,6 +294,7 @@ impl Driver {
             let new = |warning: &String| self.said_of_elsewhere.insert(warning.clone());
             warnings.extend(elsewhere::warnings(stack, host).into_iter().filter(new));
         }
+        self.certify(&mut stackfile);
         if let Stackfile::Loaded { stack, rules, .. } = &stackfile {
             self.stack = Some(stack.clone());
             self.rules = Some(rules.clone());
@@ -338,6 +345,11 @@ impl Driver {
             Input::AgentGone { container, number } => self.agent_gone(container, number),
             Input::ProxyTold { known } => self.proxy_told(known),
             Input::ProxySettled => self.proxy_settled(),
+            Input::Certificate => {
+                if self.is_certified_otherwise() {
+                    self.reload();
+                }
+            }
             Input::Ask { ask, reply } => self.on_ask(ask, reply),
             Input::TerminalGone { service } => {
                 self.terminals.retain(|reply| !reply.is_closed());

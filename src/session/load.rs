@@ -113,6 +113,7 @@ pub(crate) fn read(options: &LoadOptions) -> (Stackfile, Vec<PathBuf>) {
             stack,
             rules,
             proxy_configs,
+            certificate: None,
             warnings,
         },
         reads,

@@ -9,6 +9,7 @@ mod asks;
 mod back;
 mod bases;
 mod behind;
+mod certifying;
 mod comparing;
 mod containers;
 mod deaf;

@@ -193,9 +193,10 @@ impl Driver {
                 op,
                 container,
                 config,
+                certificate,
                 generation,
             } => {
-                self.apply_proxy(op, container, config, generation);
+                self.apply_proxy(op, container, (config, certificate), generation);
             }
             // Those without a container were taken by `perform`.
             _ => {}
@@ -432,7 +433,13 @@ impl Driver {
         });
     }
 
-    fn apply_proxy(&mut self, op: Op, container: String, config: String, generation: u64) {
+    fn apply_proxy(
+        &mut self,
+        op: Op,
+        container: String,
+        (config, certificate): (String, Option<PutFile>),
+        generation: u64,
+    ) {
         let hands = self.hands(&container);
         let port = self
             .stack
@@ -440,7 +447,7 @@ impl Driver {
             .and_then(|stack| stack.service(&op.service))
             .map_or(80, proxy_port);
         self.work(op, async move {
-            match apply_config(&hands, &config, generation, port).await {
+            match apply_config(&hands, &config, certificate, generation, port).await {
                 Ok(generation) => Outcome::ProxyApplied { generation },
                 Err(error) => Outcome::Failed(error.into()),
             }

@@ -87,6 +87,8 @@ impl Browser {
         ));
         let wanted = json!({"capabilities": {"alwaysMatch": {
             "browserName": "chrome",
+            // The authority of a test is nobody's whom a browser could know.
+            "acceptInsecureCerts": true,
             "goog:chromeOptions": {"args": arguments},
             "goog:loggingPrefs": {"browser": "ALL"},
         }}});

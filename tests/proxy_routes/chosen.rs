@@ -1,5 +1,7 @@
 //! Which route a request takes: by its host, and by its path however that is written.
 
+use std::io::Read;
+
 use super::stage::{Answer, Stage, state};
 
 const STACKFILE: &str = r#"
@@ -104,6 +106,23 @@ fn nobody_gets_what_no_route_gives() {
         assert_eq!(answer.status, 400, "{host}");
         assert_eq!(answer.header("X-Devrun-Service"), "");
     }
+}
+
+#[test]
+fn a_request_for_a_whole_url_is_for_the_host_in_it() {
+    let stage = stage("whole");
+    let head = "GET http://app.localhost:8080/x?y HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let mut stream = stage.open(head.as_bytes());
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    let told: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!(
+        (&told["port"], &told["path"]),
+        (&5173.into(), &"/x?y".into())
+    );
+    assert_eq!(told["headers"]["host"], "app.localhost:8080");
+    assert_eq!(told["headers"]["x-forwarded-port"], "8080");
 }
 
 #[test]

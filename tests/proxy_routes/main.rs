@@ -20,6 +20,8 @@ mod smuggled;
 #[cfg(test)]
 mod stage;
 #[cfg(test)]
+mod tls;
+#[cfg(test)]
 mod traps;
 
 #[cfg(test)]

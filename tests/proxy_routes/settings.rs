@@ -20,6 +20,7 @@ service backend {
         nginx #"proxy_set_header X-More "more; and }";"#
         nginx "proxy_set_header x-real-ip 192.0.2.1;"
     }
+    route "/quick-stream/*" buffering=#false timeout="300ms" port=8000
     route "/*" host="small.localhost" max-body="1K" port=8000
 }
 proxy proxy {
@@ -50,6 +51,9 @@ fn a_service_that_is_silent_for_too_long_is_given_up() {
         assert_eq!(answer.json()["service"], "backend");
     }
     assert_eq!(stage.get("/quick/x").status, 200);
+    let answer = stage.get("/quick-stream/silent");
+    let state = answer.header("X-Devrun-State");
+    assert_eq!((answer.status, state), (504, "late"));
 }
 
 #[test]

@@ -56,6 +56,26 @@ pub(crate) struct Stage {
     containers: Vec<String>,
     /// Where nginx is published on this host.
     pub(crate) port: u16,
+    /// The same, its port for TLS.
+    pub(crate) secure: u16,
+}
+
+/// What else nginx has, and which one it is.
+pub(crate) struct More {
+    pub(crate) files: Vec<PutFile>,
+    pub(crate) version: Option<&'static str>,
+    /// The person's own configuration.
+    pub(crate) nginx_conf: String,
+}
+
+impl Default for More {
+    fn default() -> More {
+        More {
+            files: Vec::new(),
+            version: None,
+            nginx_conf: NGINX_CONF.to_owned(),
+        }
+    }
 }
 
 impl Stage {
@@ -66,7 +86,7 @@ impl Stage {
 
     /// The same for another stack.
     pub(crate) fn of(test: &str, states: &[RouteState], stackfile: &str) -> Stage {
-        Stage::configured(test, states, stackfile, NGINX_CONF)
+        Stage::with(test, states, stackfile, More::default())
     }
 
     /// The same for a person's own configuration of nginx.
@@ -76,10 +96,20 @@ impl Stage {
         stackfile: &str,
         nginx_conf: &str,
     ) -> Stage {
+        let more = More {
+            nginx_conf: nginx_conf.to_owned(),
+            ..More::default()
+        };
+        Stage::with(test, states, stackfile, more)
+    }
+
+    /// The same with more in its container.
+    pub(crate) fn with(test: &str, states: &[RouteState], stackfile: &str, more: More) -> Stage {
         let mut stage = Stage {
             name: format!("devrun-routes-{}-{test}", std::process::id()),
             containers: Vec::new(),
             port: 0,
+            secure: 0,
         };
         docker(&["network", "create", &stage.name]);
         let proxy = format!("{}-proxy", stage.name);
@@ -92,13 +122,16 @@ impl Stage {
             &stage.name,
             "-p",
             "127.0.0.1::80",
+            "-p",
+            "127.0.0.1::443",
             "nginx:1.26",
         ]);
         let mut files = routes::state_files(states);
         files.push(PutFile::text(
             CONFIG_PATH.into(),
-            configuration(stackfile, nginx_conf, 7),
+            configuration(stackfile, &more.nginx_conf, 7, more.version),
         ));
+        files.extend(more.files);
         let root = std::env::temp_dir().join(&stage.name);
         for file in &files {
             let path = root.join(file.path.trim_start_matches('/'));
@@ -112,14 +145,8 @@ impl Stage {
         ]);
         fs::remove_dir_all(root).unwrap();
         docker(&["start", &proxy]);
-        let published = docker(&["port", &proxy, "80/tcp"]);
-        stage.port = published
-            .trim()
-            .rsplit_once(':')
-            .unwrap()
-            .1
-            .parse()
-            .unwrap();
+        stage.port = published(&proxy, "80/tcp");
+        stage.secure = published(&proxy, "443/tcp");
         until("nginx answers", || stage.try_get("/health").is_some());
         stage
     }
@@ -195,7 +222,7 @@ impl Stage {
 
     /// What nginx says of the configuration of a stack, as devrun tells it.
     pub(crate) fn said_of(&self, stackfile: &str) -> Vec<String> {
-        let config = configuration(stackfile, NGINX_CONF, 8);
+        let config = configuration(stackfile, NGINX_CONF, 8, None);
         let path = "/etc/nginx/next.conf";
         let line = format!("cat >{path}; nginx -t -q -c {path} 2>&1 || true");
         let words = ["exec", "-i", &self.containers[0], "sh", "-c", &line];
@@ -320,10 +347,21 @@ pub(crate) fn state(service: &str, state: &'static str) -> RouteState {
     }
 }
 
-fn configuration(stackfile: &str, nginx_conf: &str, generation: u64) -> String {
+fn published(container: &str, port: &str) -> u16 {
+    let published = docker(&["port", container, port]);
+    let (_, number) = published.trim().rsplit_once(':').unwrap();
+    number.parse().unwrap()
+}
+
+fn configuration(
+    stackfile: &str,
+    nginx_conf: &str,
+    generation: u64,
+    version: Option<&str>,
+) -> String {
     let stack = stack(stackfile);
     let proxy = stack.service("proxy").unwrap();
-    routes::render(&stack, proxy, nginx_conf, generation).unwrap()
+    routes::render(&stack, proxy, nginx_conf, generation, version).unwrap()
 }
 
 fn stack(stackfile: &str) -> Stack {

@@ -170,6 +170,8 @@ pub enum Effect {
         container: String,
         /// The whole `nginx.conf`.
         config: String,
+        /// What it names besides.
+        certificate: Option<PutFile>,
         /// The number that it answers with.
         generation: u64,
     },

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use devrun_stack::Stack;
 
+use crate::certificate::Certificate;
 use crate::observed::Observed;
 use crate::plan::Rules;
 use crate::spec::Image;
@@ -82,6 +83,9 @@ pub enum Stackfile {
         rules: Arc<Rules>,
         /// The text of each proxy's own configuration, by service.
         proxy_configs: Vec<(String, String)>,
+        /// The certificate of a proxy that speaks TLS, or why there is none; nothing where nobody
+        /// has made one, because nothing is done.
+        certificate: Option<Result<Certificate, String>>,
         /// Things worth saying, once.
         warnings: Vec<String>,
     },

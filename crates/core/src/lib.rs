@@ -1,6 +1,7 @@
 //! The deciding machine: events in, effects out, no clock, no files, no engine.
 
 pub mod addresses;
+pub mod certificate;
 pub mod early;
 pub mod effect;
 pub mod event;

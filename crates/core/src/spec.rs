@@ -252,4 +252,6 @@ pub struct Image {
     pub has_healthcheck: bool,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
+    /// The version of nginx, where it says one.
+    pub nginx: Option<String>,
 }

@@ -54,6 +54,7 @@ pub(crate) struct Draft {
     pub(crate) ready_timeout: Once<Duration>,
     pub(crate) config: Once<PathBuf>,
     pub(crate) health: Once<String>,
+    pub(crate) tls: Once<DraftTls>,
     pub(crate) files: Vec<Said<FileInside>>,
     pub(crate) post_start: Vec<Said<Command>>,
     pub(crate) pre_stop: Vec<Said<Command>>,
@@ -167,6 +168,14 @@ impl DraftPort {
             at: cx.location(at),
         })
     }
+}
+
+/// How the proxy speaks TLS.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftTls {
+    pub(crate) hosts: Vec<String>,
+    pub(crate) port: u16,
+    pub(crate) redirect: bool,
 }
 
 /// A dependency; the condition is worked out when the service it is on is known.
@@ -291,6 +300,7 @@ impl Draft {
             "ready-timeout" => emptied(&mut self.ready_timeout),
             "config" => emptied(&mut self.config),
             "health" => emptied(&mut self.health),
+            "tls" => emptied(&mut self.tls),
             "secret" | "config-file" => emptied(&mut self.files),
             "post-start" => emptied(&mut self.post_start),
             "pre-stop" => emptied(&mut self.pre_stop),
@@ -310,13 +320,15 @@ impl Draft {
             .map(String::as_str)
     }
 
-    /// Ports inside, each once.
+    /// Ports inside, each once; not that of TLS, which is another door to what the others lead to.
     pub(crate) fn inside_ports(&self) -> Vec<u16> {
+        let tls = self.tls.as_ref().map(|tls| tls.value.port);
         let mut ports: Vec<u16> = self
             .ports
             .iter()
             .filter(|port| port.value.protocol == "tcp")
             .map(|port| port.value.container)
+            .filter(|port| Some(*port) != tls)
             .collect();
         ports.sort_unstable();
         ports.dedup();

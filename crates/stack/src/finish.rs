@@ -14,7 +14,7 @@ use crate::draft::{Draft, DraftProbe, DraftRoute, DraftSource, Goes, Said};
 use crate::merge::Laid;
 use crate::model::{
     Condition, DependsOn, Healthcheck, On, Origin, Probe, Proxy, Redirect, Restart, Route, Service,
-    Source, Sync,
+    Source, Sync, Tls,
 };
 use crate::notes::Extent;
 use crate::read::{self, Kind};
@@ -45,6 +45,12 @@ pub(crate) fn service(
         (Kind::Proxy, Some(config)) => Some(Proxy {
             config: config.value.clone(),
             health: said(draft.health.as_ref()),
+            tls: draft.tls.as_ref().map(|said| Tls {
+                hosts: said.value.hosts.clone(),
+                port: said.value.port,
+                redirect: said.value.redirect,
+                at: cx.location(said.at),
+            }),
         }),
         _ => None,
     };

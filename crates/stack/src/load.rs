@@ -251,11 +251,18 @@ fn url(cx: &mut Context<'_>, document: &Document<'_>) -> Option<String> {
     };
     let mut ports = draft.ports.iter().filter(published);
     let first = ports.clone().next();
-    let entry = ports.find(|port| port.value.container == 80).or(first);
+    let tls = draft.tls.as_ref().map(|tls| tls.value.port);
+    let (scheme, entry) = match tls {
+        Some(tls) => ("https", ports.find(|port| port.value.container == tls)),
+        None => {
+            let plain = ports.find(|port| port.value.container == 80);
+            ("http", plain.or(first))
+        }
+    };
     Some(
         entry
             .and_then(|port| port.value.published(port.at, cx))
-            .map_or_else(String::new, |port| address(&port)),
+            .map_or_else(String::new, |port| address(scheme, &port)),
     )
 }
 
@@ -280,7 +287,7 @@ fn published(cx: &mut Context<'_>, document: &Document<'_>, text: &str) -> Vec<(
     ports
 }
 
-fn address(port: &Port) -> String {
+fn address(scheme: &str, port: &Port) -> String {
     let host = match port.bind.first().map(String::as_str) {
         Some(own)
             if port.bind.len() == 1 && !matches!(own, "127.0.0.1" | "::1" | "0.0.0.0" | "::") =>
@@ -293,8 +300,8 @@ fn address(port: &Port) -> String {
         }
         _ => "localhost".to_owned(),
     };
-    match port.host {
-        80 => format!("http://{host}"),
-        other => format!("http://{host}:{other}"),
+    match (scheme, port.host) {
+        ("http", 80) | ("https", 443) => format!("{scheme}://{host}"),
+        (_, other) => format!("{scheme}://{host}:{other}"),
     }
 }

@@ -7,6 +7,7 @@ mod places;
 mod route;
 mod settings;
 mod sync;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use route::name as route_name;
 pub use route::{NginxLines, Passing, Redirect, Route, Update};
 pub use settings::{Device, Gpus, Pull, Settings, Tmpfs, Trigger, Ulimit};
 pub use sync::{Owner, Sync};
+pub use tls::Tls;
 
 /// Where in which file something was declared; both numbers count from 1.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Default)]
@@ -405,6 +407,8 @@ pub struct Proxy {
     pub config: PathBuf,
     /// A path that nginx answers by itself.
     pub health: Option<String>,
+    /// Whether it speaks TLS, and how.
+    pub tls: Option<Tls>,
 }
 
 /// One string is a shell line, several are an argv.

@@ -8,6 +8,7 @@ mod ons;
 mod roll;
 mod runs;
 mod sync;
+mod tls;
 
 use miette::SourceSpan;
 
@@ -34,6 +35,7 @@ pub(crate) fn stack(cx: &mut Context<'_>, document: &Document<'_>, laid: &[Laid<
     built_on(cx, document, laid);
     circles(cx, laid);
     one_proxy(cx, laid);
+    tls::all(cx, laid);
     host_ports(cx, laid);
     routes(cx, laid);
     container_names(cx, laid);

@@ -102,7 +102,7 @@ const COMMON: &[&str] = &[
     "trigger",
 ];
 const SERVICE: &[&str] = &["task", "route", "update", "replicas"];
-const PROXY: &[&str] = &["config", "health"];
+const PROXY: &[&str] = &["config", "health", "tls"];
 const SYNC: &[&str] = &["include", "ignore", "back", "on"];
 const ON: &[&str] = &["restart", "exec", "signal", "recreate", "rebuild", "run"];
 const BUILD: &[&str] = &[

@@ -180,6 +180,9 @@ fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Leads<'a>, Trouble> {
         let by = "answered 400: `..` in a path is for no route".to_owned();
         return past(entered, inside, by);
     }
+    if let Some(sent) = to_tls(entered, inside, address) {
+        return Ok(Leads::Elsewhere(sent));
+    }
     let nobody = "no route covers it: what nginx.conf itself says";
     let Some(route) = routes::find(stack, &address.host, &address.path) else {
         return past(entered, inside, nobody.to_owned());
@@ -200,6 +203,23 @@ fn way<'a>(stack: &'a Stack, address: &Address) -> Result<Leads<'a>, Trouble> {
         })),
         (Goes::On { .. }, None) => past(entered, inside, nobody.to_owned()),
     }
+}
+
+/// Who asks without TLS is sent to it, whatever the path.
+fn to_tls(proxy: &Service, inside: u16, address: &Address) -> Option<Sent> {
+    let declared = proxy.proxy.as_ref().and_then(|proxy| proxy.tls.as_ref());
+    let tls = declared.filter(|tls| tls.redirect && tls.port != inside)?;
+    address.port?;
+    let port = proxy.ports.iter().find(|port| port.container == tls.port)?;
+    let port = match port.host {
+        443 => String::new(),
+        other => format!(":{other}"),
+    };
+    Some(Sent {
+        to: format!("https://{}{port}{}", address.host, address.path),
+        status: 307,
+        by: format!("tls, {}", tls.at),
+    })
 }
 
 #[cfg(test)]

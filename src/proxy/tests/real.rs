@@ -87,10 +87,16 @@ async fn live(nginx: &Nginx) -> String {
 #[tokio::test]
 async fn nginx_takes_a_good_configuration_and_keeps_it_when_worse_ones_come() {
     let nginx = Nginx::start().await;
-    assert_eq!(apply_config(&nginx, &config(1, ""), 1, 80).await, Ok(1));
-    assert_eq!(apply_config(&nginx, &config(2, ""), 2, 80).await, Ok(2));
+    assert_eq!(
+        apply_config(&nginx, &config(1, ""), None, 1, 80).await,
+        Ok(1)
+    );
+    assert_eq!(
+        apply_config(&nginx, &config(2, ""), None, 2, 80).await,
+        Ok(2)
+    );
 
-    let refused = apply_config(&nginx, &config(3, "lisen 81;"), 3, 80).await;
+    let refused = apply_config(&nginx, &config(3, "lisen 81;"), None, 3, 80).await;
     let Err(ProxyError::Rejected { output }) = refused else {
         panic!("{refused:?}");
     };
@@ -101,13 +107,13 @@ async fn nginx_takes_a_good_configuration_and_keeps_it_when_worse_ones_come() {
     );
 
     let elsewhere = config(3, "listen 192.0.2.1:81;");
-    let refused = apply_config(&nginx, &elsewhere, 3, 80).await;
+    let refused = apply_config(&nginx, &elsewhere, None, 3, 80).await;
     assert!(
         matches!(refused, Err(ProxyError::Rejected { .. })),
         "{refused:?}"
     );
 
-    let other_number = apply_config(&nginx, &config(3, ""), 4, 80).await;
+    let other_number = apply_config(&nginx, &config(3, ""), None, 4, 80).await;
     assert!(
         matches!(other_number, Err(ProxyError::NotTaken { .. })),
         "{other_number:?}"
@@ -117,5 +123,8 @@ async fn nginx_takes_a_good_configuration_and_keeps_it_when_worse_ones_come() {
         .run(&["find", "/etc/nginx", "-name", "devrun-*"], Duration::MAX)
         .await;
     assert_eq!(left.unwrap().output, "");
-    assert_eq!(apply_config(&nginx, &config(5, ""), 5, 80).await, Ok(5));
+    assert_eq!(
+        apply_config(&nginx, &config(5, ""), None, 5, 80).await,
+        Ok(5)
+    );
 }

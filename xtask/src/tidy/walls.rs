@@ -98,7 +98,7 @@ const WALLS: &[Wall] = &[
 ];
 
 /// The shells get handles and do not know each other.
-const SHELLS: [&str; 6] = ["engine", "image", "watch", "sync", "proxy", "probe"];
+const SHELLS: [&str; 7] = ["engine", "image", "watch", "sync", "proxy", "probe", "tls"];
 
 /// What this file names although it should not.
 pub(super) fn check(source: &Source<'_>) -> Vec<Finding> {

@@ -17,14 +17,36 @@ pub(super) const OURS: &str = "# devrun-routes: devrun's own again";
 #[must_use]
 pub fn explain(config: &str, tested: &str, output: &str) -> Vec<String> {
     let lines = output.lines().map(str::trim_end);
-    lines
-        .filter(|line| !line.is_empty() && !line.ends_with("test failed"))
-        .map(|line| explain_line(config, tested, line))
-        .collect()
+    let lines = lines.filter(|line| !line.is_empty() && !line.ends_with("test failed"));
+    let mut said: Vec<String> = Vec::new();
+    for line in lines {
+        let line = explain_line(config, tested, &without_time(line));
+        // Once for who asks, and once for its log, which may be the same place.
+        if !said.contains(&line) {
+            said.push(line);
+        }
+    }
+    said
+}
+
+/// `2026/01/02 03:04:05 [emerg] 7#7: …` is how a log says `nginx: [emerg] …`.
+fn without_time(line: &str) -> String {
+    let line = line.strip_prefix("nginx: ").unwrap_or(line);
+    let whole = || {
+        let (date, rest) = line.split_once(' ')?;
+        let (time, rest) = rest.split_once(' ')?;
+        let (level, rest) = rest.split_once(' ')?;
+        let (process, message) = rest.split_once(' ')?;
+        let is_number =
+            |text: &str, of: char| text.chars().all(|it| it.is_ascii_digit() || it == of);
+        let process = process.strip_suffix(':')?;
+        let is_log = is_number(date, '/') && is_number(time, ':') && is_number(process, '#');
+        (is_log && level.starts_with('[')).then(|| format!("{level} {message}"))
+    };
+    whole().unwrap_or_else(|| line.to_owned())
 }
 
 fn explain_line(config: &str, tested: &str, line: &str) -> String {
-    let line = line.strip_prefix("nginx: ").unwrap_or(line);
     let place = line.rsplit_once(&format!(" in {tested}:"));
     let Some((message, number)) = place else {
         return line.to_owned();

@@ -41,11 +41,11 @@ const SETTINGS: &[(&str, &str)] = &[
 /// Headers for whoever gets the request; the same. `Proxy` is what httpoxy is about; the others that
 /// are taken away tell some frameworks what only a proxy may tell, and this one tells it otherwise.
 pub(super) const HEADERS: &[(&str, &str)] = &[
-    ("Host", "$http_host"),
+    ("Host", "$devrun_host"),
     ("X-Real-IP", "$remote_addr"),
     ("X-Forwarded-For", "$proxy_add_x_forwarded_for"),
     ("X-Forwarded-Proto", "$scheme"),
-    ("X-Forwarded-Host", "$http_host"),
+    ("X-Forwarded-Host", "$devrun_host"),
     ("X-Forwarded-Port", "$devrun_port"),
     ("X-Forwarded-Prefix", "$devrun_prefix"),
     ("X-Request-Id", "$devrun_id"),
@@ -74,6 +74,7 @@ pub(super) fn routes(
     proxy: &Service,
     table: &[RouteEntry],
     own: Own<'_>,
+    tls: &str,
     generation: u64,
 ) -> String {
     let name = stack.file.file_name().unwrap_or_default();
@@ -84,7 +85,12 @@ pub(super) fn routes(
     );
     text.push_str(&settings(own.names));
     text.push_str(VARIABLES);
+    if !tls.is_empty() {
+        text.push_str(OF_UNKNOWN_LENGTH);
+    }
+    text.push_str(WITHOUT_END);
     text.push_str(&guard::before(table, own.hosts));
+    text.push_str(tls);
     let health = proxy
         .proxy
         .as_ref()
@@ -146,13 +152,16 @@ fn settings(own: &[String]) -> String {
     text
 }
 
-/// The port that the browser sees is that of `Host`: the container's own one may be another.
-/// Only WebSockets may upgrade; each other request has a connection of its own. Whoever was asked is
-/// still known where a request starts anew within nginx.
+/// A request for a whole URL is for the host in it, by which nginx routes it. The port that the
+/// browser sees is that of `Host`: the container's own one may be another. Only WebSockets may
+/// upgrade; each other request has a connection of its own. Whoever was asked is still known where a
+/// request starts anew within nginx.
 const VARIABLES: &str = r#"
+set $devrun_host $http_host;
+if ($request ~ "^[A-Z]+ [A-Za-z]+://([^/?# ]+)") { set $devrun_host $1; }
 set $devrun_port 80;
 if ($scheme = https) { set $devrun_port 443; }
-if ($http_host ~ ":([0-9]+)$") { set $devrun_port $1; }
+if ($devrun_host ~ ":([0-9]+)$") { set $devrun_port $1; }
 set $devrun_upgrade "";
 set $devrun_connection close;
 set $devrun_path "";
@@ -164,7 +173,14 @@ set $devrun_tries "";
 set $devrun_way "";
 if ($http_transfer_encoding) { set $devrun_way large; }
 if ($content_length ~ "^[0-9]{6,}$") { set $devrun_way large; }
-if ($http_accept ~* "^text/event-stream") { set $devrun_way open; }
+"#;
+
+/// HTTP/2 has bodies whose length nobody says, and no header that says so.
+const OF_UNKNOWN_LENGTH: &str = r#"set $devrun_body "$request_method $server_protocol $content_length";
+if ($devrun_body ~ "^(POST|PUT|PATCH|DELETE) HTTP/2[.]0 $") { set $devrun_way large; }
+"#;
+
+const WITHOUT_END: &str = r#"if ($http_accept ~* "^text/event-stream") { set $devrun_way open; }
 if ($http_upgrade ~* "^websocket$") {
     set $devrun_upgrade $http_upgrade;
     set $devrun_connection upgrade;

@@ -92,6 +92,11 @@ pub(super) fn last() -> String {
         format!("error_page 503 =503 {WAIT_PATH};"),
     ];
     let mut text = String::new();
+    let mut late = vec![
+        "if ($upstream_connect_time ~ \"-$\") { return 503; }".to_owned(),
+        format!("error_page 503 =503 {WAIT_PATH};"),
+    ];
+    late.extend(says("late", 504, LATE));
     for (name, comment, lines) in [
         ("wait", "It has waited long enough.", waited.to_vec()),
         (
@@ -101,8 +106,8 @@ pub(super) fn last() -> String {
         ),
         (
             "late",
-            "Its service has got it, and gave no answer in time.",
-            says("late", 504, LATE),
+            "Its service has got it, and gave no answer in time; without a connection it has not.",
+            late,
         ),
     ] {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();

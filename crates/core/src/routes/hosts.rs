@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_request_that_a_host_takes_goes_where_nobody_else_gets() {
         let config = "http { server {\ninclude devrun-routes;\n} }";
-        let text = render(&stack(), &samples::proxy(Some("/health")), config, 1).unwrap();
+        let text = render(&stack(), &samples::proxy(Some("/health")), config, 1, None).unwrap();
         let said: Vec<&str> = text
             .lines()
             .skip_while(|line| !line.contains("devrun_asked"))
@@ -150,7 +150,7 @@ mod tests {
                 samples::of_host(samples::service("api", 5000, 19, &["/x", path]), "a.test"),
             ]);
             let config = "http { server { include devrun-routes; } }";
-            render(&stack, &samples::proxy(Some("/health")), config, 1)
+            render(&stack, &samples::proxy(Some("/health")), config, 1, None)
         };
         assert!(refused("/y").is_ok());
         assert!(matches!(refused("/x"), Err(RouteError::Taken { .. })));

@@ -64,7 +64,7 @@ fn on(entry: &RouteEntry, port: u16, passing: &Passing, extra: &Extra, own: Own<
     let failed = match keeps_bodies {
         true => format!("error_page {WAITS} 502 504 = @devrun-hold{suffix};"),
         false => format!(
-            "error_page {WAITS} = @devrun-hold{suffix};\n    error_page 502 504 =503 {WAIT_PATH};"
+            "error_page {WAITS} = @devrun-hold{suffix};\n    error_page 502 =503 {WAIT_PATH};\n    error_page 504 = @devrun-late;"
         ),
     };
     let (streamed, large) = match passing.streams {
@@ -166,7 +166,7 @@ mod tests {
         let mut api = samples::service("api", 5000, 9, &["/api/*"]);
         api.routes[0].passing.strip_prefix = Some("/api".into());
         let stack = samples::stack(vec![api, samples::proxy(None)]);
-        let config = render(&stack, &samples::proxy(None), CONFIG, 1).unwrap();
+        let config = render(&stack, &samples::proxy(None), CONFIG, 1, None).unwrap();
         let said = location(&config, "/api/");
         let said: Vec<&str> = said.lines().take(8).collect();
         insta::assert_snapshot!(said.join("\n"), @r#"
@@ -202,7 +202,7 @@ mod tests {
             redirect("/z", "/y?a=1", 301),
         ];
         let stack = samples::stack(vec![web, samples::proxy(None)]);
-        let config = render(&stack, &samples::proxy(None), CONFIG, 1).unwrap();
+        let config = render(&stack, &samples::proxy(None), CONFIG, 1, None).unwrap();
         // nginx refuses a variable that nobody sets.
         assert!(config.contains("set $devrun_service "));
         let said = ["/old/", "= /old", "= /x", "= /z"].map(|name| location(&config, name));

@@ -181,7 +181,14 @@ http {
     fn config(of: &str) -> String {
         let proxy = samples::proxy(None);
         let web = samples::service("web", 3000, 9, &["/*"]);
-        render(&samples::stack(vec![web, proxy.clone()]), &proxy, of, 7).unwrap()
+        render(
+            &samples::stack(vec![web, proxy.clone()]),
+            &proxy,
+            of,
+            7,
+            None,
+        )
+        .unwrap()
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod of_route;
 mod states;
 mod table;
 mod tidy;
+mod tls;
 mod wait;
 mod written;
 
@@ -25,7 +26,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-use devrun_stack::{Location, Service, Stack};
+use devrun_stack::{Location, Port, Service, Stack};
 
 pub use explain::explain;
 pub use states::{Change, state_changes, state_files};
@@ -112,6 +113,7 @@ pub enum RouteError {
 ///
 /// What the person's `server { }` block sets by itself (a time-out, a header) is not set again, and
 /// an access log of theirs is the only one.
+/// `version` is that of nginx, where it is known.
 ///
 /// # Errors
 /// Where the marker is missing, stands twice or at the wrong place, or a route cannot be written.
@@ -120,6 +122,7 @@ pub fn render(
     proxy: &Service,
     config_text: &str,
     generation: u64,
+    version: Option<&str>,
 ) -> Result<String, RouteError> {
     let file = config_name(stack, proxy);
     let directives = nginx::directives(config_text);
@@ -127,13 +130,19 @@ pub fn render(
     let table = table::checked(stack, proxy)?;
     let own = nginx::siblings(&directives, marker);
     let headers = nginx::headers(&directives, marker);
-    let hosts = nginx::server_names(&directives, marker);
+    let declared = proxy.proxy.as_ref().and_then(|it| it.tls.as_ref());
+    let mut hosts = nginx::server_names(&directives, marker);
+    hosts.extend(declared.iter().flat_map(|tls| tls.hosts.clone()));
     let own = generate::Own {
         names: &own,
         headers: &headers,
         hosts: &hosts,
     };
-    let mut generated = generate::routes(stack, proxy, &table, own, generation);
+    let tls = declared.map_or_else(String::new, |tls| {
+        let around = tls::Around::of(&directives, marker);
+        tls::server(proxy, tls, &around, version)
+    });
+    let mut generated = generate::routes(stack, proxy, &table, own, &tls, generation);
     if !log::is_own(&directives, marker) {
         generated.push_str(log::WRITTEN);
     }
@@ -141,11 +150,15 @@ pub fn render(
     Ok(log::declared(config, &directives, marker, generation))
 }
 
-/// The port at which nginx is asked inside its container: that of its first published TCP port.
+/// The port at which nginx is asked inside its container, without TLS: that of its first published
+/// TCP port.
 #[must_use]
 pub fn proxy_port(proxy: &Service) -> u16 {
-    let mut tcp = proxy.ports.iter().filter(|port| port.protocol == "tcp");
-    tcp.next().map_or(80, |port| port.container)
+    let tls = proxy.proxy.as_ref().and_then(|proxy| proxy.tls.as_ref());
+    let plain =
+        |port: &&Port| port.protocol == "tcp" && tls.is_none_or(|tls| tls.port != port.container);
+    let first = proxy.ports.iter().find(plain);
+    first.map_or(80, |port| port.container)
 }
 
 /// The person's configuration as a person would name it, relative to the Stackfile.

@@ -105,6 +105,19 @@ pub(super) fn server_names(all: &[Directive<'_>], of: &Directive<'_>) -> Vec<Str
         .collect()
 }
 
+/// The first parameter of each directive of this name in the same block.
+pub(super) fn parameters<'t>(
+    all: &[Directive<'t>],
+    of: &Directive<'_>,
+    name: &str,
+) -> Vec<&'t str> {
+    let beside = all.iter().filter(|other| other.parent == of.parent);
+    beside
+        .filter(|other| other.name() == name)
+        .filter_map(|other| other.words.get(1).copied())
+        .collect()
+}
+
 /// How [`siblings`] names a header that is passed on.
 pub(super) fn header_key(header: &str) -> String {
     format!("header {}", header.to_ascii_lowercase())

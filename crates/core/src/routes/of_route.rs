@@ -124,7 +124,7 @@ http {
     }
 
     fn config(passing: Passing) -> String {
-        render(&stack(passing), &samples::proxy(None), CONFIG, 1).unwrap()
+        render(&stack(passing), &samples::proxy(None), CONFIG, 1, None).unwrap()
     }
 
     fn lines(texts: &[&str]) -> Passing {
@@ -195,7 +195,7 @@ http {
         insta::assert_snapshot!(headers.join("\n"), @r#"
         proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
         proxy_set_header X-Forwarded-Proto $scheme;
-        proxy_set_header X-Forwarded-Host $http_host;
+        proxy_set_header X-Forwarded-Host $devrun_host;
         proxy_set_header X-Forwarded-Port $devrun_port;
         proxy_set_header X-Forwarded-Prefix $devrun_prefix;
         proxy_set_header X-Request-Id $devrun_id;

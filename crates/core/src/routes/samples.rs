@@ -51,6 +51,7 @@ pub(super) fn proxy(health: Option<&str>) -> Service {
     proxy.proxy = Some(Proxy {
         config: PathBuf::from("/home/me/app/nginx/nginx.conf"),
         health: health.map(Into::into),
+        tls: None,
     });
     proxy.ports = vec![Port {
         bind: vec!["127.0.0.1".into()],

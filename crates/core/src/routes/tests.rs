@@ -17,7 +17,7 @@ http {
 
 fn seed_with(config: &str) -> Result<String, RouteError> {
     let stack = samples::seed();
-    render(&stack, &samples::proxy(Some("/health")), config, 7)
+    render(&stack, &samples::proxy(Some("/health")), config, 7, None)
 }
 
 fn routed(routes: &[&str]) -> Result<String, RouteError> {
@@ -26,7 +26,7 @@ fn routed(routes: &[&str]) -> Result<String, RouteError> {
         samples::service("web", 3000, 9, routes),
         proxy.clone(),
     ]);
-    render(&stack, &proxy, CONFIG, 1)
+    render(&stack, &proxy, CONFIG, 1, None)
 }
 
 fn message(result: Result<String, RouteError>) -> String {
@@ -187,7 +187,7 @@ fn a_service_name_cannot_smuggle_anything_into_the_configuration() {
     let proxy = samples::proxy(None);
     let evil = samples::service("x;} location / {", 1, 3, &["/*"]);
     let stack = samples::stack(vec![evil]);
-    let refused = render(&stack, &proxy, CONFIG, 1);
+    let refused = render(&stack, &proxy, CONFIG, 1, None);
     assert!(matches!(refused, Err(RouteError::Name { .. })));
 }
 
@@ -227,6 +227,14 @@ fn what_nginx_says_is_told_in_lines_of_the_persons_file() {
     assert_eq!(
         say(line_of("listen 80")),
         ["nginx/nginx.conf:6: [emerg] something"]
+    );
+    let log = format!(
+        "nginx: [emerg] no in /x.conf:{0}\n2026/01/02 03:04:05 [emerg] 7#7: no in /x.conf:{0}\n",
+        line_of("lisen")
+    );
+    assert_eq!(
+        explain(&config, "/x.conf", &log),
+        ["nginx/nginx.conf:9: [emerg] no"]
     );
     assert_eq!(
         say(line_of("location /api/")),

@@ -100,12 +100,16 @@ impl Session {
     }
 
     fn on_image_there(&mut self, name: &str, image: Image, made: bool) {
-        let built = self
-            .service(name)
-            .is_some_and(|service| matches!(service.source, devrun_stack::Source::Build(_)));
+        let service = self.service(name);
+        let is_proxy = service.is_some_and(|service| service.proxy.is_some());
+        let built =
+            service.is_some_and(|service| matches!(service.source, devrun_stack::Source::Build(_)));
         let Some(machine) = self.machines.get_mut(name) else {
             return;
         };
+        if is_proxy {
+            machine.last_image = Some(image.clone());
+        }
         machine.image = ImageState::Have(image);
         machine.image_to_tidy |= built && made;
         if built {

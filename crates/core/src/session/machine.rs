@@ -148,6 +148,8 @@ pub(crate) struct Machine {
     pub(crate) given_up_since: Option<Duration>,
     /// Why another image is to be made once the one that is being made is in use.
     pub(crate) build_next: Option<String>,
+    /// The last one that was there, of a proxy.
+    pub(crate) last_image: Option<Image>,
     pub(crate) container: Option<Seen>,
     /// Of what its container is to be made of.
     pub(crate) spec_hash: Option<Hashed>,
@@ -401,6 +403,7 @@ impl Machine {
             shown: Shown::default(),
             last_probe: None,
             restarts: 0,
+            last_image: None,
             applied: None,
             applying: None,
         }

@@ -45,6 +45,7 @@ use std::time::Duration;
 
 use devrun_stack::{Service, Stack};
 
+use crate::certificate::Certificate;
 use crate::effect::{Effect, Exit, RouteState};
 use crate::event::{Event, Op, Polled, WatchEvent};
 use crate::live::Capacity;
@@ -97,6 +98,7 @@ pub struct Session {
     stack: Option<Arc<Stack>>,
     rules: Option<Arc<Rules>>,
     proxy_configs: BTreeMap<String, String>,
+    certificate: Option<Result<Certificate, String>>,
     machines: BTreeMap<String, Machine>,
     /// Names in order of declaration.
     order: Vec<String>,
@@ -141,6 +143,7 @@ impl Session {
             stack: None,
             rules: None,
             proxy_configs: BTreeMap::new(),
+            certificate: None,
             machines: BTreeMap::new(),
             order: Vec::new(),
             prepared: Prepared::No,

@@ -6,6 +6,7 @@ use super::Session;
 use super::machine::{Doing, ImageState, Machine, Wanted};
 use super::shown::Facts;
 use super::state::State;
+use crate::certificate;
 use crate::effect::{Effect, PutFile, RouteState};
 use crate::event::Failure;
 use crate::notice::NoticeEvent;
@@ -21,7 +22,46 @@ impl Session {
         let Some(service) = stack.service(name) else {
             return Err("it is no longer declared".to_owned());
         };
-        routes::render(stack, service, text, generation).map_err(|error| error.to_string())
+        if let Some(Err(message)) = &self.certificate {
+            return Err(format!("it has no certificate: {message}"));
+        }
+        let machine = self.machines.get(name);
+        let image = machine.and_then(|machine| machine.last_image.as_ref());
+        let version = image.and_then(|image| image.nginx.as_deref());
+        routes::render(stack, service, text, generation, version).map_err(|error| error.to_string())
+    }
+
+    /// The certificate with its key, which nobody but nginx's own user reads where that is root.
+    fn certificate_file(&self, name: &str) -> Option<PutFile> {
+        let Some(Ok(certificate)) = &self.certificate else {
+            return None;
+        };
+        let service = self.service(name)?;
+        service.proxy.as_ref()?.tls.as_ref()?;
+        let image = self.machines.get(name)?.last_image.as_ref();
+        let user = service.settings.user.as_deref();
+        let user = user.or(image.map(|image| image.user.as_str()));
+        let user = user.unwrap_or_default().split(':').next();
+        let mode = match user {
+            None | Some("" | "0" | "root") => 0o600,
+            Some(_) => 0o644,
+        };
+        Some(PutFile {
+            path: certificate::PATH.to_owned(),
+            content: certificate.pem.clone(),
+            mode,
+            below: "/".to_owned(),
+        })
+    }
+
+    /// What nginx heeds of its configuration, and which certificate is meant by it.
+    fn heeded(&self, name: &str) -> Option<String> {
+        let config = self.proxy_config(name, 0).ok()?;
+        let certificate = match &self.certificate {
+            Some(Ok(certificate)) => certificate.id.as_str(),
+            _ => "",
+        };
+        Some(format!("{certificate}\n{}", without_comments(&config)))
     }
 
     /// What a proxy's container has to hold before it starts; nothing for other services.
@@ -36,7 +76,10 @@ impl Session {
         self.note_applying(name);
         let mut files = routes::state_files(&self.route_states());
         match self.proxy_config(name, self.generation) {
-            Ok(content) => files.push(PutFile::text(routes::CONFIG_PATH.to_owned(), content)),
+            Ok(content) => {
+                files.push(PutFile::text(routes::CONFIG_PATH.to_owned(), content));
+                files.extend(self.certificate_file(name));
+            }
             Err(message) => self.warn(Some(name), message),
         }
         files
@@ -58,9 +101,8 @@ impl Session {
 
     pub(super) fn proxy_config_differs(&self, name: &str) -> bool {
         let applied = self.machines.get(name).map(|machine| &machine.applied);
-        self.proxy_config(name, 0).is_ok_and(|config| {
-            applied.is_some_and(|applied| applied.as_ref() != Some(&without_comments(&config)))
-        })
+        self.heeded(name)
+            .is_some_and(|config| applied.is_some_and(|applied| applied.as_ref() != Some(&config)))
     }
 
     pub(super) fn apply_proxy_config(&mut self, name: &str, container: String) {
@@ -69,20 +111,21 @@ impl Session {
         let Ok(config) = self.proxy_config(name, generation) else {
             return;
         };
+        let certificate = self.certificate_file(name);
         self.note_applying(name);
         let op = self.begin(name, Doing::ProxyApply);
         self.emit(Effect::ProxyApply {
             op,
             container,
             config,
+            certificate,
             generation,
         });
     }
 
     /// What it is being given is remembered now: by the time it has it, something else may be wanted.
     fn note_applying(&mut self, name: &str) {
-        let config = self.proxy_config(name, 0).ok();
-        let config = config.map(|config| without_comments(&config));
+        let config = self.heeded(name);
         if let Some(machine) = self.machines.get_mut(name) {
             machine.applying = config;
         }
@@ -257,8 +300,7 @@ impl Machine {
     }
 }
 
-/// What nginx heeds of it: the comments say where routes are declared, and a line more above them
-/// makes them no others.
+/// The comments say where routes are declared, and a line more above them makes them no others.
 fn without_comments(config: &str) -> String {
     let heeded = |line: &&str| !line.trim_start().starts_with('#');
     config.lines().filter(heeded).collect::<Vec<_>>().join("\n")

@@ -23,6 +23,7 @@ impl Session {
                 stack,
                 rules,
                 proxy_configs,
+                certificate,
                 warnings,
             } => {
                 self.wrong = None;
@@ -30,6 +31,7 @@ impl Session {
                 let before = self.stack.replace(stack.clone());
                 let rules_before = self.rules.replace(rules.clone());
                 self.proxy_configs = proxy_configs.into_iter().collect();
+                self.certificate = certificate;
                 self.order = stack
                     .services
                     .iter()

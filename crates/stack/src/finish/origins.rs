@@ -69,6 +69,7 @@ impl Origins<'_> {
         self.once("update", &draft.update);
         self.once("config", &draft.config);
         self.once("health", &draft.health);
+        self.once("tls", &draft.tls);
         self.each("network", &draft.networks, |one| one.network.clone());
         self.each("port", &draft.ports, |port| {
             format!("{}/{}", port.container, port.protocol)

@@ -9,10 +9,23 @@ use crate::model::{
 };
 
 pub(super) fn proxy(page: &mut Page<'_>, proxy: &Proxy) {
-    let Proxy { config, health } = proxy;
+    let Proxy {
+        config,
+        health,
+        tls,
+    } = proxy;
     page.say("config", &format!("config {}", page.path(config)));
     if let Some(health) = health {
         page.say("health", &format!("health {}", page.quoted(health)));
+    }
+    if let Some(tls) = tls {
+        let hosts = tls
+            .hosts
+            .iter()
+            .map(|host| format!(" {}", page.quoted(host)));
+        let hosts: String = hosts.collect();
+        let redirect = if tls.redirect { "" } else { " redirect=#false" };
+        page.say("tls", &format!("tls{hosts} port={}{redirect}", tls.port));
     }
 }
 

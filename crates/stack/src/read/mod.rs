@@ -13,6 +13,7 @@ mod route;
 mod service;
 mod settings;
 mod sync;
+mod tls;
 mod top;
 mod update;
 mod vars;

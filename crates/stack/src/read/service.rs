@@ -4,7 +4,7 @@ use kdl::KdlNode;
 
 use super::{
     Document, build, command, depends, environment, files, health, mounts, networks, ports, route,
-    settings, sync, update,
+    settings, sync, tls, update,
 };
 use crate::context::{Context, Form};
 use crate::draft::{Draft, DraftSource, Said};
@@ -99,6 +99,7 @@ pub(crate) fn service_word(
         "depends-on" => depends::depends_on(cx, draft, node, layer),
         "healthcheck" => health::healthcheck(cx, draft, node, layer),
         "route" => route::route(cx, draft, node, layer),
+        "tls" => tls::tls(cx, draft, node, layer),
         "update" => update::update(cx, draft, node, layer),
         "sync" => sync::sync(cx, draft, node, layer),
         "on" => sync::service_on(cx, draft, node, layer),

@@ -76,6 +76,8 @@ pub(super) fn stackfile(dice: &mut Dice) -> String {
         "health \"/health\"\n",
         "port 8080 to=80\n",
         "port \"${V_NONE}\" to=80\n",
+        "port 8443 to=443\ntls\n",
+        "port 8443 to=8444\ntls \"a.test\" \"*.b.test\" port=8444 redirect=#false\n",
     ]);
     text += &making.body(dice, Who::Proxy);
     text += "}\n";

@@ -239,6 +239,39 @@ fn the_entry_point_is_the_address_in_effect() {
         Some("http://192.168.1.5")
     );
     assert_eq!(url("port \"\" to=80"), None);
+    assert_eq!(
+        url("tls; port 80; port 443").as_deref(),
+        Some("https://localhost")
+    );
+    assert_eq!(
+        url("port \"${PORT}\" to=8443; port 80; tls port=8443").as_deref(),
+        Some("https://localhost:8080")
+    );
+}
+
+#[test]
+fn names_for_which_browsers_take_no_certificate_are_told() {
+    let warned = |route: &str, tls: &str| {
+        let text = format!(
+            "stack app\nproxy p {{ image \"x\"; config \"nginx.conf\"; port 443; tls {tls} }}\nservice a {{ image \"x\"; port 1; route \"/*\" {route} }}\n"
+        );
+        let world = World::new(&text).file("nginx.conf", "");
+        stack(&world);
+        let loaded = world.load();
+        let all = loaded
+            .warnings
+            .iter()
+            .map(|warning| warning.message().to_string());
+        all.filter(|message| message.contains("certificate"))
+            .collect::<Vec<_>>()
+    };
+    let wide = "browsers take no certificate that is for all names directly below `localhost`";
+    assert_eq!(warned("host=\"*.localhost\"", ""), [wide]);
+    assert_eq!(warned("", "\"*.localhost\""), [wide]);
+    assert_eq!(
+        warned("host=\"*.app.localhost\"", "\"a.localhost\""),
+        [""; 0]
+    );
 }
 
 #[test]

@@ -146,6 +146,22 @@ fn a_redirect_says_where_to_and_which_line_says_so() {
 }
 
 #[test]
+fn who_asks_without_tls_is_sent_to_it() {
+    let text = STACKFILE.replace("port 8080 to=80", "tls; port 8443 to=443; port 8080 to=80");
+    let told = asked(&text, "http://shop.localhost:8080/api/x");
+    assert_eq!(told["redirect"], "https://shop.localhost:8443/api/x");
+    assert_eq!(told["status"], 307);
+    for what in ["https://localhost:8443/api/x", "/api/x"] {
+        assert_eq!(asked(&text, what)["service"], "web", "{what}");
+    }
+    let told = asked(&text, "http://localhost:8080/health");
+    assert_eq!(told["service"], "entry");
+    let usual = STACKFILE.replace("port 8080 to=80", "tls; port 80; port 443");
+    let told = asked(&usual, "http://localhost/x");
+    assert_eq!(told["redirect"], "https://localhost/x");
+}
+
+#[test]
 fn a_port_that_nobody_publishes_and_a_stack_without_proxy_are_told_with_the_way_on() {
     let trouble = |text: &str, address: &Address| match answer(&stack(text), address, None) {
         Ok(answer) => panic!("{}", answer.json),

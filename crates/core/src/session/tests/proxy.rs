@@ -2,6 +2,9 @@
 
 use super::bench::{Bench, attached};
 use super::stacks::{APP, loaded};
+use devrun_stack::Content;
+
+use crate::certificate::{self, Certificate};
 use crate::effect::Effect;
 use crate::event::{Event, Outcome, Stackfile};
 use crate::observed::Happened;
@@ -59,6 +62,50 @@ fn another_configuration_is_applied_without_a_restart_under_a_growing_number() {
     assert_eq!(bench.ok("apply entry-1 3"), NOTHING);
     assert!(bench.heard().contains(&"entry routes 3".to_owned()));
     assert!(bench.session.view().settled);
+}
+
+/// [`APP`] with TLS and this certificate.
+fn with_certificate(made: Result<&str, &str>) -> Event {
+    let text = APP.replace(
+        "proxy entry {",
+        "proxy entry {\n    tls\n    port 8443 to=443",
+    );
+    assert_ne!(text, APP);
+    let mut event = loaded(&text);
+    if let Event::Stackfile(Stackfile::Loaded { certificate, .. }) = &mut event {
+        *certificate = Some(made.map_err(str::to_owned).map(|id| Certificate {
+            id: id.to_owned(),
+            pem: Content(b"key".to_vec()),
+        }));
+    }
+    event
+}
+
+#[test]
+fn another_certificate_is_brought_along_and_reloads_the_proxy_alone() {
+    let mut bench = Bench::new(APP);
+    bench.feed(with_certificate(Ok("first")));
+    bench.finish_until("create entry");
+    let Effect::Create { files, .. } = bench.effect("create entry") else {
+        panic!("no container is made");
+    };
+    let made = files.iter().find(|file| file.path == certificate::PATH);
+    assert_eq!(made.map(|file| file.mode), Some(0o600));
+    bench.finish();
+    assert_eq!(bench.feed(with_certificate(Ok("first"))), NOTHING);
+    let asked = bench.feed(with_certificate(Ok("second")));
+    assert_eq!(asked, ["apply entry-1 2"]);
+    let Effect::ProxyApply { certificate, .. } = bench.effect("apply entry-1 2") else {
+        panic!("nothing is applied");
+    };
+    let path = certificate.as_ref().map(|file| file.path.as_str());
+    assert_eq!(path, Some(certificate::PATH));
+    assert_eq!(bench.ok("apply entry-1 2"), NOTHING);
+    assert_eq!(
+        bench.feed(with_certificate(Err("the disk is full"))),
+        NOTHING,
+        "the one from before serves on"
+    );
 }
 
 #[test]

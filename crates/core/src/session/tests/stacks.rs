@@ -94,6 +94,7 @@ pub(crate) fn loaded(text: &str) -> Event {
         rules: Arc::new(Rules::compile(&stack, &IgnoreTexts::new())),
         stack,
         proxy_configs,
+        certificate: None,
         warnings: Vec::new(),
     })
 }
