@@ -68,8 +68,7 @@ impl App {
     /// A browser on the entry page, once the page has its data.
     fn page(&self) -> Browser {
         let browser = Browser::open();
-        browser.go(&self.url);
-        browser.shows("Clicked 0 times", 60);
+        browser.opens(&self.url, "Clicked 0 times", 60);
         browser
     }
 
@@ -214,7 +213,7 @@ fn a_login_works_at_whatever_port_and_vite_answers_its_own_hosts_alone() {
     app.stack.ok(&["exec", "backend", "sh", "-c", make]);
     let browser = Browser::open();
     let admin = format!("{}/admin/", app.url);
-    browser.go(&admin);
+    browser.opens(&admin, "Django administration", 60);
     browser.find("#id_username").send("ali");
     browser.find("#id_password").send("open-sesame");
     browser.find("[type=submit]").click();

@@ -103,6 +103,19 @@ impl Browser {
         self.ask("POST", "/url", &json!({ "url": url })).unwrap();
     }
 
+    /// Goes to a page until it says this: where networks come and go on this machine, as they do
+    /// beside other tests, the browser gives up what it is loading.
+    pub fn opens(&self, url: &str, text: &str, seconds: u64) {
+        let opened = within(seconds, || {
+            // It may give up at the page itself.
+            let _ = self.ask("POST", "/url", &json!({ "url": url }));
+            within(20, || self.text().contains(text).then_some(()))
+        });
+        if opened.is_none() {
+            self.shows(text, 0);
+        }
+    }
+
     /// The address that it shows.
     pub fn url(&self) -> String {
         self.ask("GET", "/url", &Value::Null)
