@@ -63,3 +63,20 @@ pub(super) fn stranger_location() -> String {
         strangers()
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{render, samples};
+
+    #[test]
+    fn hosts_that_are_declared_are_no_strangers() {
+        let config = "http { server { server_name _ App.example *.b.example ~^x$; \
+                      include devrun-routes; } }";
+        let api = samples::of_host(samples::service("api", 5000, 9, &["/*"]), "*.c.example");
+        let proxy = samples::proxy(None);
+        let stack = samples::stack(vec![api, proxy.clone()]);
+        let config = render(&stack, &proxy, config, 1, None).unwrap();
+        let line = config.lines().find(|line| line.contains("$host ~*"));
+        insta::assert_snapshot!(line.unwrap().trim(), @r#"if ($host ~* "^(?:[^.]*|\[.*|[\d.]+|(?:.+\.)?localhost|.+\.b\.example|.+\.c\.example|_|app\.example)\z") { set $devrun_stranger ""; }"#);
+    }
+}
