@@ -95,6 +95,36 @@ fn each_request_is_told_with_who_answered_and_how_long_it_waited() {
 }
 
 #[test]
+fn how_long_it_waited_is_told_also_of_who_was_refused_before() {
+    let mut stage = stage("log-refused", "ready", SILENT);
+    let mut agent = Agent::start(&stage);
+    let backend = stage.neighbour("web", &["backend"], &["1234"]);
+    agent.hold(true, 60_000, Some(&stage.address(&backend)));
+    let large = vec![b'x'; 300 << 10];
+    scope(|scope| {
+        let asks: Vec<_> = [&b"a=b"[..], &large]
+            .map(|body| {
+                let stage = &stage;
+                scope.spawn(move || stage.ask("POST", "/api/x", &[], body))
+            })
+            .into();
+        until("both wait", || stage.connections("hold.sock") >= 2);
+        stage.listen(&backend, "8000");
+        for ask in asks {
+            assert_eq!(ask.join().unwrap().status, 200);
+        }
+    });
+    for line in told(&stage, 2) {
+        assert!(line["held"].as_f64().unwrap() > 0.01, "{line}");
+        assert!(line["upstream_time"].is_f64(), "{line}");
+        assert!(
+            line["upstream"].as_str().unwrap().ends_with(":8000"),
+            "{line}"
+        );
+    }
+}
+
+#[test]
 fn what_nobody_answered_is_told_as_well() {
     let config = format!("error_log /tmp/error.log warn;\n{SILENT}");
     let mut stage = stage("log-none", "failed", &config);
