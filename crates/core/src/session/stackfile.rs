@@ -10,6 +10,7 @@ use super::machine::{ImageState, Machine, Wanted};
 use super::replicas::is_surplus;
 use super::wanted::asked_for;
 use super::{Prepared, Session};
+use crate::certificate;
 use crate::effect::Effect;
 use crate::event::Stackfile;
 use crate::make;
@@ -31,7 +32,10 @@ impl Session {
                 let before = self.stack.replace(stack.clone());
                 let rules_before = self.rules.replace(rules.clone());
                 self.proxy_configs = proxy_configs.into_iter().collect();
-                self.certificate = certificate;
+                // Who only wants to know what would be done makes none.
+                if certificate.is_some() || certificate::wanted(&stack).is_none() {
+                    self.certificate = certificate;
+                }
                 self.order = stack
                     .services
                     .iter()

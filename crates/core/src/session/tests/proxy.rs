@@ -64,14 +64,19 @@ fn another_configuration_is_applied_without_a_restart_under_a_growing_number() {
     assert!(bench.session.view().settled);
 }
 
-/// [`APP`] with TLS and this certificate.
-fn with_certificate(made: Result<&str, &str>) -> Event {
+/// [`APP`] with TLS.
+fn with_tls() -> Event {
     let text = APP.replace(
         "proxy entry {",
         "proxy entry {\n    tls\n    port 8443 to=443",
     );
     assert_ne!(text, APP);
-    let mut event = loaded(&text);
+    loaded(&text)
+}
+
+/// The same with this certificate.
+fn with_certificate(made: Result<&str, &str>) -> Event {
+    let mut event = with_tls();
     if let Event::Stackfile(Stackfile::Loaded { certificate, .. }) = &mut event {
         *certificate = Some(made.map_err(str::to_owned).map(|id| Certificate {
             id: id.to_owned(),
@@ -101,6 +106,11 @@ fn another_certificate_is_brought_along_and_reloads_the_proxy_alone() {
     let path = certificate.as_ref().map(|file| file.path.as_str());
     assert_eq!(path, Some(certificate::PATH));
     assert_eq!(bench.ok("apply entry-1 2"), NOTHING);
+    assert_eq!(
+        bench.feed(with_tls()),
+        NOTHING,
+        "who only foresees makes none, and none is missed"
+    );
     assert_eq!(
         bench.feed(with_certificate(Err("the disk is full"))),
         NOTHING,
