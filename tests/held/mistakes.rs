@@ -34,6 +34,12 @@ fn one_is_shown_with_its_line_and_requests_go_on_until_it_is_mended() {
         (word().as_deref(), both.as_deref()),
         (Some("one"), Some("one"))
     );
+    // Who waits until what was saved is live finds it live.
+    let third = format!("{route}\n    route \"/third/*\" port=8000");
+    stack.edit("Stackfile.kdl", route, &third);
+    stack.ok(&["wait"]);
+    let third = get(&format!("{}third/word", url(&stack))).map(|answer| answer.body);
+    assert_eq!(third.as_deref(), Some("one"));
     socket.echoes("still here");
     assert_eq!(identity(&stack.container("entry")), before);
 }

@@ -112,6 +112,8 @@ impl Session {
             Wanted::Run => super::hold::waiting(machine, replacement),
             Wanted::Off | Wanted::Stopped => 0,
         };
+        // nginx does not work with what was saved yet.
+        let routes = usize::from(machine.is_up() && self.proxy_config_differs(&machine.name));
         let unsynced: Vec<(String, String)> = machine
             .unsynced
             .iter()
@@ -133,7 +135,7 @@ impl Session {
             image,
             restarts: machine.restarts,
             transport: machine.attached,
-            pending: machine.unfinished().max(waiting) + unsynced.len(),
+            pending: machine.unfinished().max(waiting).max(routes) + unsynced.len(),
             unsynced,
             held: super::hold::held(machine),
             paused: machine.paused().collect(),

@@ -49,7 +49,9 @@ fn it_starts_with_its_configuration_and_with_what_is_ready() {
 #[test]
 fn another_configuration_is_applied_without_a_restart_under_a_growing_number() {
     let mut bench = Bench::ready();
+    assert_eq!(bench.service("entry").pending, 0);
     assert_eq!(bench.feed(with_config(OTHER)), ["apply entry-1 2"]);
+    assert_eq!(bench.service("entry").pending, 1, "who waits, waits for it");
     assert_eq!(
         bench.feed(with_config("http { server { include devrun-routes; } }")),
         NOTHING
@@ -60,6 +62,7 @@ fn another_configuration_is_applied_without_a_restart_under_a_growing_number() {
         "edited once more meanwhile"
     );
     assert_eq!(bench.ok("apply entry-1 3"), NOTHING);
+    assert_eq!(bench.service("entry").pending, 0);
     assert!(bench.heard().contains(&"entry routes 3".to_owned()));
     assert!(bench.session.view().settled);
 }
@@ -127,6 +130,7 @@ fn one_that_nginx_refuses_leaves_the_old_one_and_is_not_asked_again() {
         NOTHING
     );
     assert_eq!(bench.state("entry"), "ready");
+    assert_eq!(bench.service("entry").pending, 0, "nobody waits in vain");
     let heard = bench.heard();
     assert!(heard.contains(&"entry warning: nginx.conf:1: unknown word".to_owned()));
     assert_eq!(bench.feed(with_config(OTHER)), NOTHING);
