@@ -1,6 +1,7 @@
 //! What must stay true of the deciding machine, whatever happens. Looked at from outside: a ledger
 //! of events and effects that remembers on its own what the machine has to know.
 
+mod switch;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -40,6 +41,8 @@ pub(crate) struct Invariants {
     last_op: u64,
     last_seq: u64,
     last_generation: u64,
+    /// Which container of the proxy was told what, last.
+    told: Option<(String, Vec<RouteState>)>,
 }
 
 /// A container as the session was told of it.
@@ -53,6 +56,8 @@ struct Known {
     started_ns: i128,
     /// Since its last start, the trees were compared.
     attached: bool,
+    /// Somebody is in it who can be told.
+    hears: bool,
     /// Since its last start, it said that it is well.
     well: bool,
     /// The engine refused something of it.
@@ -90,6 +95,7 @@ impl Known {
     fn ends(&mut self, code: Option<i64>) {
         self.running = false;
         self.attached = false;
+        self.hears = false;
         self.well = false;
         self.exit_code = code;
     }
@@ -132,9 +138,15 @@ impl Invariants {
             Event::Done { op, outcome } => {
                 if let Some(effect) = self.open.remove(op) {
                     self.note_end(&effect, outcome);
+                    self.note_failed(&effect, outcome);
                 }
             }
             Event::Watch(WatchEvent::Ready { .. }) => self.armed = Some(true),
+            Event::AgentGone { container } => {
+                if let Some(known) = self.containers.get_mut(container) {
+                    known.hears = false;
+                }
+            }
             Event::Signal | Event::Request(Request::End { stop: true }) => self.ending = true,
             Event::Request(Request::Up { recreate, .. }) => self.recreate |= recreate,
             _ => {}
@@ -241,7 +253,10 @@ impl Invariants {
                 let known = container_of(effect).and_then(|id| self.containers.get_mut(id));
                 let Some(known) = known else { return };
                 match outcome {
-                    Outcome::Attached { .. } => known.attached = known.running,
+                    Outcome::Attached { .. } => {
+                        known.attached = known.running;
+                        known.hears = known.running;
+                    }
                     Outcome::Ready => known.well = known.running,
                     Outcome::Stopped { .. } => known.ends(known.exit_code),
                     Outcome::Updated => {
@@ -299,7 +314,10 @@ impl Invariants {
             Effect::ProxyApply { generation, .. } => {
                 rises(&mut self.last_generation, *generation)?;
             }
-            Effect::ProxyStates { states, .. } => self.check_states(states)?,
+            Effect::ProxyStates { container, states } => {
+                self.check_states(states)?;
+                self.told = Some((container.clone(), states.clone()));
+            }
             _ => {}
         }
         let Some((op, target)) = target(effect) else {
@@ -460,6 +478,7 @@ impl Invariants {
                 ));
             }
         }
+        self.check_switch(view)?;
         let armed = self.armed.unwrap_or(true);
         let idle = armed && self.connected && self.open.is_empty() && deadline.is_none();
         let engine_works = view.services.iter().any(|service| {

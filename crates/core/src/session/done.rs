@@ -315,9 +315,10 @@ impl Session {
         } else if self
             .machines
             .get(name)
-            .is_some_and(|it| it.follow.is_empty())
+            .is_some_and(|it| it.follow.is_empty() && it.compared)
         {
-            // The new process begins with what lies there, and the commands came before it.
+            // The new process begins with what lies there, and the commands came before it; of one
+            // that was never looked at nobody knows which ones.
             self.follows_over(name);
         }
         // It may have ended before we heard that it had started.

@@ -124,6 +124,7 @@ impl Session {
             }
             machine.restarts = now.map_or(0, |container| container.restarts);
             machine.engine_starts = machine.restarts;
+            machine.compared = false;
             machine.forget_process();
             if machine.stopped_outside.is_some()
                 && machine.wanted == Wanted::Stopped
@@ -441,6 +442,7 @@ impl Session {
                 .is_some_and(|seen| seen.id == container);
             if same && machine.doing() != Some(Doing::Attach) {
                 machine.attached = None;
+                machine.answered = false;
                 machine.large.give_up();
             }
         }

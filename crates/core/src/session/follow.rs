@@ -16,7 +16,7 @@ use crate::spec::label;
 /// What a save triggers waits until nothing was saved for so long, so that an editor's "save all"
 /// restarts once; the sync itself does not wait.
 const QUIET: Duration = Duration::from_millis(50);
-/// What asks for a build waits less: one that the next save makes worthless is given up.
+/// A build for a lone save waits less: one that the next save makes worthless is given up.
 const QUIET_OF_BUILD: Duration = Duration::from_millis(20);
 /// But never longer than this after the first save.
 const QUIET_AT_MOST: Duration = Duration::from_millis(500);
@@ -27,7 +27,8 @@ pub(super) fn due(machine: &Machine) -> Option<Duration> {
         return None;
     }
     let (first, last) = machine.saved?;
-    let quiet = match machine.follow.contains(&Follow::Rebuild) {
+    let lone = first == last;
+    let quiet = match lone && machine.follow.contains(&Follow::Rebuild) {
         true => QUIET_OF_BUILD,
         false => QUIET,
     };

@@ -39,6 +39,8 @@ impl Session {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.attached = None;
             machine.looked_at = false;
+            // What is on its way is of a moment before, and must not come after.
+            machine.large.give_up();
             if machine.doing() == Some(Doing::Attach) {
                 self.drop_busy(name);
             }

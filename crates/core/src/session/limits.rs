@@ -130,6 +130,7 @@ impl Session {
 impl Machine {
     /// Its container is another one than that which was to go.
     pub(super) fn is_made_anew(&mut self) {
+        self.compared = false;
         self.recreate = None;
         self.recreate_for_limits = None;
     }

@@ -161,6 +161,10 @@ pub(crate) struct Machine {
     pub(crate) unlimited: Option<(Live, String)>,
     /// How changes travel; `None` until the agent of this start has been seen.
     pub(crate) attached: Option<Transport>,
+    /// Since its process began it was compared once, and nobody has lost whoever does that.
+    pub(crate) answered: bool,
+    /// Its container was compared since it was found, or made: what is owed to it is known.
+    pub(crate) compared: bool,
     /// Comparisons of this start that came to nothing, one after the other.
     pub(crate) attach_tries: u32,
     /// Somebody asked for the comparison that is due.
@@ -332,6 +336,8 @@ impl Machine {
             limiting: None,
             unlimited: None,
             attached: None,
+            answered: false,
+            compared: false,
             attach_tries: 0,
             compare_asked: false,
             compare_began: None,
@@ -430,6 +436,7 @@ impl Machine {
     /// What was known of the process that ran is void.
     pub(crate) fn forget_process(&mut self) {
         self.attached = None;
+        self.answered = false;
         self.large.give_up();
         self.attach_tries = 0;
         self.ready = false;
@@ -524,7 +531,7 @@ impl Machine {
     }
 
     /// It serves, and whether it has all that was saved is only being found out.
-    fn is_unsure(&self) -> bool {
+    pub(crate) fn is_unsure(&self) -> bool {
         self.running() && self.ready && self.attached.is_none()
     }
 
@@ -548,24 +555,6 @@ impl Machine {
             && !self.completed
             && self.attached.is_some()
             && self.running()
-    }
-
-    /// Saves that are not live yet, or whose consequences are not over: at least one of them while
-    /// an update is under way.
-    pub(crate) fn unfinished(&self) -> usize {
-        if self.wanted != Wanted::Run {
-            return 0;
-        }
-        let under_way = self.update.is_some()
-            || !self.follow.is_empty()
-            || self.undone.is_some()
-            || self.is_unsure();
-        self.pending.len().max(usize::from(under_way)) + self.large.count()
-    }
-
-    /// Saves of which nothing has been begun.
-    pub(crate) fn waiting_saves(&self) -> usize {
-        self.pending.len().max(usize::from(!self.follow.is_empty()))
     }
 
     /// Why it is not what it should be.

@@ -175,7 +175,8 @@ impl Session {
         }
     }
 
-    /// The proxy's container, once its agent can be talked to.
+    /// The proxy's container, once its agent can be talked to; that it is compared once more is in
+    /// nobody's way.
     fn proxy_container(&self) -> Option<String> {
         let stack = self.stack.as_ref()?;
         let service = stack
@@ -183,7 +184,7 @@ impl Session {
             .iter()
             .find(|service| service.proxy.is_some())?;
         let machine = self.machines.get(&service.name)?;
-        (machine.running() && machine.attached.is_some())
+        (machine.running() && machine.answered)
             .then(|| machine.container_id())
             .flatten()
     }

@@ -420,7 +420,10 @@ impl Session {
             if machine.task {
                 machine.circle.fires(now);
             }
+            // One that is to be replaced, or begun anew, may be told until it ends.
+            let answered = machine.answered && machine.running();
             machine.forget_process();
+            machine.answered = answered;
             machine.process_begins();
             machine.process_is_new(now);
             machine.engine_starts = 0;

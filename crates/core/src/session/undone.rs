@@ -28,6 +28,24 @@ const REFUSES: &str = "the engine does not ";
 const START: &str = "start it";
 
 impl Machine {
+    /// Saves that are not live yet, or whose consequences are not over: at least one of them while
+    /// an update is under way.
+    pub(crate) fn unfinished(&self) -> usize {
+        if self.wanted != Wanted::Run {
+            return 0;
+        }
+        let under_way = self.update.is_some()
+            || !self.follow.is_empty()
+            || self.undone.is_some()
+            || self.is_unsure();
+        self.pending.len().max(usize::from(under_way)) + self.large.count()
+    }
+
+    /// Saves of which nothing has been begun.
+    pub(crate) fn waiting_saves(&self) -> usize {
+        self.pending.len().max(usize::from(!self.follow.is_empty()))
+    }
+
     /// Another container is not needed because that one does not start: it runs.
     pub(super) fn starts_after_all(&mut self) {
         let only_to_start = |reason: &mut String| {

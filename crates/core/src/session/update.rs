@@ -376,6 +376,8 @@ impl Session {
             return;
         };
         machine.attached = Some(transport);
+        machine.answered = true;
+        machine.compared = true;
         machine.attach_tries = 0;
         // What an earlier agent was told may not have arrived.
         self.told_proxy = None;

@@ -434,6 +434,7 @@ impl World {
                 Outcome::Executed
             }
             Effect::Signal { .. } => Outcome::Signalled,
+            Effect::ProxyApply { .. } if self.goes_wrong() => failed("nginx refuses it"),
             Effect::ProxyApply { generation, .. } => Outcome::ProxyApplied {
                 generation: *generation,
             },
