@@ -380,6 +380,11 @@ impl Invariants {
         if self.containers.get(container).is_some_and(|it| it.leaves) {
             return Ok(());
         }
+        let is_made =
+            |open: &Effect| matches!(open, Effect::Create { op, .. } if op.service == name);
+        if service.update.roll && self.open.values().any(is_made) {
+            return Ok(());
+        }
         let mut others = self
             .containers
             .iter()

@@ -234,10 +234,9 @@ impl Session {
             .busy
             .as_ref()
             .is_some_and(|busy| busy.doing.replaces_process());
+        let refused_until = machine.restart_refused;
+        let came_no_further = refused_until.is_some_and(|until| self.now < until);
         if let Happened::Exited { code } = what {
-            let came_no_further = machine
-                .restart_refused
-                .is_some_and(|until| self.now < until);
             if came_no_further && seen.running && time_ns > seen.started_ns {
                 seen.running = false;
                 seen.exit_code = Some(code);
@@ -297,6 +296,8 @@ impl Session {
             {
                 self.on_process_ended(service, code);
             }
+            // It gave up starting it again for a restart of ours, and then refused that.
+            Happened::StoppedByHand if came_no_further => {}
             Happened::StoppedByHand if !replaced_by_us && !machine.ended_by_us => {
                 machine.engine_restarts = false;
                 if machine.wanted == Wanted::Run && !machine.running() {
