@@ -48,15 +48,22 @@ pub(super) async fn fetch(
 }
 
 /// Images that were left of other inputs, whose layers may still be of use: their names here.
+/// `called` is the name without the hash under which one that is here already is known.
 pub(super) async fn fetch_others(
     engine: &Engine,
     from: &[CacheFrom],
     service: &str,
+    called: &str,
 ) -> Vec<String> {
     let mut names = Vec::new();
     for folder in folders(from, service) {
         for file in archives(&folder).await.unwrap_or_default() {
-            names.extend(load(engine, &file).await);
+            let tag = file.file_stem().unwrap_or_default().to_string_lossy();
+            let name = format!("{called}:{tag}");
+            match engine.inspect_image(&name).await {
+                Ok(Some(_)) => names.push(name),
+                _ => names.extend(load(engine, &file).await),
+            }
         }
     }
     names

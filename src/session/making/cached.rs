@@ -49,8 +49,10 @@ impl Maker {
             CacheFrom::Folder(_) => None,
         });
         let mut images: Vec<String> = images.collect();
-        if self.shared.is_some() {
-            let left = image_cache::fetch_others(&self.engine, &build.cache_from, wanted.service());
+        if let Some(shared) = &self.shared {
+            let (engine, from) = (&self.engine, &build.cache_from);
+            let called = format!("{shared}-{}", wanted.service());
+            let left = image_cache::fetch_others(engine, from, wanted.service(), &called);
             images.extend(left.await);
             if build.cache_to.is_some() {
                 args.entry("BUILDKIT_INLINE_CACHE".to_owned())
