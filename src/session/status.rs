@@ -245,8 +245,23 @@ fn status_of_container(service: &Service, container: &Container) -> ServiceStatu
         }),
         image: Some(container.image.clone()),
         restarts: container.restarts,
+        ports: published(container),
         ..declared(service)
     }
+}
+
+/// The ports that it has: a run of `ci` has others than the Stackfile says.
+fn published(container: &Container) -> Vec<PortInfo> {
+    let mut ports: Vec<(u16, u16)> = Vec::new();
+    for port in &container.ports {
+        let port = (port.host, port.container);
+        // At several addresses it is one.
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    let info = |(host, container)| PortInfo { host, container };
+    ports.into_iter().map(info).collect()
 }
 
 fn state_of_container(service: &Service, container: &Container) -> (State, Option<String>) {

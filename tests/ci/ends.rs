@@ -161,7 +161,7 @@ fn what_a_killed_run_left_the_next_one_removes_and_nothing_else() {
 fn what_is_kept_can_be_looked_at_and_removed_as_it_says() {
     let stage = Stage::new(
         "kept",
-        "service app { image \"redis:7\" }\ncheck no { host \"false\" }\n",
+        "service app { image \"redis:7\"; port 18161 to=6379 }\ncheck no { host \"false\" }\n",
         &[],
     );
     let ran = Ran::of(stage.command(&["--keep-on-failure"]).output().unwrap());
@@ -172,6 +172,12 @@ fn what_is_kept_can_be_looked_at_and_removed_as_it_says() {
         .find(|word| word.contains("-ci-"))
         .unwrap()
         .to_owned();
+    // At which port it is to be found is not what the Stackfile says.
+    let status = stage.stack.run(&["-p", &name, "status"]).out;
+    assert!(
+        status.contains("→6379") && !status.contains("18161→"),
+        "{status}"
+    );
     // The next run is none of its business.
     stage.stackfile("service app { image \"redis:7\" }\n");
     let next = Ran::of(stage.command(&["--keep-on-failure"]).output().unwrap());
