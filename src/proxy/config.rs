@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use devrun_core::effect::PutFile;
-use devrun_core::routes::{CONFIG_PATH, GENERATION_PATH, explain};
+use devrun_core::routes::{CLOSING_PATH, CONFIG_PATH, GENERATION_PATH, explain};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::error::ProxyError;
@@ -25,6 +25,10 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// nginx tells its old workers to take no connections 100 ms after it has started new ones; until
 /// then either may answer.
 const OLD_ONES_ANSWER: Duration = Duration::from_millis(120);
+
+/// A client that asks one thing after the other has asked for the next one by then, and was told that
+/// its connection ends.
+const CLOSING: Duration = Duration::from_millis(50);
 
 /// Puts `config` to work, and answers with its number once nginx does. `port` is where nginx
 /// listens inside.
@@ -63,6 +67,16 @@ pub(crate) async fn apply_config(
 
 async fn put_to_work(inside: &impl Inside, generation: u64, port: u16) -> Result<(), ProxyError> {
     run(inside, &["mv", "-f", NEXT, CONFIG_PATH]).await?;
+    // A reload ends connections between two requests, and a request may be on its way.
+    inside.write(CLOSING_PATH, "", READABLE).await?;
+    sleep_until(Instant::now() + CLOSING).await;
+    let taken = taken(inside, generation, port).await;
+    inside.remove(CLOSING_PATH).await?;
+    taken
+}
+
+/// Reloads until the configuration of that number is at work.
+async fn taken(inside: &impl Inside, generation: u64, port: u16) -> Result<(), ProxyError> {
     reload(inside).await?;
     let answer = match read_back(inside, generation, port, TOLD_AGAIN_AFTER).await? {
         Answer::Taken => return Ok(()),

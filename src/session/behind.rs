@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use devrun_core::effect::RouteState;
 use devrun_core::event::{MakingPart, Op};
-use devrun_core::routes::HOLD_SOCKET;
+use devrun_core::routes::{CLOSING_PATH, HOLD_SOCKET};
 use devrun_wire::frames::Behind;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::driver::{Driver, Input};
 use super::inside::Hands;
 use crate::engine::Engine;
-use crate::proxy::{ProxyError, apply_states};
+use crate::proxy::{Inside, ProxyError, apply_states};
 
 /// How long the proxy may take to be told; everybody else waits for it.
 const PROXY_PATIENCE: Duration = Duration::from_secs(2);
@@ -203,6 +203,10 @@ async fn tell(
     states: Vec<RouteState>,
     networks: &[String],
 ) -> Result<Known, ProxyError> {
+    if before.states.is_empty() {
+        // A session that was killed in the middle of a reload may have left it.
+        hands.remove(CLOSING_PATH).await?;
+    }
     let mut known = Known {
         container: before.container,
         ..Known::default()

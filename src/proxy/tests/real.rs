@@ -30,7 +30,7 @@ impl Drop for Nginx {
 
 impl Inside for Nginx {
     async fn write(&self, path: &str, content: &str, mode: u32) -> Result<(), InsideError> {
-        let line = format!("cat > {path} && chmod {mode:o} {path}");
+        let line = format!("mkdir -p $(dirname {path}) && cat > {path} && chmod {mode:o} {path}");
         let ran = docker(&["exec", "-i", &self.0, "sh", "-c", &line], content).await;
         assert_eq!(ran.code, 0, "{}", ran.output);
         Ok(())

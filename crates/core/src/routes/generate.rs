@@ -7,7 +7,7 @@ use devrun_stack::{Service, Stack};
 use super::of_route::Extra;
 use super::states::{ALONE, STATE_DIR, STATES, WAIT_DIR};
 use super::table::RouteEntry;
-use super::{GENERATION_PATH, guard, hold, hosts, location, nginx};
+use super::{CLOSING_PATH, GENERATION_PATH, guard, hold, hosts, location, nginx};
 
 /// Where requests for what is not ready end, inside nginx only.
 pub(super) const WAIT_PATH: &str = "/.devrun/wait";
@@ -20,6 +20,7 @@ pub(super) const ALONE_PATH: &str = "/.devrun/alone";
 pub(super) const WAITS: u16 = 418;
 pub(super) const OPEN: u16 = 419;
 pub(super) const LARGE: u16 = 420;
+pub(super) const LAST: u16 = 417;
 
 /// Settings that a person's `server { }` block may set otherwise.
 const SETTINGS: &[(&str, &str)] = &[
@@ -84,7 +85,7 @@ pub(super) fn routes(
          # is not set again here.\n\n"
     );
     text.push_str(&settings(own.names));
-    text.push_str(VARIABLES);
+    text.push_str(&VARIABLES.replace("CLOSING", CLOSING_PATH));
     if !tls.is_empty() {
         text.push_str(OF_UNKNOWN_LENGTH);
     }
@@ -171,6 +172,7 @@ set $devrun_service $devrun_service;
 set $devrun_state ready;
 set $devrun_tries "";
 set $devrun_way "";
+if (-f CLOSING) { set $devrun_way last; }
 if ($http_transfer_encoding) { set $devrun_way large; }
 if ($content_length ~ "^[0-9]{6,}$") { set $devrun_way large; }
 "#;

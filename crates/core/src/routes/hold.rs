@@ -69,6 +69,11 @@ pub(super) fn locations(extra: &Extra) -> String {
             ["", stays, pass, again],
         ),
         (
+            "last",
+            "nginx is about to reload, which ends connections that wait for their next request.",
+            ["", "keepalive_timeout 0;", pass, again],
+        ),
+        (
             "direct",
             "Nobody is there to be asked.",
             ["", "", pass, &without_agent],

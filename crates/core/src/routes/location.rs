@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use devrun_stack::Passing;
 
-use super::generate::{LARGE, OPEN, Own, WAIT_PATH, WAITS, quoted};
+use super::generate::{LARGE, LAST, OPEN, Own, WAIT_PATH, WAITS, quoted};
 use super::hosts;
 use super::of_route::Extra;
 use super::states::READY_DIR;
@@ -74,7 +74,11 @@ fn on(entry: &RouteEntry, port: u16, passing: &Passing, extra: &Extra, own: Own<
         ),
         false => (
             String::new(),
-            format!("    if ($devrun_way = large) {{ return {LARGE}; }}\n"),
+            format!(
+                "    if ($devrun_way = large) {{ return {LARGE}; }}\n    \
+                 if ($devrun_way = last) {{ return {LAST}; }}\n    \
+                 error_page {LAST} = @devrun-last{suffix};\n"
+            ),
         ),
     };
     let numbered = match suffix.strip_prefix('-') {

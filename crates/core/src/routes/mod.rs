@@ -40,6 +40,9 @@ pub const CONFIG_PATH: &str = "/etc/nginx/nginx.conf";
 /// The path at which the running configuration tells its number, to the container itself only.
 pub const GENERATION_PATH: &str = "/.devrun/generation";
 
+/// While a file is here, connections end with the answer that is under way: nginx is about to reload.
+pub const CLOSING_PATH: &str = "/run/devrun/closing";
+
 /// Where the agent in the proxy's container is asked what becomes of a request.
 pub const HOLD_SOCKET: &str = "/run/devrun/hold.sock";
 
