@@ -11,6 +11,7 @@ mod limit;
 mod machine;
 mod page;
 mod peer;
+mod proxy;
 mod start;
 mod sync;
 mod tool;
@@ -27,7 +28,7 @@ use crate::{Failure, ready, run};
 /// A bench did not come to its end, or a figure is short.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    #[error("there is no bench {0:?}; there are: ci, start, idle, sync, update")]
+    #[error("there is no bench {0:?}; there are: ci, start, idle, proxy, sync, update")]
     Unknown(String),
     #[error("bench {bench}: there is no {what} {given:?}; there are: {known}")]
     Argument {
@@ -80,6 +81,7 @@ pub(crate) fn bench(arguments: &[&str]) -> Result<(), Failure> {
     let figures = match *name {
         "ci" => ci::run(&devrun, &peer::compose()?, rounds)?,
         "idle" => idle::run(&devrun, options.quick)?,
+        "proxy" => proxy::run(&devrun, &peer::compose()?, options.quick)?,
         "update" => update::run(&devrun, &peer::compose()?, rounds)?,
         "sync" => sync::run(&devrun, &peer::compose()?, rounds, &options.only)?,
         _ => start::run(&devrun, &peer::compose()?, rounds)?,
@@ -99,6 +101,7 @@ fn options(name: &str, arguments: &[&str]) -> Result<Options, Error> {
         "ci" => "ci",
         "start" => "start",
         "idle" => "idle",
+        "proxy" => "proxy",
         "sync" => "sync",
         "update" => "update",
         _ => return Err(Error::Unknown(name.to_owned())),

@@ -23,6 +23,7 @@ cargo xtask images --remove   stand-ins removed; pulled images stay
 cargo xtask bench start       devrun beside Docker Compose, in one run (--quick: two rounds)
 cargo xtask bench sync        a save until it is live, beside Docker Compose (--only ROW, --quick)
 cargo xtask bench update      a change that rebuilds, beside Docker Compose (--quick)
+cargo xtask bench proxy       requests while services change, beside Docker Compose (--quick)
 cargo xtask bench idle        what a session costs while nothing happens (--quick: 20 s of it)
 cargo xtask bench ci          a pass over the stack with six checks, beside Docker Compose (--quick)
 cargo xtask fuzz [TARGET…]    what reads input from outside meets any input (--seconds N: 20 each)

@@ -38,6 +38,13 @@ pub(super) fn answers_within(
     }
 }
 
+/// What that path answers with.
+pub(super) fn asked(port: u16, path: &str) -> Result<String, Error> {
+    let answer = ask(PATIENT, port, path).map_err(|error| side(path, &error.to_string()))?;
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap_or_default();
+    Ok(body.to_owned())
+}
+
 /// A whole answer with its head; an error where there is none, or one that is no success.
 fn ask(patience: Duration, port: u16, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;

@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn the_page_has_a_place_for_each_bench_and_keeps_it() {
         let page = include_str!("../../../docs/performance.md");
-        for bench in ["start", "idle", "sync", "ci"] {
+        for bench in ["start", "idle", "sync", "ci", "proxy", "update"] {
             let once = replaced(page, bench, "new\n").unwrap();
             assert_eq!(replaced(&once, bench, "new\n").unwrap(), once, "{bench}");
         }
