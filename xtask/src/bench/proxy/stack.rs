@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::ground::{Ground, Programs, Stack, file, write};
 use super::super::http::answers;
@@ -14,6 +14,8 @@ use crate::run;
 /// Of devrun's proxy, of the other side's, and of two that are written by hand.
 pub(super) const PORTS: [u16; 4] = [18971, 18972, 18973, 18974];
 const STACK: &str = "devrun-bench-proxy";
+/// Who saves again as soon as the update is over, nine times, is taken for a loop.
+const BETWEEN_SAVES: Duration = Duration::from_secs(2);
 
 /// One of the two programs, watching its stack.
 #[derive(Debug)]
@@ -111,6 +113,7 @@ impl Side {
             let words = ["\"event\":\"update-done\"", "\"service\":\"backend\""];
             self.watching.says(before, &words, PATIENCE)?;
         }
+        super::super::pause(BETWEEN_SAVES);
         Ok(())
     }
 
@@ -123,7 +126,7 @@ impl Side {
         killed.map_err(|error| super::super::side("kill", &error.to_string()))?;
         let begin = Instant::now();
         while self.pid()? == pid && begin.elapsed() < PATIENCE {
-            super::super::pause(std::time::Duration::from_millis(20));
+            super::super::pause(Duration::from_millis(20));
         }
         answers(self.port, "/api/image", None)
     }
