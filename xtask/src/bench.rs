@@ -216,7 +216,7 @@ mod tests {
         let said = |name: &str, arguments: &[&str]| options(name, arguments).unwrap_err();
         assert_eq!(
             said("syn", &[]).to_string(),
-            "there is no bench \"syn\"; there are: ci, start, idle, sync, update"
+            "there is no bench \"syn\"; there are: ci, start, idle, proxy, sync, update"
         );
         assert_eq!(
             said("idle", &["--only", "save"]).to_string(),
