@@ -45,34 +45,48 @@ pub(crate) async fn apply_config(
         let text = String::from_utf8_lossy(&file.content.0);
         inside.write(&file.path, &text, file.mode).await?;
     }
-    inside.write(NEXT, config, READABLE).await?;
-    let tested = inside
-        .run(&["nginx", "-t", "-q", "-c", NEXT], COMMAND_PATIENCE)
-        .await?;
-    if tested.code != 0 {
-        inside.remove(NEXT).await?;
-        return Err(ProxyError::Rejected {
-            output: explain(config, NEXT, &tested.output),
-        });
-    }
+    // A reload ends connections between two requests, and a request may be on its way.
+    inside.write(CLOSING_PATH, "", READABLE).await?;
+    let closed = Instant::now() + CLOSING;
+    let applied = put_to_work(inside, config, closed, (generation, port)).await;
+    inside.remove(CLOSING_PATH).await?;
+    applied.map(|()| generation)
+}
+
+async fn put_to_work(
+    inside: &impl Inside,
+    config: &str,
+    closed: Instant,
+    (generation, port): (u64, u16),
+) -> Result<(), ProxyError> {
+    test(inside, config).await?;
     run(inside, &["cp", "-p", CONFIG_PATH, LAST]).await?;
-    if let Err(error) = put_to_work(inside, generation, port).await {
+    let taken = async {
+        run(inside, &["mv", "-f", NEXT, CONFIG_PATH]).await?;
+        sleep_until(closed).await;
+        taken(inside, generation, port).await
+    };
+    if let Err(error) = taken.await {
         // Best effort: what went wrong first is what people have to know.
         let _ = put_back(inside).await;
         return Err(error);
     }
-    inside.remove(LAST).await?;
-    Ok(generation)
+    Ok(inside.remove(LAST).await?)
 }
 
-async fn put_to_work(inside: &impl Inside, generation: u64, port: u16) -> Result<(), ProxyError> {
-    run(inside, &["mv", "-f", NEXT, CONFIG_PATH]).await?;
-    // A reload ends connections between two requests, and a request may be on its way.
-    inside.write(CLOSING_PATH, "", READABLE).await?;
-    sleep_until(Instant::now() + CLOSING).await;
-    let taken = taken(inside, generation, port).await;
-    inside.remove(CLOSING_PATH).await?;
-    taken
+/// Has nginx look at it, beside the one that is at work.
+async fn test(inside: &impl Inside, config: &str) -> Result<(), ProxyError> {
+    inside.write(NEXT, config, READABLE).await?;
+    let tested = inside
+        .run(&["nginx", "-t", "-q", "-c", NEXT], COMMAND_PATIENCE)
+        .await?;
+    if tested.code == 0 {
+        return Ok(());
+    }
+    inside.remove(NEXT).await?;
+    Err(ProxyError::Rejected {
+        output: explain(config, NEXT, &tested.output),
+    })
 }
 
 /// Reloads until the configuration of that number is at work.

@@ -130,7 +130,8 @@ impl Maker {
         let made = self.had(wanted, service, &names, (&ground, news)).await?;
         // Nobody asks a pass why its images were stale.
         if self.shared.is_none() {
-            recipes::remember(names.tag, names.recipe).await;
+            // Whoever waits for the image does not wait for that.
+            tokio::spawn(recipes::remember(names.tag, names.recipe));
         }
         Ok(made)
     }

@@ -232,7 +232,7 @@ impl Stage {
 
     /// Tells nginx what has changed, as devrun does.
     pub(crate) fn tell(&self, before: &[RouteState], now: &[RouteState]) {
-        for change in routes::state_changes(before, now) {
+        for change in routes::state_changes(before, now).into_iter().flatten() {
             match change {
                 Change::Remove(path) => drop(self.inside(&format!("rm -f {path}"))),
                 Change::Write(file) => {

@@ -1,5 +1,7 @@
-//! Whether requests are with a service still, by the connections of this container.
+//! Whether requests are with a service still, by the connections of this container: those to the
+//! service, and those of clients, of which each may be about to become one.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,19 +16,26 @@ const QUIET: Duration = Duration::from_millis(25);
 
 /// Connected, and about to be.
 const ALIVE: [&str; 2] = ["01", "02"];
+/// Of clients: connected, about to be, or waiting for an answer and for nothing else.
+const COMING: [&str; 3] = ["01", "03", "08"];
 /// The kernel keeps a connection alive by itself: the proxy asks for that where there is no end to
 /// be waited for.
 const KEPT_ALIVE: &str = "02";
+const LISTENS: &str = "0A";
+
+const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
 
 /// Waits until none is.
 pub(crate) fn drain(addresses: &[u32], ports: &[u16], deadline: Instant) -> Answer {
     let mut quiet = None;
     loop {
-        let Ok(table) = fs::read_to_string("/proc/net/tcp") else {
-            return Answer::new(NO, "/proc/net/tcp cannot be read");
+        let Ok(table) = fs::read_to_string(TABLES[0]) else {
+            return Answer::new(NO, format!("{} cannot be read", TABLES[0]));
         };
         let (count, now) = (under_way(&table, addresses, ports), Instant::now());
         match count {
+            // Whoever is not there yet is not let through either.
+            0 if quiet.is_none() && nobody_asks() => return Answer::new(0, ""),
             0 if now >= *quiet.get_or_insert(now) + QUIET => return Answer::new(0, ""),
             0 => {}
             _ => quiet = None,
@@ -51,6 +60,31 @@ fn under_way(table: &str, addresses: &[u32], ports: &[u16]) -> usize {
     table.lines().skip(1).filter(counts).count()
 }
 
+/// Whether there is no client at all.
+fn nobody_asks() -> bool {
+    // Without IPv6 there is no such table, and nobody in it.
+    TABLES
+        .map(|table| fs::read_to_string(table).unwrap_or_default())
+        .iter()
+        .all(|table| clients(table) == 0)
+}
+
+/// Connections to ports on which somebody listens here; one that nobody has accepted yet counts.
+fn clients(table: &str) -> usize {
+    let lines = || table.lines().skip(1).filter_map(port_and_state);
+    let listened = lines().filter(|(_, state)| *state == LISTENS);
+    let listened: BTreeSet<&str> = listened.map(|(port, _)| port).collect();
+    lines()
+        .filter(|(port, state)| COMING.contains(state) && listened.contains(port))
+        .count()
+}
+
+fn port_and_state(line: &str) -> Option<(&str, &str)> {
+    let mut words = line.split_whitespace().skip(1);
+    let (_, port) = words.next()?.rsplit_once(':')?;
+    Some((port, words.nth(1)?))
+}
+
 fn place(word: &str) -> Option<(u32, u16)> {
     let (address, port) = word.split_once(':')?;
     let address = announce::address(address)?;
@@ -62,7 +96,7 @@ mod tests {
     use std::io::Read as _;
     use std::net::{Ipv4Addr, TcpListener, TcpStream};
 
-    use super::{drain, under_way};
+    use super::{clients, drain, under_way};
     use crate::clock::deadline;
 
     #[test]
@@ -82,6 +116,21 @@ torn";
         assert_eq!(under_way(table, &[web], &[8000]), 2);
         assert_eq!(under_way(table, &[web], &[8000, 8001]), 3);
         assert_eq!(under_way(table, &[], &[8000]), 0);
+    }
+
+    #[test]
+    fn clients_are_those_of_ports_that_are_listened_on() {
+        let table = "\
+  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 1 1 0
+   1: 040012AC:0050 010012AC:1F40 01 00000000:00000000 00:00000000 00000000   101        0 2 1 0
+   2: 040012AC:0050 010012AC:1F41 03 00000000:00000000 00:00000000 00000000   101        0 3 1 0
+   3: 040012AC:0050 010012AC:1F42 08 00000000:00000000 00:00000000 00000000   101        0 3 1 0
+   4: 040012AC:0050 010012AC:1F43 06 00000000:00000000 00:00000000 00000000     0        0 0 3 0
+   5: 040012AC:0051 010012AC:1F44 01 00000000:00000000 00:00000000 00000000   101        0 2 1 0
+torn";
+        assert_eq!(clients(table), 3);
+        assert_eq!(clients(""), 0);
     }
 
     #[test]

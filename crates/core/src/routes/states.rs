@@ -31,7 +31,7 @@ pub(super) const STATES: [&str; 10] = [
     "off",
 ];
 
-/// One step of a switch; the order of the steps matters.
+/// A part of a switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
     /// Write this file, in one piece.
@@ -48,47 +48,44 @@ pub fn state_files(states: &[RouteState]) -> Vec<PutFile> {
     files
 }
 
-/// What has to be done for `now` to be told in a container that tells `before`. A service that is
-/// not in `before` is told anew, whatever may lie there. Who is no longer ready loses the requests
-/// first of all; who is ready gets them last of all.
+/// What has to be done for `now` to be told in a container that tells `before`, as steps of which
+/// each is whole before the next one begins; in one of them the order does not matter. A service
+/// that is not in `before` is told anew, whatever may lie there. Who is no longer ready loses the
+/// requests first of all; who is ready gets them last of all.
 #[must_use]
-pub fn state_changes(before: &[RouteState], now: &[RouteState]) -> Vec<Change> {
+pub fn state_changes(before: &[RouteState], now: &[RouteState]) -> [Vec<Change>; 4] {
     let known = |state: &RouteState| before.iter().find(|it| it.service == state.service);
-    let gone: Vec<&RouteState> = before
+    let gone = before
         .iter()
-        .filter(|old| now.iter().all(|new| new.service != old.service))
-        .collect();
+        .filter(|old| now.iter().all(|new| new.service != old.service));
+    let gone: Vec<&RouteState> = gone.collect();
+    let is_new = |state: &&RouteState| known(state) != Some(state);
 
-    let mut changes = Vec::new();
-    for state in now.iter().filter(|it| !it.ready) {
-        if known(state).is_none_or(|old| old.ready) {
-            changes.push(Change::Remove(ready_path(&state.service)));
-        }
-    }
-    for old in &gone {
-        changes.push(Change::Remove(ready_path(&old.service)));
-    }
-    for state in now {
+    let was_ready = |state: &&RouteState| known(state).is_none_or(|old| old.ready);
+    let leave = now.iter().filter(|it| !it.ready).filter(was_ready);
+    let leave = leave.chain(gone.iter().copied());
+    let leave = leave.map(|state| Change::Remove(ready_path(&state.service)));
+
+    let tell = now.iter().filter(is_new).flat_map(told).map(Change::Write);
+
+    let stale = now.iter().filter(is_new).flat_map(|state| {
         let old = known(state);
-        if old == Some(state) {
-            continue;
-        }
-        changes.extend(told(state).into_iter().map(Change::Write));
-        let stale = STATES
-            .into_iter()
-            .filter(|name| *name != state.state)
-            .filter(|name| old.is_none_or(|old| old.state == *name));
-        changes.extend(stale.map(|name| Change::Remove(state_path(&state.service, name))));
-    }
-    for old in &gone {
-        changes.extend(told(old).into_iter().map(|file| Change::Remove(file.path)));
-    }
-    for state in now.iter().filter(|it| it.ready) {
-        if known(state).is_none_or(|old| !old.ready) {
-            changes.push(Change::Write(ready_file(state)));
-        }
-    }
-    changes
+        let others = STATES.into_iter().filter(|name| *name != state.state);
+        let others = others.filter(move |name| old.is_none_or(|old| old.state == *name));
+        others.map(|name| Change::Remove(state_path(&state.service, name)))
+    });
+    let untell = gone.iter().copied().flat_map(told);
+    let stale = stale.chain(untell.map(|file| Change::Remove(file.path)));
+
+    let was_not = |state: &&RouteState| known(state).is_none_or(|old| !old.ready);
+    let come = now.iter().filter(|it| it.ready).filter(was_not);
+    let come = come.map(|state| Change::Write(ready_file(state)));
+    [
+        leave.collect(),
+        tell.collect(),
+        stale.collect(),
+        come.collect(),
+    ]
 }
 
 /// Everything but whether it gets requests.

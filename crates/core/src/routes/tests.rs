@@ -283,7 +283,8 @@ fn steps(before: &[RouteState], now: &[RouteState]) -> Vec<String> {
         Change::Write(PutFile { path, .. }) => format!("write {path}"),
         Change::Remove(path) => format!("remove {path}"),
     };
-    state_changes(before, now).into_iter().map(step).collect()
+    let changes = state_changes(before, now).into_iter().flatten();
+    changes.map(step).collect()
 }
 
 #[test]
