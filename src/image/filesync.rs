@@ -30,7 +30,7 @@ pub(super) struct Files {
     failure: Arc<Mutex<Option<ContextError>>>,
 }
 
-type Out = mpsc::Sender<Result<Packet, Status>>;
+pub(super) type Out = mpsc::Sender<Result<Packet, Status>>;
 
 impl Files {
     pub(super) fn new(context: Context, dockerfile: PathBuf) -> Self {
@@ -100,13 +100,11 @@ impl FileSync for Files {
             b"dockerfile" => What::Dockerfile,
             _ => return Err(Status::not_found("no such folder in this build")),
         };
-        let (out, packets) = mpsc::channel(64);
-        let (want, wanted) = mpsc::unbounded_channel();
         let files = self.clone();
-        let to_engine = out.clone();
-        tokio::task::spawn_blocking(move || files.send_all(what, &to_engine, wanted));
-        tokio::spawn(listen(request.into_inner(), want, out));
-        Ok(Response::new(ReceiverStream::new(packets)))
+        let packets = answer(request.into_inner(), move |out, wanted| {
+            files.send_all(what, out, wanted);
+        });
+        Ok(Response::new(packets))
     }
 
     async fn tar_stream(
@@ -115,6 +113,19 @@ impl FileSync for Files {
     ) -> Result<Response<Self::TarStreamStream>, Status> {
         Err(Status::unimplemented("ask with DiffCopy"))
     }
+}
+
+/// What `send_all` sends while the engine says what it wants of it.
+pub(super) fn answer(
+    from: Streaming<Packet>,
+    send_all: impl FnOnce(&Out, mpsc::UnboundedReceiver<u32>) + Send + 'static,
+) -> ReceiverStream<Result<Packet, Status>> {
+    let (out, packets) = mpsc::channel(64);
+    let (want, wanted) = mpsc::unbounded_channel();
+    let to_engine = out.clone();
+    tokio::task::spawn_blocking(move || send_all(&to_engine, wanted));
+    tokio::spawn(listen(from, want, out));
+    ReceiverStream::new(packets)
 }
 
 /// Takes what the engine says until it is done.
@@ -142,7 +153,7 @@ async fn listen(mut from: Streaming<Packet>, want: mpsc::UnboundedSender<u32>, o
 }
 
 /// Lists all entries, then sends those that are asked for. Ends early when nobody listens.
-fn send(
+pub(super) fn send(
     entries: impl Iterator<Item = Result<Entry, ContextError>>,
     out: &Out,
     mut wanted: mpsc::UnboundedReceiver<u32>,

@@ -11,7 +11,7 @@ use bollard_buildkit_proto::health::{
     HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
 };
 use bollard_buildkit_proto::moby::buildkit::secrets::v1::secrets_server::SecretsServer;
-use bollard_buildkit_proto::moby::filesync::packet::file_sync_server::FileSyncServer;
+use bollard_buildkit_proto::moby::filesync::packet::file_sync_server::{FileSync, FileSyncServer};
 use bollard_buildkit_proto::moby::filesync::v1::auth_server::AuthServer;
 use bollard_buildkit_proto::moby::sshforward::v1::ssh_server::SshServer;
 use bytes::Bytes;
@@ -41,8 +41,8 @@ const METHODS: [&str; 5] = [
 ];
 
 /// What the engine may ask for.
-pub(super) struct Offers {
-    pub(super) files: Files,
+pub(super) struct Offers<F = Files> {
+    pub(super) files: F,
     pub(super) secrets: Secrets,
     pub(super) agents: Agents,
 }
@@ -59,7 +59,7 @@ impl Session {
     pub(super) async fn open(
         endpoint: &Endpoint,
         key: &str,
-        offers: Offers,
+        offers: Offers<impl FileSync>,
         tasks: &mut JoinSet<()>,
     ) -> Result<Self, EngineError> {
         let id = random_id();

@@ -13,6 +13,8 @@ use super::super::{
 };
 use super::{Built, Failure};
 
+mod chosen;
+
 const BASE: &str = "python:3.13-slim";
 
 /// A project and the image built from it; both go at the end.
