@@ -42,6 +42,7 @@ impl From<ProxyError> for Failure {
     fn from(error: ProxyError) -> Failure {
         let message = error.to_string();
         let lines = |text: &str| text.lines().map(str::to_owned).collect();
+        let impossible = matches!(error, ProxyError::Rejected { .. });
         let (details, hint, container_gone) = match error {
             ProxyError::Rejected { output } => (
                 output,
@@ -69,6 +70,7 @@ impl From<ProxyError> for Failure {
             details,
             hint: Some(hint.to_owned()),
             container_gone,
+            impossible,
             ..Failure::default()
         }
     }

@@ -43,3 +43,27 @@ fn one_is_shown_with_its_line_and_requests_go_on_until_it_is_mended() {
     socket.echoes("still here");
     assert_eq!(identity(&stack.container("entry")), before);
 }
+
+#[test]
+fn a_proxy_that_starts_anew_meanwhile_begins_with_what_worked() {
+    let stack = app("mistake-start");
+    let mut session = up(&stack);
+    let word = || get(&format!("{}api/word", url(&stack))).map(|answer| answer.body);
+    stack.edit("nginx.conf", "listen 80;", "listen 80;\n        gzzip on;");
+    session.wait("the mistake", 60, |event| event["event"] == "warning");
+    let told = stack.ok(&["status"]).out;
+    assert!(told.contains("its routes are those of before"), "{told}");
+
+    stack.ok(&["stop", "entry"]);
+    stack.ok(&["start", "entry"]);
+    assert_eq!(word().as_deref(), Some("one"));
+
+    stack.edit("nginx.conf", "gzzip on;", "gzip on;");
+    session.wait("it is mended", 60, |event| {
+        event["event"] == "routes-applied"
+    });
+    stack.ok(&["wait"]);
+    let told = stack.ok(&["status"]).out;
+    assert!(!told.contains("those of before"), "{told}");
+    assert_eq!(word().as_deref(), Some("one"));
+}

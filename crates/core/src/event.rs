@@ -269,7 +269,7 @@ pub struct Failure {
     pub refused: bool,
     /// The engine does not answer, or is about to end.
     pub away: bool,
-    /// No container can have what was asked for, so a new one would not help.
+    /// Nobody can have what was asked for: neither a new container nor asking once more would help.
     pub impossible: bool,
 }
 

@@ -1,6 +1,7 @@
 //! What must stay true of the deciding machine, whatever happens. Looked at from outside: a ledger
 //! of events and effects that remembers on its own what the machine has to know.
 
+mod routes;
 mod switch;
 mod targets;
 
@@ -17,6 +18,7 @@ use crate::observed::{Happened, Observed};
 use crate::session::{Held, Session, State, View};
 use crate::spec::{Container, ContainerSpec, ContainerState, Health, label};
 
+pub(crate) use routes::heeded;
 use targets::container_of;
 pub(crate) use targets::target;
 
@@ -43,6 +45,8 @@ pub(crate) struct Invariants {
     last_generation: u64,
     /// Which container of the proxy was told what, last.
     told: Option<(String, Vec<RouteState>)>,
+    /// Of the proxy.
+    configs: routes::Configs,
 }
 
 /// A container as the session was told of it.
@@ -113,6 +117,7 @@ impl Invariants {
         let was_over = self.exited;
         self.note_event(event);
         let view = session.view();
+        self.note_proved(&view);
         if was_over && !effects.is_empty() {
             return Err(format!("after its end the session asks for {effects:?}"));
         }
@@ -139,6 +144,7 @@ impl Invariants {
                 if let Some(effect) = self.open.remove(op) {
                     self.note_end(&effect, outcome);
                     self.note_failed(&effect, outcome);
+                    self.note_config(&effect, outcome);
                 }
             }
             Event::Watch(WatchEvent::Ready { .. }) => self.armed = Some(true),
@@ -293,12 +299,19 @@ impl Invariants {
                 return open.ok_or_else(|| format!("{op:?} was not under way"));
             }
             Effect::Create {
-                op, spec, replaces, ..
+                op,
+                spec,
+                replaces,
+                files,
             } => {
+                self.check_files(files)?;
                 self.check_needs(&op.service)?;
                 self.check_reason(spec, replaces.as_ref())?;
             }
-            Effect::Start { op, .. } => self.check_needs(&op.service)?,
+            Effect::Start { op, files, .. } => {
+                self.check_files(files)?;
+                self.check_needs(&op.service)?;
+            }
             Effect::Stop { op, .. } => self.check_needed(&op.service)?,
             Effect::Remove { op, container, .. } => {
                 self.check_removal(&op.service, container)?;

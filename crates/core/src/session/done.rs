@@ -308,7 +308,6 @@ impl Session {
         if doing == Doing::Create {
             machine.is_made_anew();
             machine.pushed = false;
-            machine.applied = None;
         }
         if doing != Doing::Restart {
             self.note_proxy_files(name);
@@ -354,7 +353,7 @@ impl Session {
             return;
         };
         if failure.container_gone {
-            machine.container = None;
+            machine.loses_container();
             machine.pending.extend(std::mem::take(&mut machine.planned));
             machine.forget_process();
             return;

@@ -139,7 +139,7 @@ impl Session {
             // Of an end that the picture shows already, what the engine says last may still come.
             machine.ended_by_us = !machine.running();
             machine.exited = None;
-            machine.applied = None;
+            machine.routing.is_unknown();
             if machine.running() {
                 machine.starts_after_all();
             }
@@ -245,9 +245,8 @@ impl Session {
         }
         match what {
             Happened::Removed => {
-                machine.container = None;
+                machine.loses_container();
                 machine.forget_process();
-                machine.engine_restarts = false;
                 if !replaced_by_us {
                     // The end of its process was part of that, and no failure.
                     machine.try_again();

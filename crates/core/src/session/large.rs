@@ -215,7 +215,7 @@ impl Session {
             }
             machine.attached = None;
             if failure.container_gone {
-                machine.container = None;
+                machine.loses_container();
                 machine.forget_process();
             }
         }

@@ -128,7 +128,7 @@ impl Session {
 
     pub(super) fn on_removed(&mut self, name: &str) {
         if let Some(machine) = self.machines.get_mut(name) {
-            machine.container = None;
+            machine.loses_container();
         }
         self.acted(name, "removed");
         self.end_update(name, None);

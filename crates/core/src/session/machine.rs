@@ -14,6 +14,7 @@ use super::leaving::Leaving;
 use super::looking::Looking;
 use super::paused::Paused;
 use super::roll::{Beside, Vain};
+use super::routing::Routing;
 use super::seen::{Making, Seen};
 use super::settling::Settling;
 use super::spec::Hashed;
@@ -182,6 +183,8 @@ pub(crate) struct Machine {
     pub(crate) ready: bool,
     /// It was ready at some time in this session.
     pub(crate) was_ready: bool,
+    /// Which start of its container was ready last.
+    pub(crate) served: Option<i128>,
     pub(crate) health: Option<Health>,
     /// Saves not yet looked at.
     pub(crate) pending: BTreeSet<PathBuf>,
@@ -308,10 +311,8 @@ pub(crate) struct Machine {
     /// Last answer of a probe that was not good.
     pub(crate) last_probe: Option<String>,
     pub(crate) restarts: u32,
-    /// Proxy: the configuration that nginx works with, without its number.
-    pub(crate) applied: Option<String>,
-    /// Proxy: the one that it is being given.
-    pub(crate) applying: Option<String>,
+    /// Proxy: the configuration.
+    pub(crate) routing: Routing,
 }
 
 impl Machine {
@@ -346,6 +347,7 @@ impl Machine {
             warned: BTreeSet::new(),
             ready: false,
             was_ready: false,
+            served: None,
             health: None,
             pending: BTreeSet::new(),
             missed: BTreeSet::new(),
@@ -410,8 +412,7 @@ impl Machine {
             last_probe: None,
             restarts: 0,
             last_image: None,
-            applied: None,
-            applying: None,
+            routing: Routing::default(),
         }
     }
 
@@ -443,6 +444,7 @@ impl Machine {
         self.health = None;
         self.last_probe = None;
         self.suspect = None;
+        self.routing.try_again();
     }
 
     /// A new reason to try: what failed before does not hold it back.
@@ -455,6 +457,7 @@ impl Machine {
         self.unlimited = None;
         self.stronger = false;
         self.vain = None;
+        self.routing.try_again();
         if self.image == ImageState::Failed {
             self.image = ImageState::Unknown {
                 reason: "tried again".to_owned(),
@@ -583,6 +586,7 @@ impl Machine {
             && self.large.count() == 0
             && !matches!(self.image, ImageState::Busy(_) | ImageState::Unknown { .. })
             && self.build_next.is_none()
+            && !self.routing.is_retried()
             && !self.comparison_waits()
             && (self.awaits_trigger() || (self.pending.is_empty() && self.follow.is_empty()))
     }

@@ -22,6 +22,7 @@ mod paused;
 mod proxy;
 mod replicas;
 mod roll;
+mod routing;
 mod seen;
 mod settling;
 mod shown;
@@ -232,6 +233,11 @@ impl Session {
                 _ => None,
             })
             .chain(self.machines.values().filter_map(again_soon::due))
+            .chain(
+                self.machines
+                    .values()
+                    .filter_map(|machine| machine.routing.due(self.now)),
+            )
             .chain(
                 self.machines
                     .values()

@@ -105,7 +105,31 @@ impl Session {
         self.end_update(name, failed);
     }
 
-    /// The same, whatever else is still to come.
+    /// Nothing of it is left to do, because what was asked for was taken back.
+    pub(super) fn end_vain_update(&mut self, name: &str) {
+        let Some(machine) = self.machines.get(name) else {
+            return;
+        };
+        let Some(update) = &machine.update else {
+            return;
+        };
+        let over = machine.ready
+            && machine.at_rest()
+            && machine.looking.is_none()
+            && machine.after_rebuild.is_empty()
+            && machine.undone.is_none()
+            && !self.is_doubled(name)
+            && !is_beside(name);
+        if !over {
+            return;
+        }
+        if update.actions.is_empty() {
+            self.acted(name, "unchanged");
+        }
+        self.update_over(name, None);
+    }
+
+    /// As [`Session::update_over`], whatever else is still to come.
     pub(super) fn end_update(&mut self, name: &str, failed: Option<Vec<String>>) {
         let Some(machine) = self.machines.get_mut(name) else {
             return;

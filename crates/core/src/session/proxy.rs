@@ -1,9 +1,11 @@
 //! The proxy's configuration and what it has to know of the services.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
 use super::machine::{Doing, ImageState, Machine, Wanted};
+use super::routing::Given;
 use super::shown::Facts;
 use super::state::State;
 use crate::certificate;
@@ -11,14 +13,39 @@ use crate::effect::{Effect, PutFile, RouteState};
 use crate::event::Failure;
 use crate::notice::NoticeEvent;
 use crate::routes;
-use devrun_stack::{Service, Stack};
+use devrun_stack::{Route, Service, Stack};
 
 impl Session {
-    /// The configuration as it should be, with this number.
-    fn proxy_config(&self, name: &str, generation: u64) -> Result<String, String> {
+    /// The configuration as it should be.
+    fn wanted_config(&self, name: &str) -> Result<Given, String> {
         let (Some(stack), Some(text)) = (&self.stack, self.proxy_configs.get(name)) else {
             return Err("its configuration could not be read".to_owned());
         };
+        self.heeding(name, stack, text)
+    }
+
+    /// A configuration with what nginx heeds of it, and which certificate is meant by it.
+    fn heeding(&self, name: &str, stack: &Arc<Stack>, text: &str) -> Result<Given, String> {
+        let config = self.config_of(name, stack, text, 0)?;
+        let certificate = match &self.certificate {
+            Some(Ok(certificate)) => certificate.id.as_str(),
+            _ => "",
+        };
+        Ok(Given {
+            heeded: format!("{certificate}\n{}", without_comments(&config)),
+            stack: stack.clone(),
+            text: text.to_owned(),
+        })
+    }
+
+    /// The routes of that stack put into that text, with this number.
+    fn config_of(
+        &self,
+        name: &str,
+        stack: &Stack,
+        text: &str,
+        generation: u64,
+    ) -> Result<String, String> {
         let Some(service) = stack.service(name) else {
             return Err("it is no longer declared".to_owned());
         };
@@ -54,16 +81,6 @@ impl Session {
         })
     }
 
-    /// What nginx heeds of its configuration, and which certificate is meant by it.
-    fn heeded(&self, name: &str) -> Option<String> {
-        let config = self.proxy_config(name, 0).ok()?;
-        let certificate = match &self.certificate {
-            Some(Ok(certificate)) => certificate.id.as_str(),
-            _ => "",
-        };
-        Some(format!("{certificate}\n{}", without_comments(&config)))
-    }
-
     /// What a proxy's container has to hold before it starts; nothing for other services.
     pub(super) fn proxy_files(&mut self, name: &str) -> Vec<PutFile> {
         if self
@@ -73,16 +90,41 @@ impl Session {
             return Vec::new();
         }
         self.generation += 1;
-        self.note_applying(name);
+        let given = self.begins_with(name);
+        let content = given.and_then(|given| {
+            let content = self.config_of(name, &given.stack, &given.text, self.generation)?;
+            Ok((given, content))
+        });
         let mut files = routes::state_files(&self.route_states());
-        match self.proxy_config(name, self.generation) {
-            Ok(content) => {
+        let given = match content {
+            Ok((given, content)) => {
                 files.push(PutFile::text(routes::CONFIG_PATH.to_owned(), content));
                 files.extend(self.certificate_file(name));
+                Some(given)
             }
-            Err(message) => self.warn(Some(name), message),
+            Err(message) => {
+                self.warn(Some(name), message);
+                None
+            }
+        };
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.routing.begins(given);
         }
         files
+    }
+
+    /// What is wanted; where nginx has found a mistake in that, the last one that it worked with.
+    fn begins_with(&mut self, name: &str) -> Result<Given, String> {
+        let wanted = self.wanted_config(name);
+        let routing = self.machines.get(name).map(|machine| &machine.routing);
+        let instead = routing.and_then(|routing| routing.instead_of(wanted.as_ref().ok()));
+        let Some(good) = instead.cloned() else {
+            return wanted;
+        };
+        if let Err(message) = wanted {
+            self.warn(Some(name), message);
+        }
+        self.heeding(name, &good.stack, &good.text)
     }
 
     /// The container was started with the files of [`Session::proxy_files`].
@@ -94,25 +136,47 @@ impl Session {
             return;
         }
         self.told_proxy = None;
-        self.note_applied(name);
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.routing.started();
+        }
         let generation = self.generation;
         self.notice(Some(name), None, NoticeEvent::RoutesApplied { generation });
     }
 
     pub(super) fn proxy_config_differs(&self, name: &str) -> bool {
-        let applied = self.machines.get(name).map(|machine| &machine.applied);
-        self.heeded(name)
-            .is_some_and(|config| applied.is_some_and(|applied| applied.as_ref() != Some(&config)))
+        let Some(machine) = self.machines.get(name) else {
+            return false;
+        };
+        let wanted = self.wanted_config(name);
+        wanted.is_ok_and(|wanted| !machine.routing.is_last(&wanted.heeded))
+    }
+
+    /// Whether nginx is to be given another configuration now.
+    pub(super) fn routes_are_due(&self, name: &str) -> bool {
+        let rests = |machine: &Machine| machine.routing.rests(self.now);
+        !self.machines.get(name).is_some_and(rests) && self.proxy_config_differs(name)
+    }
+
+    /// A proxy that ends again and again, perhaps because of a configuration that is mended by now,
+    /// which the engine knows nothing of.
+    pub(super) fn begins_otherwise(&self, name: &str) -> bool {
+        let unproved = |machine: &Machine| machine.routing.is_unproved();
+        self.machines.get(name).is_some_and(unproved) && self.proxy_config_differs(name)
     }
 
     pub(super) fn apply_proxy_config(&mut self, name: &str, container: String) {
+        let Ok(given) = self.wanted_config(name) else {
+            return;
+        };
         self.generation += 1;
         let generation = self.generation;
-        let Ok(config) = self.proxy_config(name, generation) else {
+        let Ok(config) = self.config_of(name, &given.stack, &given.text, generation) else {
             return;
         };
         let certificate = self.certificate_file(name);
-        self.note_applying(name);
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.routing.begins(Some(given));
+        }
         let op = self.begin(name, Doing::ProxyApply);
         self.emit(Effect::ProxyApply {
             op,
@@ -123,30 +187,29 @@ impl Session {
         });
     }
 
-    /// What it is being given is remembered now: by the time it has it, something else may be wanted.
-    fn note_applying(&mut self, name: &str) {
-        let config = self.heeded(name);
-        if let Some(machine) = self.machines.get_mut(name) {
-            machine.applying = config;
-        }
-    }
-
-    fn note_applied(&mut self, name: &str) {
-        if let Some(machine) = self.machines.get_mut(name) {
-            machine.applied = machine.applying.take();
-        }
-    }
-
     pub(super) fn on_proxy_applied(&mut self, name: &str, generation: u64) {
-        self.note_applied(name);
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.routing.taken();
+        }
         let cause = self.cause_of(name);
         self.notice(Some(name), cause, NoticeEvent::RoutesApplied { generation });
     }
 
-    /// nginx refused it and goes on with the old one; it is not asked again until it changes.
+    /// nginx goes on with the old one. In what it found a mistake, that is not given to it again
+    /// until it changes.
     pub(super) fn on_proxy_refused(&mut self, name: &str, failure: Failure) {
-        self.note_applied(name);
+        let now = self.now;
+        let Some(machine) = self.machines.get_mut(name) else {
+            return;
+        };
         let mut message = failure.message;
+        let said = failure.details.first();
+        let why = said.map_or_else(|| message.clone(), |said| format!("{message}: {said}"));
+        if failure.impossible {
+            machine.routing.refused(why);
+        } else if machine.routing.not_taken(why, now) {
+            message.push_str("; it is tried again");
+        }
         for line in failure.details {
             message.push('\n');
             message.push_str(&line);
@@ -156,7 +219,10 @@ impl Session {
 
     /// What nginx says of its configuration names lines of the person's files; others say what they say.
     pub(super) fn in_lines_of_people(&self, name: &str, lines: Vec<String>) -> Vec<String> {
-        match self.proxy_config(name, self.generation) {
+        let wanted = self.wanted_config(name);
+        let config =
+            wanted.and_then(|it| self.config_of(name, &it.stack, &it.text, self.generation));
+        match config {
             Ok(config) => routes::explain(&config, routes::CONFIG_PATH, &lines.join("\n")),
             Err(_) => lines,
         }
@@ -173,6 +239,17 @@ impl Session {
             self.told_proxy = now;
             self.emit(Effect::ProxyStates { container, states });
         }
+    }
+
+    /// The route by which a service gets requests: as it is declared, else as the configuration says
+    /// that nginx works with, since another one may yet be refused.
+    pub(super) fn route_to<'a>(&'a self, service: &'a Service) -> Option<&'a Route> {
+        let at_work = || {
+            let stack = self.stack.as_ref()?;
+            let proxy = stack.services.iter().find(|it| it.proxy.is_some())?;
+            self.machines.get(&proxy.name)?.routing.route_to(service)
+        };
+        service.routes.first().or_else(at_work)
     }
 
     /// The proxy's container, once its agent can be talked to; that it is compared once more is in
@@ -208,7 +285,7 @@ impl Session {
         stack
             .services
             .iter()
-            .filter(|service| !service.routes.is_empty())
+            .filter(|service| self.route_to(service).is_some())
             .filter(|service| service.leads())
             .filter_map(|first| self.route_state(stack, first))
             .collect()

@@ -188,7 +188,11 @@ impl Session {
             return self.give_up(name);
         }
         if machine.is_hopeless() && machine.has_said_why() {
-            return self.give_up(name);
+            // The other one was removed, and a restart of it has yet to find that out.
+            if self.has_container(name) {
+                self.give_up(name);
+            }
+            return;
         }
         if gone && begun {
             return self.give_back(name);
@@ -318,6 +322,7 @@ impl Session {
         self.follow_dependents(name);
         if let Some(machine) = self.machines.get_mut(name) {
             machine.was_ready = true;
+            machine.served = machine.container.as_ref().map(|seen| seen.started_ns);
         }
         self.tidy_images(name);
         self.look_again = true;
@@ -325,8 +330,12 @@ impl Session {
 
     /// There is none any more that it could stand beside.
     fn is_left_alone(&self, name: &str) -> bool {
-        let has = |key: &str| self.machines.get(key).map(|it| it.container.is_some());
-        has(name) == Some(false) && has(&beside(name)) == Some(true) && self.may_leave(name)
+        !self.has_container(name) && self.has_container(&beside(name)) && self.may_leave(name)
+    }
+
+    fn has_container(&self, name: &str) -> bool {
+        let machine = self.machines.get(name);
+        machine.is_some_and(|machine| machine.container.is_some())
     }
 
     /// What is known of the new one is known of the service from now on. Answers with the old one.

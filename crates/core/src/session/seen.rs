@@ -1,5 +1,6 @@
 //! What is known of the container of one service.
 
+use super::machine::Machine;
 use crate::live::Live;
 use crate::spec::{Container, ContainerState, label};
 
@@ -76,5 +77,24 @@ impl Seen {
             live: container.live,
             name: Name::Own,
         }
+    }
+}
+
+impl Machine {
+    /// There is none any more, so there is none either that the engine would start again.
+    pub(super) fn loses_container(&mut self) {
+        self.container = None;
+        self.engine_restarts = false;
+    }
+
+    /// Its process is another one than that which was ready last.
+    pub(crate) fn serves_anew(&self) -> bool {
+        let seen = self.container.as_ref();
+        seen.map(|seen| seen.started_ns) != self.served
+    }
+
+    /// It is not only found by this session.
+    pub(crate) fn has_begun_here(&self) -> bool {
+        self.was_ready || self.run_began.is_some()
     }
 }

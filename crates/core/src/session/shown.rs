@@ -215,6 +215,7 @@ impl Session {
                 let reason = reason.or_else(|| machine.why_vain());
                 let reason = reason.or_else(|| machine.why_undone());
                 let reason = reason.or_else(|| machine.why_unlimited());
+                let reason = reason.or_else(|| machine.routing.why());
                 (State::Ready, reason.or_else(|| self.why_unsynced(machine)))
             }
         };

@@ -51,6 +51,7 @@ impl Session {
                     }
                 }
                 self.choose();
+                self.try_edited_proxy();
                 for name in self.order.clone() {
                     self.resume(&name);
                 }
@@ -72,6 +73,22 @@ impl Session {
                     None,
                     format!("the Stackfile is wrong, everything goes on as it was\n{message}"),
                 );
+            }
+        }
+    }
+
+    /// A proxy that does not run may have failed of what was mended just now.
+    fn try_edited_proxy(&mut self) {
+        let Some(stack) = self.stack.clone() else {
+            return;
+        };
+        for service in stack.services.iter().filter(|it| it.proxy.is_some()) {
+            let edited = self.proxy_config_differs(&service.name);
+            if let Some(machine) = self.machines.get_mut(&service.name)
+                && edited
+                && !machine.running()
+            {
+                machine.try_again();
             }
         }
     }
@@ -209,8 +226,19 @@ fn changed(mut machine: Machine, old: &Service, new: &Service) -> Machine {
         return machine;
     }
     machine.try_again();
-    if old.healthcheck != new.healthcheck {
+    if old.healthcheck != new.healthcheck || asks_another_port(old, new) {
         machine.ready = false;
     }
     machine
+}
+
+/// What is known of the port that was asked before does not tell that the one of its routes answers.
+fn asks_another_port(old: &Service, new: &Service) -> bool {
+    let asked = |service: &Service| {
+        let route = service.routes.first();
+        route
+            .filter(|_| service.healthcheck.is_none())
+            .map(|route| route.port)
+    };
+    asked(new).is_some() && asked(new) != asked(old)
 }

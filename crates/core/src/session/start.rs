@@ -229,10 +229,21 @@ impl Session {
                         None => self.start(name),
                         Some(other) => self.waits_for(name, &other),
                     }
+                } else if held.is_none() && self.begins_otherwise(name) {
+                    self.make_anew(name, service);
                 }
             }
             Some(_) => self.step_running(name, service),
         }
+    }
+
+    /// What its container holds was mended, and the engine would start it with that again.
+    fn make_anew(&mut self, name: &str, service: &Service) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.recreate = Some("its configuration was edited".to_owned());
+            machine.try_again();
+        }
+        self.step_another(name, service);
     }
 
     /// There is one, and it is to be another one.
@@ -290,10 +301,10 @@ impl Session {
                 container,
                 command,
             });
-        } else if service.proxy.is_some() && self.proxy_config_differs(name) {
+        } else if service.proxy.is_some() && self.routes_are_due(name) {
             self.apply_proxy_config(name, container);
         } else if !machine.ready && !service.task {
-            match probe(service) {
+            match self.probe(service) {
                 Some((probe, timeout, give_up)) => {
                     let op = self.begin(name, Doing::Probe);
                     self.emit(Effect::Probe {
@@ -306,6 +317,8 @@ impl Session {
                 }
                 None => self.becomes_ready(name),
             }
+        } else {
+            self.end_vain_update(name);
         }
     }
 
@@ -326,16 +339,18 @@ impl Session {
             container: seen.id,
             grace: GRACE,
         };
-        let cause = self.cause_of(name);
-        self.notice(
-            Some(name),
-            cause,
-            NoticeEvent::UpdatePlanned {
+        let ruled_out = not_chosen(&reason);
+        let by_stackfile = machine.made_anew().is_none() && machine.has_begun_here();
+        if by_stackfile {
+            self.plan_for_stackfile(name, "recreate", reason, ruled_out);
+        } else {
+            let planned = NoticeEvent::UpdatePlanned {
                 action: "recreate".to_owned(),
-                ruled_out: not_chosen(&reason),
                 reason,
-            },
-        );
+                ruled_out,
+            };
+            self.notice(Some(name), self.cause_of(name), planned);
+        }
         self.acted(name, "recreated");
         self.create(name, spec, Some(old));
     }
@@ -438,6 +453,7 @@ impl Session {
             machine.failed = None;
             machine.crashed = None;
             machine.stronger = false;
+            machine.routing.proved();
             machine.start_took = machine.start_began.take().map(|began| now - began);
             if machine.beside.is_some() {
                 // It does not serve before it has the place.
@@ -445,10 +461,14 @@ impl Session {
             }
         }
         self.update_over(name, None);
-        self.follow_dependents(name);
+        let is_new = self.machines.get(name).is_some_and(Machine::serves_anew);
+        if is_new {
+            self.follow_dependents(name);
+        }
         if let Some(machine) = self.machines.get_mut(name) {
             machine.start_over();
             machine.was_ready = true;
+            machine.served = machine.container.as_ref().map(|seen| seen.started_ns);
         }
         self.tidy_images(name);
     }
@@ -486,6 +506,15 @@ impl Session {
         Some((self.service(name)?.clone(), self.machines.get(name)?))
     }
 
+    /// What tells that a service is ready: the question, the patience for one answer and for all.
+    fn probe(&self, service: &Service) -> Option<(Probe, Duration, Duration)> {
+        if let Some(check) = &service.healthcheck {
+            return Some((check.test.clone(), check.timeout, patience(check)));
+        }
+        let route = self.route_to(service)?;
+        Some((Probe::Tcp(route.port), PORT_TIMEOUT, PORT_PATIENCE))
+    }
+
     pub(super) fn is_current(&self, op: &Op) -> Option<Doing> {
         let busy = self.machines.get(&self.machine_of(op))?.busy.as_ref()?;
         (busy.op == *op).then_some(busy.doing)
@@ -511,15 +540,6 @@ fn not_chosen(reason: &str) -> Vec<RuledOut> {
         all.push(not("rebuild", "its image is the same".to_owned()));
     }
     all
-}
-
-/// What tells that a service is ready: the question, the patience for one answer and for all.
-fn probe(service: &Service) -> Option<(Probe, Duration, Duration)> {
-    if let Some(check) = &service.healthcheck {
-        return Some((check.test.clone(), check.timeout, patience(check)));
-    }
-    let route = service.routes.first()?;
-    Some((Probe::Tcp(route.port), PORT_TIMEOUT, PORT_PATIENCE))
 }
 
 /// As long as the engine itself would wait until it calls the service unhealthy.

@@ -74,7 +74,7 @@ impl Session {
             machine.failed = Some(failure);
         } else if ending {
             // It must not keep the program from ending.
-            machine.container = None;
+            machine.loses_container();
         } else {
             machine.wanted = Wanted::Run;
             machine.failed = Some(failure);

@@ -141,6 +141,7 @@ impl Machine {
             || self.undone.is_some()
             || self.vain.is_some()
             || self.unlimited.is_some()
+            || self.routing.is_in_vain()
             || !self.unsynced.is_empty()
     }
 }

@@ -81,7 +81,7 @@ impl Session {
             return;
         };
         let before = std::mem::replace(&mut machine.wanted, Wanted::Run);
-        let in_vain = machine.vain.is_some();
+        let in_vain = machine.vain.is_some() || machine.routing.is_in_vain();
         if machine.failed.is_some() || in_vain || machine.image == ImageState::Failed {
             machine.try_again();
         }

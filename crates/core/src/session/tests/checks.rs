@@ -18,6 +18,7 @@ impl Simulation {
         if let Some(left) = self.world.containers.iter().find(|one| !declared(one)) {
             self.fail(&format!("{} is there, and not declared", left.id));
         }
+        self.check_routes_live();
         for service in &view.services {
             let name = &service.name;
             if service.pending > 0 {

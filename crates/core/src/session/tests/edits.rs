@@ -25,6 +25,8 @@ fn what_is_declared_otherwise_is_made_anew_and_nothing_else() {
     assert!(heard.contains(
         &"db plan recreate: changed: environment POSTGRES_DB (Stackfile.kdl:7)".to_owned()
     ));
+    let over = "db Stackfile.kdl → recreated: ok".to_owned();
+    assert!(heard.contains(&over), "{heard:#?}");
     assert!(bench.session.view().settled);
     assert_eq!(
         bench.load(&APP.replace("POSTGRES_DB main", "POSTGRES_DB other")),

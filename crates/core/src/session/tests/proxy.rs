@@ -6,7 +6,7 @@ use devrun_stack::Content;
 
 use crate::certificate::{self, Certificate};
 use crate::effect::Effect;
-use crate::event::{Event, Outcome, Stackfile};
+use crate::event::{Event, Failure, Outcome, Stackfile};
 use crate::observed::Happened;
 use crate::routes::CONFIG_PATH;
 
@@ -125,17 +125,178 @@ fn another_certificate_is_brought_along_and_reloads_the_proxy_alone() {
 fn one_that_nginx_refuses_leaves_the_old_one_and_is_not_asked_again() {
     let mut bench = Bench::ready();
     bench.feed(with_config(OTHER));
+    assert_eq!(mistake(&mut bench, "apply entry-1 2"), NOTHING);
     assert_eq!(
-        bench.fails("apply entry-1 2", "nginx.conf:1: unknown word"),
-        NOTHING
+        bench.state("entry"),
+        "ready: its routes are those of before: nginx.conf:1: unknown word"
     );
-    assert_eq!(bench.state("entry"), "ready");
     assert_eq!(bench.service("entry").pending, 0, "nobody waits in vain");
     let heard = bench.heard();
     assert!(heard.contains(&"entry warning: nginx.conf:1: unknown word".to_owned()));
     assert_eq!(bench.feed(with_config(OTHER)), NOTHING);
     assert_eq!(bench.load(APP), ["apply entry-1 3"], "mended");
+    bench.finish();
+    assert_eq!(bench.state("entry"), "ready");
 }
+
+/// nginx finds one in what it is given.
+fn mistake(bench: &mut Bench, line: &str) -> Vec<String> {
+    let failure = Failure {
+        message: "nginx.conf:1: unknown word".to_owned(),
+        impossible: true,
+        ..Failure::default()
+    };
+    bench.ends(line, Outcome::Failed(failure))
+}
+
+#[test]
+fn what_takes_no_effect_is_tried_once_more_and_then_when_somebody_says_so() {
+    let mut bench = Bench::ready();
+    bench.feed(with_config(OTHER));
+    assert_eq!(
+        bench.fails("apply entry-1 2", "it does not reload"),
+        NOTHING
+    );
+    assert!(!bench.session.view().settled, "it is not over");
+    assert_eq!(bench.wake(), ["apply entry-1 3"]);
+    assert_eq!(
+        bench.fails("apply entry-1 3", "it does not reload"),
+        NOTHING
+    );
+    assert_eq!(bench.session.next_deadline(), None);
+    let state = bench.state("entry");
+    assert!(state.ends_with("of before: it does not reload"), "{state}");
+    let heard = bench.heard();
+    let told = heard
+        .iter()
+        .filter(|line| line.contains("it does not reload"));
+    assert_eq!(told.count(), 2, "{heard:#?}");
+    assert_eq!(bench.up(&[]), ["apply entry-1 4"]);
+    bench.finish();
+    assert_eq!(bench.state("entry"), "ready");
+}
+
+#[test]
+fn where_its_agent_went_in_the_middle_what_it_works_with_is_not_known() {
+    let mut bench = Bench::ready();
+    bench.feed(with_config(OTHER));
+    bench.fails("apply entry-1 2", "its container cannot be reached");
+    assert_eq!(bench.load(APP), NOTHING, "it rests");
+    assert_eq!(
+        bench.wake(),
+        ["apply entry-1 3"],
+        "though it had this before"
+    );
+}
+
+/// What the proxy is to be started with.
+fn files(effect: &Effect) -> String {
+    let (Effect::Create { files, .. } | Effect::Start { files, .. }) = effect else {
+        panic!("nothing is started by {effect:?}");
+    };
+    let config = files.iter().find(|file| file.path == CONFIG_PATH).unwrap();
+    String::from_utf8_lossy(&config.content.0).into_owned()
+}
+
+#[test]
+fn a_proxy_that_starts_anew_starts_with_what_nginx_takes() {
+    let mut bench = Bench::ready();
+    bench.feed(with_config(OTHER));
+    mistake(&mut bench, "apply entry-1 2");
+    bench.stop(&["entry"]);
+    bench.finish();
+    bench.up(&["entry"]);
+    bench.finish_until("start entry-1");
+    let config = files(bench.effect("start entry-1"));
+    assert!(!config.contains("gzip on;"), "{config}");
+    bench.ok("start entry-1");
+    assert_eq!(
+        bench.ok("attach entry-1")[0],
+        "apply entry-1 4",
+        "perhaps now"
+    );
+}
+
+#[test]
+fn one_that_falls_of_what_it_began_with_begins_otherwise_once_that_is_mended() {
+    let mut bench = Bench::with(crate::session::Options::default());
+    bench.feed(with_config(OTHER));
+    bench.connect();
+    bench.finish_until("create entry");
+    bench.ok("create entry");
+    for _ in 0..3 {
+        bench.happens("entry-1", Happened::Exited { code: 1 });
+        bench.finish();
+        bench.happens("entry-1", Happened::Started);
+    }
+    bench.happens("entry-1", Happened::Exited { code: 1 });
+    bench.finish();
+    assert!(bench.state("entry").starts_with("failed"));
+    let seen = bench.load(APP);
+    assert!(
+        seen.contains(&"create entry replacing entry-1".to_owned()),
+        "{seen:?}"
+    );
+    let config = files(bench.effect("create entry"));
+    assert!(!config.contains("gzip on;"), "{config}");
+    bench.finish();
+    assert_eq!(bench.state("entry"), "ready");
+}
+
+#[test]
+fn who_loses_its_route_gets_requests_until_nginx_works_without_it() {
+    let mut bench = Bench::ready();
+    bench.load(&APP.replace("route \"/api/*\"", ""));
+    bench.finish_until("apply entry-1 2");
+    mistake(&mut bench, "apply entry-1 2");
+    bench.save(&["backend/app.py"]);
+    let lines = bench.finish();
+    let told = lines.iter().rfind(|line| line.starts_with("tell"));
+    assert_eq!(told.map(String::as_str), Some("tell entry-1 backend=ready"));
+    bench.load(APP);
+    bench.finish();
+    let lines = bench.load(&APP.replace("route \"/api/*\"", ""));
+    assert_eq!(lines, ["apply entry-1 4"]);
+    assert_eq!(bench.ok("apply entry-1 4"), ["tell entry-1"]);
+}
+
+#[test]
+fn a_route_to_another_port_waits_until_that_answers() {
+    let mut bench = Bench::new(WITHOUT_CHECK);
+    bench.finish();
+    let other = WITHOUT_CHECK.replace("route \"/*\"", "route \"/*\" port=9000");
+    let seen = bench.load(&other);
+    assert_eq!(
+        seen,
+        [
+            "probe web-1",
+            "apply entry-1 2",
+            "tell entry-1 web=updating"
+        ]
+    );
+    assert_eq!(bench.ok("probe web-1"), ["tell entry-1 web=ready"]);
+    let lines = bench.finish();
+    assert!(
+        !lines.iter().any(|line| line.starts_with("restart")),
+        "{lines:?}"
+    );
+}
+
+const WITHOUT_CHECK: &str = r#"
+stack app
+service web {
+    image "web:1"
+    port 8000
+    route "/*"
+}
+service follower { image "follower:1"; depends-on web follow=#true }
+proxy entry {
+    image "nginx:1.26"
+    config "nginx.conf"
+    depends-on web
+    port 8080 to=80
+}
+"#;
 
 #[test]
 fn each_change_of_readiness_is_told_and_only_changes() {

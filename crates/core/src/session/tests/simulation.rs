@@ -2,19 +2,18 @@
 //! seed; `DEVRUN_SEED=7` or `=1-1000` runs those alone, and a failed run shows its last events.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-use devrun_stack::{Restart, Service, Stack, Trigger};
+use devrun_stack::Trigger;
 
 use super::bench::ROOT;
 use super::brief::brief;
-use super::stacks::loaded;
+use super::edited::{MOST, ROUTES, WITHOUT_MISTAKE, base, declared, limit};
 use super::world::{FILES, TASKS, Todo, World, changed, host_path};
 use crate::effect::{Effect, Exit};
 use crate::event::{Event, Op, Request, Stackfile, WatchEvent};
 use crate::invariants::Invariants;
-use crate::live::Live;
 use crate::session::{Options, Session};
 use crate::spec::Health;
 
@@ -25,76 +24,6 @@ const TRACE: usize = 400;
 const TROUBLE: Duration = Duration::from_secs(20);
 /// So long, once the world is good again, all may take until it is ready.
 const PATIENCE: Duration = Duration::from_secs(600);
-
-const APP: &str = r#"
-stack app
-volume data
-defaults { restart unless-stopped }
-task seed {
-    image "postgres:17"
-    depends-on db
-}
-task migrate {
-    image "postgres:17"
-    depends-on db
-    sync "schema" to="/schema"
-}
-task index {
-    image "index:1"
-    depends-on migrate
-}
-service db {
-    image "postgres:17"
-    volume data to="/data"
-    healthcheck "pg_isready" start-period="10s"
-}
-service backend {
-    build "backend"
-    environment { EDITION "0" }
-    depends-on db seed migrate index
-    port 8000
-    route "/api/*"
-    healthcheck http="/health" start-period="40s"
-    sync to="/app" {
-        on "requirements.txt" { rebuild }
-        on "package.json"     { exec "npm ci"; restart }
-        on "*.conf" settle="200ms" { signal "HUP" }
-        on "deploy.ini"       { recreate }
-        on "*.py"             { restart }
-    }
-    on "models/*.json" { run index; restart }
-}
-@worker
-service frontend {
-    build "frontend"
-    depends-on backend follow=#true
-    port 5173
-    route "/*"
-    sync to="/app" { on "*.py" { restart } }
-}
-proxy entry {
-    image "nginx:1.26"
-    config "nginx.conf"
-    depends-on frontend
-    port 8080 to=80
-    healthcheck "true"
-}
-"#;
-
-const CACHE: &str = r#"
-service cache { image "cache:1"; port 6379 }
-"#;
-
-const WORKER: &str = r#"
-service worker {
-    image "worker:1"
-    depends-on cache
-    depends-on backend condition=started
-}
-"#;
-
-/// What comes and goes: how many of [`CACHE`] and [`WORKER`] are declared.
-const MOST: usize = 2;
 
 pub(super) struct Simulation {
     seed: u64,
@@ -109,6 +38,8 @@ pub(super) struct Simulation {
     limits: u64,
     /// How many of the services that come and go are declared.
     more: usize,
+    /// Which of [`ROUTES`] are declared.
+    routes: usize,
     trouble_until: Duration,
     /// The builds that were begun and not given up, and when.
     builds: Vec<(Op, Duration)>,
@@ -116,7 +47,7 @@ pub(super) struct Simulation {
 
 impl Simulation {
     fn new(seed: u64) -> Simulation {
-        let Event::Stackfile(Stackfile::Loaded { stack, rules, .. }) = base(MOST) else {
+        let Event::Stackfile(Stackfile::Loaded { stack, rules, .. }) = base(MOST, 0) else {
             panic!("a Stackfile that was read is something else");
         };
         let options = Options {
@@ -134,6 +65,7 @@ impl Simulation {
             edition: 0,
             limits: 0,
             more: MOST,
+            routes: 0,
             trouble_until: TROUBLE,
             builds: Vec::new(),
         }
@@ -165,6 +97,7 @@ impl Simulation {
         if let Some(collision) = self.world.collision.take() {
             self.fail(&collision);
         }
+        self.check_routes();
     }
 
     pub(super) fn fail(&self, why: &str) -> ! {
@@ -240,7 +173,7 @@ impl Simulation {
 
     /// The Stackfile as it is now is read.
     fn load(&mut self) {
-        let mut event = base(self.more).clone();
+        let mut event = base(self.more, self.routes).clone();
         if let Event::Stackfile(Stackfile::Loaded { stack, .. }) = &mut event {
             let edition = self.edition.to_string();
             let manual = self.seed.is_multiple_of(4);
@@ -287,7 +220,8 @@ impl Simulation {
         let number = self.world.random.between(0, 100);
         match number {
             0..30 => self.save_next(file, false),
-            30..35 => self.save(file, self.world.host[&host_path(file)]),
+            32..35 => self.edit_routes(),
+            30..32 => self.save(file, self.world.host[&host_path(file)]),
             35..50 if self.world.lasting => self.lasting_fault(file),
             50..54 if number < 52 => self.world.engine_ends(),
             50..54 if self.world.connection.is_some() => {
@@ -316,6 +250,20 @@ impl Simulation {
             69 => self.terminal(),
             _ => self.on_a_container(number),
         }
+    }
+
+    /// What nginx refuses is mended by nobody but a person.
+    fn edit_routes(&mut self) {
+        let most = match self.world.lasting {
+            true => ROUTES.len(),
+            false => WITHOUT_MISTAKE,
+        };
+        let which = self.world.random.between(0, u64::try_from(most).unwrap());
+        self.routes = usize::try_from(which).unwrap();
+        if self.world.random.percent(20) {
+            self.edition += 1;
+        }
+        self.load();
     }
 
     fn up(&mut self, recreate: bool) {
@@ -405,34 +353,6 @@ impl Simulation {
     }
 }
 
-/// The Stackfile with so many of what comes and goes; read once, since that takes its time.
-fn base(more: usize) -> &'static Event {
-    static BASE: LazyLock<[Event; MOST + 1]> = LazyLock::new(|| {
-        let texts = [String::new(), CACHE.to_owned(), format!("{CACHE}{WORKER}")];
-        texts.map(|text| loaded(&APP.replace("@worker", &text)))
-    });
-    &BASE[more]
-}
-
-/// What runs of the simulation change in a Stackfile.
-fn declared(stack: &Stack) -> String {
-    let shown = stack.services.iter().map(|one| {
-        let (edition, live) = (one.environment.get("EDITION"), Live::of_service(one));
-        let edition = edition.map_or("", String::as_str);
-        format!(" {}={edition} {live:?}", one.name)
-    });
-    format!("Stackfile{}", shown.collect::<String>())
-}
-
-/// One of several ways to bound it; what the engine starts again is started again in all.
-fn limit(service: &mut Service, which: u64) {
-    service.limits.memory = (which > 1).then_some(which << 30);
-    service.settings.pids_limit = (which % 2 == 1).then_some(100);
-    if which == 4 {
-        service.restart = Restart::Always;
-    }
-}
-
 fn seeds() -> Vec<u64> {
     match std::env::var("DEVRUN_SEED") {
         Ok(seeds) => match seeds.split_once('-') {
@@ -474,6 +394,9 @@ fn after_any_trouble_saving_and_asking_again_brings_all_up() {
         let moment = simulation.world.now + Duration::from_secs(5);
         while simulation.world.now < moment && simulation.step() {}
         simulation.more = MOST;
+        if simulation.routes >= WITHOUT_MISTAKE {
+            simulation.routes = 0;
+        }
         simulation.load();
         for file in FILES {
             simulation.save_next(file, false);
@@ -505,7 +428,9 @@ fn a_signal_at_any_moment_ends_in_reverse_order() {
         let unheard = simulation.world.unheard();
         simulation.feed(Event::Signal);
         simulation.settle_down("going down");
-        assert!(simulation.exit.is_some(), "seed {seed}");
+        if simulation.exit.is_none() {
+            simulation.fail("it never ends");
+        }
         if answers {
             simulation.check_down(&unheard);
         }

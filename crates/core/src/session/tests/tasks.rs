@@ -8,7 +8,7 @@ use devrun_stack::Probe;
 
 use super::brief::begins;
 use super::world::{Body, Files, TASKS, Todo, World, host_path};
-use crate::effect::Effect;
+use crate::effect::{Effect, PutFile};
 use crate::event::{Event, Failure, Op, Outcome, Synced, Transport};
 use crate::spec::{ContainerSpec, Image};
 
@@ -65,6 +65,7 @@ impl World {
                 | Effect::Sync { .. }
                 | Effect::SyncLarge { .. }
                 | Effect::Exec { .. }
+                | Effect::ProxyApply { .. }
         );
         if sent && self.random.percent(50) {
             if !task.half {
@@ -154,7 +155,7 @@ impl World {
                 op, name, whole, ..
             } => self.build(&op.service, name, *whole, &task.host),
             Effect::Look { image, paths, .. } => self.look(image, paths),
-            Effect::Create { spec, .. } => self.create(spec),
+            Effect::Create { spec, files, .. } => self.create(spec, files),
             Effect::Remove { container, .. } => {
                 self.remove(container);
                 Outcome::Removed
@@ -214,6 +215,7 @@ impl World {
                 | Effect::Update { .. }
                 | Effect::Exec { .. }
                 | Effect::Signal { .. }
+                | Effect::ProxyApply { .. }
         );
         if !can || self.refused.remove(service) || !self.random.percent(self.faults) {
             return false;
@@ -226,7 +228,7 @@ impl World {
         self.lasting && self.random.percent(self.faults)
     }
 
-    fn create(&mut self, spec: &ContainerSpec) -> Outcome {
+    fn create(&mut self, spec: &ContainerSpec, files: &[PutFile]) -> Outcome {
         // Perhaps it is not declared any more by now.
         let doubles = |stack: &devrun_stack::Stack| {
             let service = stack.service(&spec.service);
@@ -252,6 +254,7 @@ impl World {
                 ..Failure::default()
             });
         }
+        self.put(&id, files);
         let brought = self.bring_early(&id);
         self.begin(&id);
         self.started(&id, brought)
@@ -339,7 +342,8 @@ impl World {
                 let restarts = matches!(effect, Effect::Restart { .. });
                 let mut brought = Vec::new();
                 if !container.running && (restarts || !container.restarting) {
-                    if !restarts {
+                    if let Effect::Start { files, .. } = effect {
+                        self.put(id, files);
                         brought = self.bring_early(id);
                     }
                     self.begin(id);
@@ -434,10 +438,10 @@ impl World {
                 Outcome::Executed
             }
             Effect::Signal { .. } => Outcome::Signalled,
-            Effect::ProxyApply { .. } if self.goes_wrong() => failed("nginx refuses it"),
-            Effect::ProxyApply { generation, .. } => Outcome::ProxyApplied {
-                generation: *generation,
-            },
+            Effect::ProxyApply { .. } if self.goes_wrong() => failed("nginx did not take it"),
+            Effect::ProxyApply {
+                config, generation, ..
+            } => self.apply(&container.id, config, *generation),
             other => panic!("{other:?} is not done in a process"),
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use devrun_stack::{Restart, Stack};
 
 use super::bench::ROOT;
+use super::nginx::Nginx;
 use super::random::Random;
 use crate::effect::Effect;
 use crate::event::{Event, Op, WatchEvent};
@@ -42,6 +43,9 @@ pub(super) const FILES: &[&str] = &[
     "models/a.json",
 ];
 
+/// Longer than anybody waits.
+const NEVER: Duration = Duration::from_secs(1_000_000);
+
 /// What ends when it has done its work.
 pub(super) const TASKS: &[&str] = &["seed", "migrate", "index"];
 
@@ -69,6 +73,8 @@ pub(super) struct Body {
     pub(super) loaded: Files,
     /// The host's files when the present process began.
     pub(super) around: Files,
+    /// What that of a proxy is about.
+    pub(super) nginx: Nginx,
     /// Which version of `package.json` was installed by the image, or by a command.
     pub(super) installed: u64,
 }
@@ -199,6 +205,12 @@ impl World {
         Some(todo)
     }
 
+    /// The session knows all that has happened.
+    pub(super) fn is_heard(&self) -> bool {
+        let told = |todo: &Todo| matches!(todo, Todo::Tell(Event::Engine(_), _) | Todo::Picture);
+        self.connection.is_some() && !self.ending && !self.queue.values().any(told)
+    }
+
     /// Of which containers the session has not heard yet that they were started.
     pub(super) fn unheard(&self) -> BTreeSet<String> {
         let told = self.queue.values().filter_map(|todo| match todo {
@@ -274,6 +286,7 @@ impl World {
             owed: BTreeSet::new(),
             loaded: Files::new(),
             around: Files::new(),
+            nginx: Nginx::default(),
             installed: installed.unwrap_or_default(),
         });
         id
@@ -303,6 +316,11 @@ impl World {
             |path: &PathBuf| is_task || rules.asks_for_command(&container.spec.service, path);
         container.owed.retain(still);
         container.around = host;
+        container.nginx.at_work.clone_from(&container.nginx.lies);
+        let mistaken = container.nginx.is_mistaken();
+        if mistaken {
+            container.well_from = now + NEVER;
+        }
         let broken = container
             .loaded
             .iter()
@@ -317,7 +335,10 @@ impl World {
             let id = id.clone();
             self.at(delay, Todo::Write { id, start, path });
         }
-        if broken || (self.random.percent(self.faults) && (self.lasting || !is_task)) {
+        if mistaken {
+            let (delay, code) = (self.random.millis(1, 40), 1);
+            self.at(delay, Todo::Die { id, start, code });
+        } else if broken || (self.random.percent(self.faults) && (self.lasting || !is_task)) {
             let (delay, code) = (self.random.millis(1, 900), 1);
             self.at(delay, Todo::Die { id, start, code });
         } else if is_task {

@@ -1,0 +1,163 @@
+//! What nginx of a proxy works with, what it is being given, and what becomes of what it does not
+//! take.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use devrun_stack::{Route, Service, Stack};
+
+/// So often it is tried whether what nginx has nothing against takes effect.
+const TRIES: u32 = 2;
+/// The pause between two of them.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a configuration is made of.
+#[derive(Debug, Clone)]
+pub(crate) struct Given {
+    /// What nginx heeds of it.
+    pub(super) heeded: String,
+    pub(super) stack: Arc<Stack>,
+    /// The person's own part.
+    pub(super) text: String,
+}
+
+/// What is known of one proxy.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Routing {
+    /// What nginx heeds of the last one: it works with it, or did not take it. Nothing where an end
+    /// was not heard of, because then it may have either.
+    last: Option<String>,
+    under_way: Option<Given>,
+    /// What its process was begun with, until it has proved that it works.
+    begun: Option<Given>,
+    /// The last one of which that is known.
+    good: Option<Given>,
+    /// Those that nginx found a mistake in.
+    refused: BTreeSet<String>,
+    /// When what did not take effect is tried again.
+    again: Option<Duration>,
+    tries: u32,
+    /// Why nginx goes on with the one before.
+    why: Option<String>,
+    /// It did not take effect, though nginx had nothing against it, and is not tried any more.
+    in_vain: bool,
+}
+
+impl Routing {
+    pub(super) fn is_last(&self, heeded: &str) -> bool {
+        self.last.as_deref() == Some(heeded)
+    }
+
+    /// What it is being given is remembered now: by the time it has it, something else may be wanted.
+    pub(super) fn begins(&mut self, given: Option<Given>) {
+        self.last = None;
+        self.again = None;
+        self.why = None;
+        self.under_way = given;
+    }
+
+    /// Its process has begun with what lay there.
+    pub(super) fn started(&mut self) {
+        self.begun = self.under_way.take();
+        self.last = self.begun.as_ref().map(|begun| begun.heeded.clone());
+    }
+
+    /// Its process serves.
+    pub(super) fn proved(&mut self) {
+        self.good = self.begun.take().or(self.good.take());
+    }
+
+    pub(super) fn taken(&mut self) {
+        let taken = self.under_way.take();
+        self.last = taken.as_ref().map(|taken| taken.heeded.clone());
+        self.good = taken.or(self.good.take());
+        self.begun = None;
+        self.tries = 0;
+    }
+
+    /// nginx found a mistake in it, and goes on with the one before.
+    pub(super) fn refused(&mut self, why: String) {
+        self.gives_up(why);
+        self.refused.extend(self.last.clone());
+    }
+
+    /// It did not take effect; whether it is tried again.
+    pub(super) fn not_taken(&mut self, why: String, now: Duration) -> bool {
+        self.tries += 1;
+        if self.tries < TRIES {
+            self.again = Some(now + PAUSE);
+            return true;
+        }
+        self.gives_up(why);
+        self.in_vain = true;
+        false
+    }
+
+    fn gives_up(&mut self, why: String) {
+        self.why = Some(why);
+        let given = self.under_way.take();
+        self.last = given.map(|given| given.heeded);
+        self.tries = 0;
+    }
+
+    /// There is a new reason to try, or another process to try it with.
+    pub(super) fn try_again(&mut self) {
+        self.again = None;
+        self.tries = 0;
+        if std::mem::take(&mut self.in_vain) {
+            self.last = None;
+        }
+    }
+
+    /// Nobody knows any more what it works with.
+    pub(super) fn is_unknown(&mut self) {
+        self.last = None;
+        self.under_way = None;
+        self.try_again();
+    }
+
+    /// What did not take effect waits for its next try.
+    pub(super) fn rests(&self, now: Duration) -> bool {
+        self.again.is_some_and(|again| again > now)
+    }
+
+    pub(super) fn is_in_vain(&self) -> bool {
+        self.in_vain
+    }
+
+    /// Why a proxy that serves does not pass on as it is declared.
+    pub(super) fn why(&self) -> Option<String> {
+        let why = self.why.as_ref()?;
+        Some(format!("its routes are those of before: {why}"))
+    }
+
+    pub(super) fn is_retried(&self) -> bool {
+        self.again.is_some()
+    }
+
+    pub(super) fn due(&self, now: Duration) -> Option<Duration> {
+        self.again.filter(|again| *again > now)
+    }
+
+    /// What it is to begin with where nginx has found a mistake in what is wanted.
+    pub(super) fn instead_of(&self, wanted: Option<&Given>) -> Option<&Given> {
+        let good = self.good.as_ref()?;
+        let mistaken = wanted.is_none_or(|it| self.refused.contains(&it.heeded));
+        mistaken.then_some(good)
+    }
+
+    /// It has never worked, so that whatever it was given may be why.
+    pub(super) fn is_unproved(&self) -> bool {
+        self.good.is_none()
+    }
+
+    /// Where requests for that service go by what may be at work, also if that is no longer declared.
+    pub(super) fn route_to(&self, service: &Service) -> Option<&Route> {
+        let all = [&self.under_way, &self.begun, &self.good];
+        all.into_iter().flatten().find_map(|given| {
+            let before = given.stack.service(&service.name)?;
+            before.routes.first()
+        })
+    }
+}
