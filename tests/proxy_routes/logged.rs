@@ -66,6 +66,7 @@ fn each_request_is_told_with_who_answered_and_how_long_it_waited() {
     for (field, wanted) in [
         ("id", "one-of-mine"),
         ("method", "GET"),
+        ("scheme", "http"),
         ("host", "Example.test:81"),
         ("path", "/api/a%20b"),
         ("service", "backend"),
@@ -122,6 +123,20 @@ fn how_long_it_waited_is_told_also_of_who_was_refused_before() {
             "{line}"
         );
     }
+}
+
+#[test]
+fn who_went_away_while_held_is_told_so() {
+    let stage = stage("log-left", "updating", SILENT);
+    let mut agent = Agent::start(&stage);
+    agent.hold(false, 60_000, None);
+    let asks = stage.open(b"POST /api/x HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n");
+    until("it waits", || stage.connections("hold.sock") >= 1);
+    drop(asks);
+    let line = &told(&stage, 1)[0];
+    assert_eq!(line["status"], 499, "{line}");
+    assert_eq!(line["service"], "backend", "{line}");
+    assert_eq!(line["state"], "held", "{line}");
 }
 
 #[test]

@@ -11,6 +11,8 @@ const WENT_AWAY: u16 = 499;
 #[derive(Debug, Deserialize)]
 struct Request {
     method: String,
+    #[serde(default)]
+    scheme: String,
     host: String,
     path: String,
     status: u16,
@@ -41,15 +43,21 @@ impl Request {
     fn told(&self) -> String {
         let (method, status) = (plain(&self.method), self.status);
         let (host, path) = (plain(&self.host), plain(&self.path));
+        let secure = if self.scheme == "https" {
+            "https://"
+        } else {
+            ""
+        };
         let mut text = match method.as_str() {
             // It was refused before it was read.
             "" => format!("{status} what is no request"),
-            method => format!("{status} {method} {host}{path}"),
+            method => format!("{status} {method} {secure}{host}{path}"),
         };
         if !self.service.is_empty() {
             text.push_str(&format!(" → {}", plain(&self.service)));
         }
-        if !matches!(self.state.as_str(), "" | "ready") {
+        // How long it was held is said below.
+        if !matches!(self.state.as_str(), "" | "ready" | "held") {
             text.push_str(&format!(", which is {}", plain(&self.state)));
         }
         text.push_str(&format!(", {}", seconds(self.request_time * 1000.0)));
@@ -96,7 +104,9 @@ mod tests {
                 told(r#""status":200,"bytes":4200,"request_time":0.012,"service":"backend","state":"ready","held":null"#),
                 told(r#""status":200,"bytes":12,"request_time":1.310,"service":"backend","state":"ready","held":1.2"#),
                 told(r#""status":503,"bytes":300,"request_time":0.000,"service":"backend","state":"failed","held":0.000"#),
-                told(r#""status":499,"bytes":0,"request_time":3.000,"service":"backend","state":"ready","held":3.0"#),
+                told(r#""status":499,"bytes":0,"request_time":3.000,"service":"backend","state":"held","held":3.0"#),
+                told(r#""scheme":"https","status":200,"bytes":12,"request_time":0.012,"service":"backend","state":"ready","held":null"#),
+                told(r#""scheme":"http","status":200,"bytes":12,"request_time":0.012,"service":"backend","state":"ready","held":null"#),
                 told(r#""status":404,"bytes":153,"request_time":0.000,"service":"","state":"","held":null"#),
             ]
             .join("\n"),
@@ -105,6 +115,8 @@ mod tests {
         200 GET localhost/api/x → backend, 1.3 s (1.2 s held), 12
         503 GET localhost/api/x → backend, which is failed, 0 ms, 300
         499 GET localhost/api/x → backend, 3.0 s (3.0 s held), its client went away
+        200 GET https://localhost/api/x → backend, 12 ms, 12
+        200 GET localhost/api/x → backend, 12 ms, 12
         404 GET localhost/api/x, 0 ms, 153
         "
         );

@@ -52,8 +52,13 @@ const VARIABLES: [Variable; 8] = [
     ),
     (
         "$devrun_log_state",
-        "$devrun_service",
-        &[("default", "$devrun_state"), (r#""""#, r#""""#)],
+        r#""$devrun_service|$status|$upstream_addr""#,
+        &[
+            ("default", "$devrun_state"),
+            (r#""~^\|""#, r#""""#),
+            // Its client went away while whoever lets requests wait had it.
+            (r#""~^[^|]+\|499\|(?:.* )?unix:[^ ]*\z""#, "held"),
+        ],
     ),
     (
         "$devrun_log_upstream",
@@ -98,10 +103,11 @@ const VARIABLES: [Variable; 8] = [
 ];
 
 /// What is told, and whether it is a text.
-const FIELDS: [(&str, &str, bool); 14] = [
+const FIELDS: [(&str, &str, bool); 15] = [
     ("time", "$devrun_log_time", true),
     ("id", "$devrun_id", true),
     ("method", "$request_method", true),
+    ("scheme", "$scheme", true),
     ("host", "$http_host", true),
     ("path", "$devrun_log_path", true),
     ("status", "$devrun_log_status", false),
