@@ -370,7 +370,11 @@ pub(super) async fn update(
 pub(super) async fn rename(engine: Engine, container: String, name: String) -> Outcome {
     match engine.rename(&container, &name).await {
         Ok(()) => Outcome::Renamed,
-        Err(error) => Outcome::Failed(failure(error)),
+        // It may have been done by a call that was given up: the engine refuses the name that it has.
+        Err(error) => match engine.inspect(&container).await {
+            Ok(Some(found)) if found.name == name => Outcome::Renamed,
+            _ => Outcome::Failed(failure(error)),
+        },
     }
 }
 

@@ -356,6 +356,11 @@ impl Driver {
                 Outcome::Synced(early.refresh(&engine, &container, &paths).await)
             });
         }
+        // Its next process reads what lies there; that a command is to follow, nobody else would know
+        // if this were cut off.
+        let commanding = paths.iter().map(std::path::PathBuf::as_path);
+        let commanding = commanding.filter(|path| rules.asks_for_command(&service, path));
+        owed::note(&rules, (&service, &container), commanding);
         self.work(op, async move {
             match pushing::push(&engine, &rules, &service, &container, Some(&paths)).await {
                 Ok(synced) => Outcome::Synced(Synced {

@@ -42,7 +42,7 @@ http {
 
 struct Stage {
     stack: Scratch,
-    _session: Session,
+    session: Session,
     before: Picture,
     port: u16,
 }
@@ -75,7 +75,7 @@ fn up(test: &str) -> Stage {
     Stage {
         before: Picture::of(&stack),
         stack,
-        _session: session,
+        session,
         port,
     }
 }
@@ -110,6 +110,11 @@ fn a_variable_of_the_env_file_recreates_those_that_have_it() {
     let mut stage = up("dotenv");
     assert_eq!(stage.save(".env", "VALUE=2\n"), ["web replaced"]);
     assert_eq!(stage.inside("web", "echo $VALUE"), "2\n");
+    let planned = stage.session.event("web", "update-planned", 60);
+    let done = stage.session.event("web", "update-done", 60);
+    assert_eq!(done["cause"], planned["seq"], "{planned} {done}");
+    assert_eq!(done["outcome"], "ok", "{done}");
+    assert_eq!(done["action"], "recreated", "{done}");
     // One that nobody has, and a comment.
     assert_eq!(stage.save(".env", "# x\nVALUE=2\nMORE=3\n"), NOTHING);
 }

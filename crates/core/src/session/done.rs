@@ -374,6 +374,8 @@ impl Session {
             Doing::Sync | Doing::Push => {
                 machine.attached = None;
                 machine.large.give_up();
+                // One that is about to end well is not compared any more.
+                machine.looked_at &= !(machine.task && doing == Doing::Sync);
                 self.follow_planned(name);
                 self.update_over(name, Some(told(failure)));
             }

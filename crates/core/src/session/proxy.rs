@@ -306,7 +306,8 @@ impl Session {
         };
         let successor = || {
             let mut members = stack.members(first.declared_as());
-            members.any(|member| self.successor(&member.name).is_some())
+            let coming = |next: &Machine| !self.hopeless(next, 0);
+            members.any(|member| self.successor(&member.name).is_some_and(coming))
         };
         // Nothing comes to one that is about to end; the name stands for all of them.
         let ready = machine.serves() && !all().any(Machine::gives_way);

@@ -233,7 +233,10 @@ impl Session {
                     self.make_anew(name, service);
                 }
             }
-            Some(_) => self.step_running(name, service),
+            Some(_) => {
+                self.step_running(name, service);
+                self.end_vain_update(name);
+            }
         }
     }
 
@@ -317,8 +320,6 @@ impl Session {
                 }
                 None => self.becomes_ready(name),
             }
-        } else {
-            self.end_vain_update(name);
         }
     }
 

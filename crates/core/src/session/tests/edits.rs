@@ -1,6 +1,6 @@
 //! A Stackfile that is saved while its stack runs.
 
-use super::bench::Bench;
+use super::bench::{Bench, image_there};
 use super::stacks::APP;
 use crate::event::{Event, Stackfile};
 use crate::session::Options;
@@ -32,6 +32,23 @@ fn what_is_declared_otherwise_is_made_anew_and_nothing_else() {
         bench.load(&APP.replace("POSTGRES_DB main", "POSTGRES_DB other")),
         NOTHING
     );
+}
+
+#[test]
+fn an_update_that_waits_for_another_service_is_not_over() {
+    let mut bench = Bench::ready();
+    bench.load(&APP.replace("POSTGRES_DB main", "POSTGRES_DB other"));
+    bench.save(&["backend/requirements.txt"]);
+    bench.ok("sync backend-1");
+    bench.wake();
+    bench.heard();
+    bench.ends("build backend", image_there("app-backend:2", true));
+    let heard = bench.heard();
+    assert!(!heard.iter().any(|line| line.contains('→')), "{heard:#?}");
+    bench.finish();
+    let over = "backend requirements.txt → synced, rebuilt, recreated: ok".to_owned();
+    let heard = bench.heard();
+    assert!(heard.contains(&over), "{heard:#?}");
 }
 
 #[test]

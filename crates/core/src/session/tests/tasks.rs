@@ -261,7 +261,8 @@ impl World {
     }
 
     fn rename(&mut self, id: &str, name: &str) -> Outcome {
-        if self.containers.iter().any(|one| one.spec.name == name) {
+        let others = self.containers.iter().filter(|one| one.id != id);
+        if others.map(|one| &one.spec.name).any(|other| other == name) {
             self.collision = Some(format!("{id} cannot be called {name}"));
         }
         match self.container_mut(id) {
@@ -372,11 +373,16 @@ impl World {
                 ..
             } => {
                 let outcome = self.bring_over(&op.service, id, &task.host, paths);
-                let is_task = TASKS.contains(&op.service.as_str());
-                return match is_task {
-                    true => with(outcome, &container.owed),
-                    false => outcome,
-                };
+                if TASKS.contains(&op.service.as_str()) {
+                    return with(outcome, &container.owed);
+                }
+                let (rules, service) = (self.rules.clone(), &op.service);
+                let asks = |path: &&PathBuf| rules.asks_for_command(service, path);
+                if let (Outcome::Synced(synced), Some(body)) = (&outcome, self.container_mut(id)) {
+                    body.owed
+                        .extend(synced.changed.iter().filter(asks).cloned());
+                }
+                return outcome;
             }
             _ => {}
         }
