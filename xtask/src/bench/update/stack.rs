@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::super::ground::{Ground, Programs, Stack, file, write};
 use super::super::http::answers;
 use super::super::tool::{Tool, Watching};
-use super::super::{Error, pause};
+use super::super::{Error, pause, side};
 
 pub(super) const SERVICES: [&str; 3] = ["one", "two", "three"];
 /// The first port of devrun's side, and of the other.
@@ -90,12 +91,42 @@ impl Side {
         write(&path, tag)
     }
 
-    /// The same in all of them, until all answer.
-    pub(super) fn save_all(&self, tag: &str) -> Result<(), Error> {
+    /// The same in all of them: when each answered.
+    pub(super) fn save_all(&self, tag: &str) -> Result<Vec<Instant>, Error> {
         for index in 0..SERVICES.len() {
             self.save(index, tag)?;
         }
-        (0..SERVICES.len()).try_for_each(|index| answers(self.port(index), "/v.txt", Some(tag)))
+        thread::scope(|scope| {
+            let ask = |index: usize| {
+                let port = self.port(index);
+                move || answers(port, "/v.txt", Some(tag)).map(|()| Instant::now())
+            };
+            let asked: Vec<_> = (0..SERVICES.len())
+                .map(|index| scope.spawn(ask(index)))
+                .collect();
+            let panicked = |_| side("the services", "whoever asks one ended");
+            let answers = asked.into_iter();
+            let answers = answers.map(|asked| asked.join().unwrap_or_else(|it| Err(panicked(it))));
+            answers.collect()
+        })
+    }
+
+    /// Lines of devrun so far.
+    pub(super) fn said(&self) -> usize {
+        self.watching.count()
+    }
+
+    /// When devrun began to build each of them, by the lines from that one on.
+    pub(super) fn begun(&self, from: usize) -> Result<Vec<Instant>, Error> {
+        let begun = SERVICES.iter().map(|name| {
+            let service = format!("\"service\":\"{name}\"");
+            let lines = (self.watching).lines(from, &["\"event\":\"build-started\"", &service]);
+            let first = lines.into_iter().next();
+            first
+                .map(|(when, _)| when)
+                .ok_or_else(|| side("devrun", &format!("did not say that it builds {name}")))
+        });
+        begun.collect()
     }
 
     /// Saves a file of the first service with the content that it has: milliseconds until it is told
