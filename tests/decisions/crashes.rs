@@ -170,18 +170,14 @@ impl World {
     fn check(&self, inside: &str, what: &str) {
         let told = || format!("{what}\n{}", self.session.dump());
         let label = format!("label=devrun.stack={}", self.stack.name);
-        let mut names: Vec<String> = docker(&[
-            "ps",
-            "-a",
-            "--filter",
-            &label,
-            "--format",
-            "{{.Names}} {{.State}}",
-        ])
-        .out
-        .lines()
-        .map(str::to_owned)
-        .collect();
+        let format = "{{.Names}} {{.State}}";
+        let all = ["ps", "-a", "--filter", &label, "--format", format];
+        // The engine goes on with a removal that it was asked for, whoever asked is there or not.
+        let all = eventually("what is being removed to be gone", 20, || {
+            let all = docker(&all).out;
+            (!all.contains(" removing")).then_some(all)
+        });
+        let mut names: Vec<String> = all.lines().map(str::to_owned).collect();
         // What the making of an agent was given up in is looked at by its session, which may take
         // a moment; it has the labels of the image that it is of.
         names.retain(|name| !name.starts_with("devrun-agent-"));
