@@ -362,19 +362,32 @@ impl Driver {
     }
 
     fn on_watch(&mut self, event: WatchEvent) {
+        let event = match event {
+            // Whoever reads the Stackfile reads it at any time.
+            WatchEvent::Passed { paths } if paths.iter().any(|path| self.is_declared_by(path)) => {
+                WatchEvent::Changed {
+                    paths,
+                    same: Vec::new(),
+                    age: Duration::ZERO,
+                }
+            }
+            event => event,
+        };
         match &event {
             WatchEvent::Ready { .. } => self.ahead.armed(),
             WatchEvent::Polled { .. } => {}
-            WatchEvent::Changed { .. } | WatchEvent::Overflow { .. } | WatchEvent::Lost { .. } => {
-                self.ahead.forget();
-            }
+            WatchEvent::Changed { .. }
+            | WatchEvent::Passed { .. }
+            | WatchEvent::Overflow { .. }
+            | WatchEvent::Lost { .. } => self.ahead.forget(),
         }
         let again = match &event {
-            WatchEvent::Changed { paths, .. } => paths
-                .iter()
-                .any(|path| self.reads.contains(path) || Rules::is_ignore_file(path)),
+            WatchEvent::Changed { paths, .. } => paths.iter().any(|path| self.is_read(path)),
             WatchEvent::Overflow { .. } => true,
-            WatchEvent::Ready { .. } | WatchEvent::Lost { .. } | WatchEvent::Polled { .. } => false,
+            WatchEvent::Passed { .. }
+            | WatchEvent::Ready { .. }
+            | WatchEvent::Lost { .. }
+            | WatchEvent::Polled { .. } => false,
         };
         // On which images of the stack one stands may be another question now.
         let dockerfile = match &event {
@@ -397,6 +410,15 @@ impl Driver {
         if caught_up {
             self.caught_up();
         }
+    }
+
+    /// By whoever makes a stack of the Stackfile.
+    fn is_read(&self, path: &std::path::Path) -> bool {
+        self.reads.iter().any(|read| read == path) || Rules::is_ignore_file(path)
+    }
+
+    fn is_declared_by(&self, path: &std::path::Path) -> bool {
+        self.is_read(path) || self.is_dockerfile(path) || self.mark == path
     }
 
     fn is_dockerfile(&self, path: &std::path::Path) -> bool {

@@ -1,7 +1,7 @@
 //! What has changed and is to be told, and what is to be looked at a moment later.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -20,6 +20,10 @@ const MOST: usize = 100_000;
 pub(super) struct Batch {
     ready: BTreeSet<PathBuf>,
     waiting: BTreeMap<PathBuf, Wait>,
+    /// Those of them that were not there when anybody was told of them last.
+    new: BTreeSet<PathBuf>,
+    /// What was new and is gone.
+    passed: Vec<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +33,14 @@ struct Wait {
 }
 
 impl Batch {
+    /// It was not there a moment ago. What is about to be told of it is of another one, which people
+    /// know.
+    pub(super) fn made(&mut self, path: &Path) {
+        if !self.ready.contains(path) && !self.waiting.contains_key(path) {
+            self.new.insert(path.to_path_buf());
+        }
+    }
+
     /// It is whole: tell it at once.
     pub(super) fn whole(&mut self, path: PathBuf) {
         self.waiting.remove(&path);
@@ -58,6 +70,11 @@ impl Batch {
     /// It is not there, perhaps only for a moment.
     pub(super) fn gone(&mut self, path: PathBuf, now: Instant) {
         self.ready.remove(&path);
+        if self.new.remove(&path) {
+            self.waiting.remove(&path);
+            self.passed.push(path);
+            return;
+        }
         self.waiting.insert(
             path,
             Wait {
@@ -105,17 +122,26 @@ impl Batch {
 
     /// All that is ready.
     pub(super) fn take(&mut self) -> Vec<PathBuf> {
-        std::mem::take(&mut self.ready).into_iter().collect()
+        let ready = std::mem::take(&mut self.ready);
+        self.new.retain(|path| !ready.contains(path));
+        ready.into_iter().collect()
+    }
+
+    /// All that came and went, and nobody was told of.
+    pub(super) fn take_passed(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.passed)
     }
 
     /// Forgets what is ready; what is being written goes on waiting.
     pub(super) fn forget_ready(&mut self) {
         self.ready.clear();
+        self.new.clear();
+        self.passed.clear();
     }
 
     /// Forgets everything.
     pub(super) fn forget_all(&mut self) {
-        self.ready.clear();
+        self.forget_ready();
         self.waiting.clear();
     }
 }
@@ -187,5 +213,31 @@ mod tests {
         batch.whole("torn".into());
         assert_eq!(told(&mut batch, now), ["torn"]);
         assert_eq!(told(&mut batch, now + GONE), ["away"]);
+    }
+
+    #[test]
+    fn what_comes_and_goes_untold_has_passed_and_what_people_know_has_not() {
+        let now = Instant::now();
+        let mut batch = Batch::default();
+        let passed = |batch: &mut Batch| batch.take_passed().len();
+        batch.made("draft".as_ref());
+        batch.writing("draft".into(), now);
+        batch.gone("draft".into(), now);
+        assert_eq!(passed(&mut batch), 1);
+        assert_eq!(batch.next_due(), None);
+
+        batch.made("told".as_ref());
+        batch.whole("told".into());
+        assert_eq!(told(&mut batch, now), ["told"]);
+        batch.gone("told".into(), now);
+        assert_eq!(told(&mut batch, now + GONE), ["told"]);
+
+        // Renamed away, written again, and removed: people know the first one.
+        batch.gone("known".into(), now);
+        batch.made("known".as_ref());
+        batch.whole("known".into());
+        batch.gone("known".into(), now);
+        assert_eq!(told(&mut batch, now + GONE), ["known"]);
+        assert_eq!(passed(&mut batch), 0);
     }
 }

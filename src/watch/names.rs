@@ -30,12 +30,16 @@ impl Names {
         self.added.contains(name) || (self.is_packed(name) && !self.removed.contains(name))
     }
 
-    pub(super) fn insert(&mut self, name: &OsStr) {
-        if self.contains(name) || self.removed.remove(name.as_bytes()) {
-            return;
+    /// Whether it was not there.
+    pub(super) fn insert(&mut self, name: &OsStr) -> bool {
+        if self.contains(name) {
+            return false;
         }
-        self.added.insert(name.as_bytes().into());
-        self.tidy();
+        if !self.removed.remove(name.as_bytes()) {
+            self.added.insert(name.as_bytes().into());
+            self.tidy();
+        }
+        true
     }
 
     /// Whether it was there.
@@ -129,8 +133,7 @@ mod tests {
                 let os = OsStr::new(&name);
                 prop_assert_eq!(names.contains(os), plain.contains(&name));
                 if adds {
-                    names.insert(os);
-                    plain.insert(name);
+                    prop_assert_eq!(names.insert(os), plain.insert(name.clone()));
                 } else {
                     prop_assert_eq!(names.remove(os), plain.remove(&name));
                 }

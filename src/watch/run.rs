@@ -180,6 +180,11 @@ impl Run {
             .for_each(|folder| self.tree.guard(folder));
         self.tree.restore(&mut self.batch);
         self.first.extend(self.tree.take_lost());
+        // Before what came in its place: who decides about that need not think of this.
+        let paths = self.batch.take_passed();
+        if !paths.is_empty() {
+            self.first.push_back(WatchEvent::Passed { paths });
+        }
     }
 
     /// A piece of what is polled.

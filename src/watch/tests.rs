@@ -124,6 +124,7 @@ impl Bench {
                     };
                     return paths.into_iter().map(rel).collect();
                 }
+                WatchEvent::Passed { .. } => {}
                 polled @ WatchEvent::Polled { .. } => self.said.push(polled),
                 other => panic!("a batch was expected, not {other:?}"),
             }

@@ -195,6 +195,10 @@ impl Tree {
         }
         // If it is gone again, that is told too.
         let Ok(found) = path.symlink_metadata() else {
+            if what == What::Made && !self.knows(path, true) && !self.knows(path, false) {
+                let told = self.places.told_as(path, false);
+                told.iter().for_each(|name| batch.made(name));
+            }
             return;
         };
         match what {
@@ -381,16 +385,21 @@ impl Tree {
         if told.is_empty() {
             return;
         }
+        let mut is_new = false;
         if let (Some(parent), Some(name)) = (path.parent(), path.file_name())
             && let Some(names) = self.folders.get_mut(parent)
         {
-            names.insert(name);
+            is_new = names.insert(name);
         }
         for name in told {
-            match self.places.is_mark(&name) {
-                true => batch.last(name),
-                false => put(batch, name),
+            if self.places.is_mark(&name) {
+                batch.last(name);
+                continue;
             }
+            if is_new {
+                batch.made(&name);
+            }
+            put(batch, name);
         }
     }
 

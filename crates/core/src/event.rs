@@ -114,6 +114,13 @@ pub enum WatchEvent {
         /// How long ago the first of it was noticed.
         age: Duration,
     },
+    /// These paths (absolute) were made and are gone again, and nobody was told in between: what an
+    /// editor writes before it gives it the name of the file that is saved. Whoever read files in
+    /// that moment may have met them.
+    Passed {
+        /// In the order of their ends.
+        paths: Vec<PathBuf>,
+    },
     /// Events were lost: everything has to be compared again.
     Overflow {
         /// What was found to differ of that which no comparison with a container or an image is

@@ -297,6 +297,7 @@ impl Session {
                 self.watching = files;
             }
             WatchEvent::Changed { paths, same, age } => self.on_changed(paths, &same, age),
+            WatchEvent::Passed { paths } => self.on_passed(paths),
             WatchEvent::Overflow { changed } => self.on_overflow(changed),
             WatchEvent::Lost { root, message } => {
                 let place = root.display().to_string();

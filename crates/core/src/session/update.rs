@@ -100,6 +100,13 @@ impl Session {
         }
     }
 
+    /// Paths came and went. Where nobody reads files, nobody has met them.
+    pub(super) fn on_passed(&mut self, paths: Vec<PathBuf>) {
+        if !self.machines.values().all(Machine::at_rest) {
+            self.on_changed(paths, &[], Duration::ZERO);
+        }
+    }
+
     /// Looks whether one of these is written by what it triggers itself.
     fn pause_what_goes_round(&mut self, rules: &Rules, paths: &[PathBuf]) {
         let now = self.now;

@@ -152,6 +152,12 @@ impl Bench {
         }))
     }
 
+    /// They came and went before anybody was told.
+    pub(super) fn passes(&mut self, paths: &[&str]) -> Vec<String> {
+        let paths = on_host(paths);
+        self.feed(Event::Watch(WatchEvent::Passed { paths }))
+    }
+
     pub(super) fn loses_events(&mut self) -> Vec<String> {
         self.loses_events_of(&[])
     }

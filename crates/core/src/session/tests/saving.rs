@@ -117,6 +117,21 @@ fn a_save_goes_over_at_once_and_what_follows_waits_for_quiet() {
 }
 
 #[test]
+fn what_an_editor_writes_beside_is_nobodys_business_unless_somebody_may_have_met_it() {
+    let mut bench = Bench::ready();
+    bench.heard();
+    assert_eq!(bench.passes(&["backend/sedKBPnCt"]), NOTHING);
+    assert_eq!(bench.heard(), NOTHING);
+    assert_eq!(bench.save(&["backend/app.py"]), ["sync backend-1 app.py"]);
+    assert_eq!(bench.passes(&["backend/sedKBPnCt"]), NOTHING);
+    assert_eq!(
+        bench.ok("sync backend-1"),
+        ["sync backend-1 sedKBPnCt"],
+        "whoever listed the folder may have brought it"
+    );
+}
+
+#[test]
 fn who_never_stops_saving_is_not_waited_for_for_ever() {
     let mut bench = Bench::ready();
     let begin = bench.now;
