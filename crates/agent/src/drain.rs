@@ -1,7 +1,6 @@
 //! Whether requests are with a service still, by the connections of this container: those to the
 //! service, and those of clients, of which each may be about to become one.
 
-use std::collections::BTreeSet;
 use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -23,19 +22,17 @@ const COMING: [&str; 3] = ["01", "03", "08"];
 const KEPT_ALIVE: &str = "02";
 const LISTENS: &str = "0A";
 
-const TABLES: [&str; 2] = ["/proc/net/tcp", "/proc/net/tcp6"];
-
 /// Waits until none is.
 pub(crate) fn drain(addresses: &[u32], ports: &[u16], deadline: Instant) -> Answer {
     let mut quiet = None;
     loop {
-        let Ok(table) = fs::read_to_string(TABLES[0]) else {
-            return Answer::new(NO, format!("{} cannot be read", TABLES[0]));
+        let Ok(table) = fs::read_to_string("/proc/net/tcp") else {
+            return Answer::new(NO, "/proc/net/tcp cannot be read");
         };
         let (count, now) = (under_way(&table, addresses, ports), Instant::now());
         match count {
             // Whoever is not there yet is not let through either.
-            0 if quiet.is_none() && nobody_asks() => return Answer::new(0, ""),
+            0 if quiet.is_none() && nobody_asks(&table) => return Answer::new(0, ""),
             0 if now >= *quiet.get_or_insert(now) + QUIET => return Answer::new(0, ""),
             0 => {}
             _ => quiet = None,
@@ -61,19 +58,17 @@ fn under_way(table: &str, addresses: &[u32], ports: &[u16]) -> usize {
 }
 
 /// Whether there is no client at all.
-fn nobody_asks() -> bool {
+fn nobody_asks(table: &str) -> bool {
     // Without IPv6 there is no such table, and nobody in it.
-    TABLES
-        .map(|table| fs::read_to_string(table).unwrap_or_default())
-        .iter()
-        .all(|table| clients(table) == 0)
+    let other = fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
+    clients(table) + clients(&other) == 0
 }
 
 /// Connections to ports on which somebody listens here; one that nobody has accepted yet counts.
 fn clients(table: &str) -> usize {
     let lines = || table.lines().skip(1).filter_map(port_and_state);
     let listened = lines().filter(|(_, state)| *state == LISTENS);
-    let listened: BTreeSet<&str> = listened.map(|(port, _)| port).collect();
+    let listened: Vec<&str> = listened.map(|(port, _)| port).collect();
     lines()
         .filter(|(port, state)| COMING.contains(state) && listened.contains(port))
         .count()
