@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use devrun_stack::{Attachment, Command, FileInside, Healthcheck, Probe, Service, Source, Stack};
+use devrun_stack::{
+    Attachment, Command, FileInside, Healthcheck, Probe, Service, Settings, Source, Stack,
+};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -52,7 +54,7 @@ pub fn container(
         limits: service.limits,
         reservations: service.reservations,
         folders: folders(service),
-        settings: service.settings.clone(),
+        settings: settings(service),
     };
     let parts = parts(&spec, service);
     let waits_for: Vec<&str> = service
@@ -211,6 +213,21 @@ fn ports(service: &Service) -> Vec<PortSpec> {
             })
         })
         .collect()
+}
+
+/// A proxy has a connection to a service for each request, and each that has ended keeps its port
+/// for a minute: after some 14,000 in that time the kernel looks for a free one longer than the
+/// request takes. With this it takes one again that has been closed for a second.
+const PORTS_AGAIN: (&str, &str) = ("net.ipv4.tcp_tw_reuse", "1");
+
+fn settings(service: &Service) -> Settings {
+    let mut settings = service.settings.clone();
+    if service.proxy.is_some() && settings.network_mode.is_none() {
+        let (name, value) = PORTS_AGAIN;
+        let said = settings.sysctls.entry(name.to_owned());
+        said.or_insert_with(|| value.to_owned());
+    }
+    settings
 }
 
 fn health(service: &Service) -> Option<HealthSpec> {

@@ -247,3 +247,28 @@ fn those_that_are_built_from_the_same_share_an_image() {
         .collect();
     assert_eq!(names, ["app-web", "app-web", "app-other", "app-third"]);
 }
+
+#[test]
+fn a_proxy_takes_ports_again_unless_told_otherwise() {
+    let sysctls = |more: &str| {
+        let text = format!(
+            "stack app\nservice web {{ image \"web:1\"; }}\n\
+             proxy entry {{ image \"nginx:1\"; config \"nginx.conf\"; port 80; {more} }}"
+        );
+        let stack = stack(&text);
+        ["web", "entry"].map(|name| {
+            let service = stack.service(name).unwrap();
+            let spec = container(&stack, service, &image("sha256:1"), "checkout", None);
+            let pairs = spec.settings.sysctls.into_iter();
+            let pairs: Vec<String> = pairs.map(|(name, to)| format!("{name}={to}")).collect();
+            pairs.join(" ")
+        })
+    };
+    assert_eq!(sysctls(""), ["", "net.ipv4.tcp_tw_reuse=1"]);
+    let own = "sysctl { net.ipv4.tcp_tw_reuse 2; net.core.somaxconn 1024; }";
+    assert_eq!(
+        sysctls(own)[1],
+        "net.core.somaxconn=1024 net.ipv4.tcp_tw_reuse=2"
+    );
+    assert_eq!(sysctls("network-mode \"host\"")[1], "");
+}
