@@ -57,6 +57,44 @@ fn a_service_that_is_silent_for_too_long_is_given_up() {
 }
 
 #[test]
+fn without_anybody_to_ask_what_was_received_is_told_from_what_was_not() {
+    let mut stage = set("nobody", "ready");
+    // One that is kept, one that is asked for anew because of its size, one that is not kept.
+    let ways = |path: &str| {
+        [
+            ("GET", format!("/quick/{path}"), 0),
+            ("POST", format!("/quick/{path}"), 3),
+            ("POST", format!("/quick/{path}"), 300 << 10),
+            ("POST", format!("/quick-stream/{path}"), 3),
+        ]
+    };
+    let told = |stage: &Stage, (method, path, size): &(&str, String, usize)| {
+        let answer = stage.ask(method, path, &[], &vec![b'x'; *size]);
+        (answer.status, answer.header("X-Devrun-State").to_owned())
+    };
+    let said = |status: u16, state: &str| (status, state.to_owned());
+    let closed = stage.neighbour("closed", &["backend"], &["1234"]);
+    for way in ways("x") {
+        assert_eq!(told(&stage, &way), said(503, "unreachable"), "{way:?}");
+    }
+    stage.remove(&closed);
+    let backend = stage.neighbour("web", &["backend"], &["8000"]);
+    until("it is found", || stage.get("/x").status == 200);
+    for way in ways("silent") {
+        assert_eq!(told(&stage, &way), said(504, "late"), "{way:?}");
+    }
+    for way in ways("fall") {
+        let wanted = match way.0 {
+            "GET" => said(503, "unreachable"),
+            _ => said(502, "lost"),
+        };
+        assert_eq!(told(&stage, &way), wanted, "{way:?}");
+        stage.start(&backend);
+        until("it is found again", || stage.get("/x").status == 200);
+    }
+}
+
+#[test]
 fn a_body_that_is_too_large_is_refused_however_it_comes() {
     let mut stage = set("small", "ready");
     stage.neighbour("web", &["backend"], &["8000"]);

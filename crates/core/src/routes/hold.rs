@@ -33,12 +33,11 @@ const LATE: &str = "{\"error\":\"$devrun_service gave no answer in time\",\"serv
 pub(super) fn locations(extra: &Extra) -> String {
     let suffix = &extra.suffix;
     let mut text = String::new();
-    let without_agent = format!("error_page 502 504 =503 {ALONE_PATH};");
     text.push_str(&ask(
         &format!("hold{suffix}"),
         "It waits until its service takes it.",
         "set $devrun_tries \"${devrun_tries}i\";",
-        &without_agent,
+        "error_page 502 504 = @devrun-nobody;",
         extra,
     ));
     text.push_str(&ask(
@@ -76,7 +75,7 @@ pub(super) fn locations(extra: &Extra) -> String {
         (
             "direct",
             "Nobody is there to be asked.",
-            ["", "", pass, &without_agent],
+            ["", "", pass, "error_page 502 504 = @devrun-alone;"],
         ),
     ] {
         let lines = extra.passed_on(1);
@@ -90,6 +89,9 @@ pub(super) fn locations(extra: &Extra) -> String {
     text
 }
 
+/// In nginx's lists, behind what a service was asked: that the agent was, and did not answer.
+const OURS: &str = " : [^:|]*";
+
 /// The locations in which requests end that nobody takes.
 pub(super) fn last() -> String {
     let waited = [
@@ -97,11 +99,6 @@ pub(super) fn last() -> String {
         format!("error_page 503 =503 {WAIT_PATH};"),
     ];
     let mut text = String::new();
-    let mut late = vec![
-        "if ($upstream_connect_time ~ \"-$\") { return 503; }".to_owned(),
-        format!("error_page 503 =503 {WAIT_PATH};"),
-    ];
-    late.extend(says("late", 504, LATE));
     for (name, comment, lines) in [
         ("wait", "It has waited long enough.", waited.to_vec()),
         (
@@ -111,14 +108,43 @@ pub(super) fn last() -> String {
         ),
         (
             "late",
-            "Its service has got it, and gave no answer in time; without a connection it has not.",
-            late,
+            "Its service has got it, and gave no answer in time.",
+            says("late", 504, LATE),
         ),
+        (
+            "nobody",
+            "Nobody could be asked: the try before that says what became of it.",
+            by_itself(OURS, ALONE_PATH),
+        ),
+        (
+            "alone",
+            "Nobody was there to be asked.",
+            by_itself("", ALONE_PATH),
+        ),
+        ("spent", "Its body was not kept.", by_itself("", WAIT_PATH)),
     ] {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         text.push_str(&named(name, comment, &lines, ""));
     }
     text
+}
+
+/// What the agent would say of a request that is not to wait, by the last try of its service, which
+/// is the last in nginx's lists but for what is `behind` it: late, lost, or with nobody, which is
+/// `page`. There was a connection where a time stands.
+fn by_itself(behind: &str, page: &str) -> Vec<String> {
+    let had_it = format!(r"\d[^:|]*{behind}\|");
+    vec![
+        "set $devrun_tried \"$upstream_connect_time|$upstream_status|$request_method\";".to_owned(),
+        format!("if ($devrun_tried ~ \"{had_it}.*504{behind}\\|\") {{ return 504; }}"),
+        format!(
+            "if ($devrun_tried ~ \"{had_it}.*\\|(?!(?:GET|HEAD|OPTIONS)\\z)\") {{ return 502; }}"
+        ),
+        "return 503;".to_owned(),
+        "error_page 504 = @devrun-late;".to_owned(),
+        "error_page 502 = @devrun-lost;".to_owned(),
+        format!("error_page 503 =503 {page};"),
+    ]
 }
 
 fn says(state: &str, status: u16, answer: &str) -> Vec<String> {

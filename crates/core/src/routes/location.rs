@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use devrun_stack::Passing;
 
-use super::generate::{LARGE, LAST, OPEN, Own, WAIT_PATH, WAITS, quoted};
+use super::generate::{LARGE, LAST, OPEN, Own, WAITS, quoted};
 use super::hosts;
 use super::of_route::Extra;
 use super::states::READY_DIR;
@@ -64,7 +64,7 @@ fn on(entry: &RouteEntry, port: u16, passing: &Passing, extra: &Extra, own: Own<
     let failed = match keeps_bodies {
         true => format!("error_page {WAITS} 502 504 = @devrun-hold{suffix};"),
         false => format!(
-            "error_page {WAITS} = @devrun-hold{suffix};\n    error_page 502 =503 {WAIT_PATH};\n    error_page 504 = @devrun-late;"
+            "error_page {WAITS} = @devrun-hold{suffix};\n    error_page 502 504 = @devrun-spent;"
         ),
     };
     let (streamed, large) = match passing.streams {
