@@ -10,7 +10,7 @@
 mod kit;
 
 use kit::browser::Browser;
-use kit::{Scratch, Session, eventually, free_port, get, http};
+use kit::{Scratch, Session, eventually, free_port, get, http, identity};
 use serde_json::Value;
 
 /// The repository's own stack under another name, on ports of its own, in a copy that tests edit.
@@ -197,6 +197,22 @@ fn a_saved_component_is_live_and_the_page_keeps_its_state() {
     a_moment(&browser);
     app.stack.edit(COUNTER, "Pushed {count}", "Poked {count}");
     browser.shows("Poked 3 times", 20);
+
+    // What the page asks of the backend while that is replaced is answered by the new one.
+    let before = identity(&app.stack.container("backend"));
+    app.stack.edit(
+        "examples/unified/backend/Dockerfile",
+        "USER app",
+        "ENV REPLACED=1\nUSER app",
+    );
+    app.session.state("backend", "updating", 120);
+    browser.find("input[name=name]").send("asked meanwhile");
+    browser.find("form button").click();
+    browser.shows("asked meanwhile", 60);
+    app.session.event("backend", "update-done", 60);
+    assert_ne!(identity(&app.stack.container("backend")), before);
+    app.stack.edit(COUNTER, "Poked {count}", "Nudged {count}");
+    browser.shows("Nudged 3 times", 20);
     assert_eq!(
         browser.script("return window.__mark").unwrap(),
         "still here",
