@@ -21,6 +21,8 @@ mod rolls;
 mod stage;
 #[path = "held/tls.rs"]
 mod tls;
+#[path = "held/users.rs"]
+mod users;
 
 use kit::{Scratch, get, http};
 use load::Load;

@@ -62,7 +62,6 @@ impl Engine {
             created: made
                 .and_then(|time| time.format(&Rfc3339).ok())
                 .unwrap_or_default(),
-            user: config.user.unwrap_or_default(),
             working_dir: config.working_dir.unwrap_or_default(),
             exposed: config
                 .exposed_ports

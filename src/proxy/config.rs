@@ -8,7 +8,7 @@ use devrun_core::routes::{CLOSING_PATH, CONFIG_PATH, GENERATION_PATH, explain};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::error::ProxyError;
-use super::inside::Inside;
+use super::inside::{Inside, Ran};
 use super::states::READABLE;
 
 /// Beside the real one: relative `include`s mean the same there.
@@ -60,9 +60,9 @@ async fn put_to_work(
     (generation, port): (u64, u16),
 ) -> Result<(), ProxyError> {
     test(inside, config).await?;
-    run(inside, &["cp", "-p", CONFIG_PATH, LAST]).await?;
+    arrange(inside, &["cp", "-p", CONFIG_PATH, LAST]).await?;
     let taken = async {
-        run(inside, &["mv", "-f", NEXT, CONFIG_PATH]).await?;
+        arrange(inside, &["mv", "-f", NEXT, CONFIG_PATH]).await?;
         sleep_until(closed).await;
         taken(inside, generation, port).await
     };
@@ -110,17 +110,21 @@ async fn taken(inside: &impl Inside, generation: u64, port: u16) -> Result<(), P
 }
 
 async fn reload(inside: &impl Inside) -> Result<(), ProxyError> {
-    run(inside, &["nginx", "-s", "reload"]).await
+    let argv = ["nginx", "-s", "reload"];
+    well(&argv, inside.run(&argv, COMMAND_PATIENCE).await?)
 }
 
 async fn put_back(inside: &impl Inside) -> Result<(), ProxyError> {
     inside.remove(NEXT).await?;
-    run(inside, &["mv", "-f", LAST, CONFIG_PATH]).await?;
+    arrange(inside, &["mv", "-f", LAST, CONFIG_PATH]).await?;
     reload(inside).await
 }
 
-async fn run(inside: &impl Inside, argv: &[&str]) -> Result<(), ProxyError> {
-    let ran = inside.run(argv, COMMAND_PATIENCE).await?;
+async fn arrange(inside: &impl Inside, argv: &[&str]) -> Result<(), ProxyError> {
+    well(argv, inside.arrange(argv, COMMAND_PATIENCE).await?)
+}
+
+fn well(argv: &[&str], ran: Ran) -> Result<(), ProxyError> {
     if ran.code == 0 {
         return Ok(());
     }

@@ -23,6 +23,13 @@ pub(crate) trait Inside: Sync {
         timeout: Duration,
     ) -> impl Future<Output = Result<Ran, InsideError>> + Send;
 
+    /// The same as whoever writes there, to copy and rename what was written.
+    fn arrange(
+        &self,
+        argv: &[&str],
+        timeout: Duration,
+    ) -> impl Future<Output = Result<Ran, InsideError>> + Send;
+
     /// Asks a URL from inside; the code is 0 for 2xx and 3xx, the output ends with the body.
     fn http(
         &self,

@@ -104,6 +104,11 @@ impl Inside for Fake {
         Ok(self.command(argv))
     }
 
+    async fn arrange(&self, argv: &[&str], timeout: Duration) -> Result<Ran, InsideError> {
+        assert_ne!(argv[0], "nginx", "it is the container's user's");
+        self.run(argv, timeout).await
+    }
+
     async fn http(&self, url: &str, _: Duration) -> Result<Ran, InsideError> {
         assert_eq!(url, "http://127.0.0.1:8080/.devrun/generation");
         let running = self.running.lock().unwrap();
@@ -131,6 +136,7 @@ async fn a_certificate_is_there_when_its_configuration_is_tested() {
         path: "/run/devrun/tls.pem".into(),
         content: Content(b"key".to_vec()),
         mode: 0o600,
+        for_user: true,
         below: "/".into(),
     };
     let applied = apply_config(&inside, NEW, Some(certificate), 2, 8080).await;

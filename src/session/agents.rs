@@ -31,6 +31,8 @@ pub(crate) struct Agent {
     /// Tells it apart from the one before it in the same container.
     pub(super) number: u64,
     pub(super) connection: AgentConnection,
+    /// One of root, beside a proxy whose user may not write nginx's files.
+    root: Option<AgentConnection>,
     /// Where no agent can run, a deputy answers, by the engine's archive and exec calls.
     pub(super) transport: Transport,
     pub(super) hello: Hello,
@@ -73,6 +75,37 @@ impl Agent {
     pub(super) async fn start_as_root(engine: &Engine, of: &Agent) -> Result<Agent, AgentError> {
         let owner = format!("{}:{}", of.hello.uid, of.hello.gid);
         Agent::start_as(engine, &of.container, Some("0"), Some(owner)).await
+    }
+
+    /// With another one that writes nginx's files, where its own user may not.
+    pub(super) async fn beside_nginx(mut self, engine: &Engine) -> Agent {
+        if self.is_inside() && self.hello.uid != 0 {
+            match Agent::start_as_root(engine, &self).await {
+                Ok(root) => self.root = Some(root.connection),
+                // What cannot be written then is told by whoever wants to write it.
+                Err(error) => tracing::debug!(%error, "no agent as root"),
+            }
+        }
+        self
+    }
+
+    /// Whoever of the two may write more.
+    pub(super) fn writer(&self) -> &AgentConnection {
+        self.root.as_ref().unwrap_or(&self.connection)
+    }
+
+    /// Until one of the two has ended.
+    fn watch_end(&self) -> impl Future<Output = ()> + use<> {
+        let own = self.connection.watch_end();
+        let root = self.root.as_ref().map(AgentConnection::watch_end);
+        async move {
+            match root {
+                Some(root) => {
+                    tokio::select! { _ = own => {}, _ = root => {} }
+                }
+                None => drop(own.await),
+            }
+        }
     }
 
     async fn start_as(
@@ -137,6 +170,7 @@ impl Agent {
             container: container.to_owned(),
             number: NUMBERS.fetch_add(1, Ordering::Relaxed),
             connection,
+            root: None,
             transport,
             hello,
             trees: Arc::default(),
@@ -203,10 +237,9 @@ impl super::driver::Driver {
     /// From now on this is the agent of its container; its end becomes an input.
     pub(super) fn adopt(&mut self, agent: Agent) {
         self.forget_proxy(&agent.container);
-        let (inputs, connection) = (self.inputs.clone(), agent.connection.clone());
+        let inputs = self.inputs.clone();
         let (container, number) = (agent.container.clone(), agent.number);
-        let gone = connection.watch_end();
-        drop(connection);
+        let gone = agent.watch_end();
         tokio::spawn(async move {
             gone.await;
             let _ = inputs

@@ -19,6 +19,7 @@ use super::early::{Early, Of};
 use super::hooks;
 use super::load::root_hash;
 use super::stopping::{self, remove};
+use super::users;
 use crate::engine::{Created, Engine, EngineError, Found, LogOptions};
 
 /// So many lines of a log explain a failure.
@@ -439,9 +440,13 @@ pub(super) async fn put(
     if files.is_empty() {
         return Ok(());
     }
+    let owner = match files.iter().any(|file| file.for_user) {
+        true => users::owner(engine, container).await,
+        false => None,
+    };
     let folders: BTreeSet<&str> = files.iter().map(|file| file.below.as_str()).collect();
     for folder in folders {
-        let tar = tar_of(files, folder).map_err(|error| Failure {
+        let tar = tar_of(files, folder, owner).map_err(|error| Failure {
             message: format!("its files could not be packed: {error}"),
             ..Failure::default()
         })?;
@@ -453,14 +458,18 @@ pub(super) async fn put(
     Ok(())
 }
 
-/// Those that are unpacked in that folder.
-fn tar_of(files: &[PutFile], folder: &str) -> std::io::Result<Vec<u8>> {
+/// Those that are unpacked in that folder; `owner` is the container's user.
+fn tar_of(files: &[PutFile], folder: &str, owner: Option<(u64, u64)>) -> std::io::Result<Vec<u8>> {
     let mut tar = tar::Builder::new(Vec::new());
     for file in files.iter().filter(|file| file.below == folder) {
         let mut header = tar::Header::new_gnu();
         header.set_size(file.content.0.len() as u64);
         header.set_mode(file.mode);
         header.set_mtime(0);
+        if let Some((uid, gid)) = owner.filter(|_| file.for_user) {
+            header.set_uid(uid);
+            header.set_gid(gid);
+        }
         let path = file.path.strip_prefix(folder).unwrap_or(&file.path);
         tar.append_data(
             &mut header,

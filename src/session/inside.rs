@@ -12,7 +12,7 @@ use crate::engine::{Engine, LogOptions};
 use crate::image::own_authorities;
 use crate::probe::Answer;
 use crate::proxy::{Inside, InsideError, Ran};
-use crate::sync::connection::SyncError;
+use crate::sync::connection::{AgentConnection, SyncError};
 
 /// The only way in that the rooms of probes and proxy are given.
 #[derive(Debug, Clone)]
@@ -46,14 +46,9 @@ impl Hands {
         match &self.agent {
             Some(agent) => {
                 let argv = argv.to_vec();
-                self.ask(
-                    agent,
-                    Request::Run {
-                        argv,
-                        timeout_ms: millis(timeout),
-                    },
-                )
-                .await
+                let timeout_ms = millis(timeout);
+                let request = Request::Run { argv, timeout_ms };
+                self.ask(&agent.connection, request).await
             }
             None => {
                 let ran = self
@@ -105,7 +100,7 @@ impl Hands {
         match &self.agent {
             Some(agent) => {
                 self.ask(
-                    agent,
+                    &agent.connection,
                     Request::Tcp {
                         port,
                         timeout_ms: millis(timeout),
@@ -157,7 +152,7 @@ impl Hands {
         match &self.agent {
             Some(agent) => {
                 let request = Request::Hold { socket, services };
-                self.ask(agent, request).await.map(|_| ())
+                self.ask(agent.writer(), request).await.map(|_| ())
             }
             None => Err(inside("without an agent nobody can hold them".to_owned())),
         }
@@ -179,11 +174,11 @@ impl Hands {
             ports,
             timeout_ms,
         };
-        self.ask(agent, request).await.map(|_| ())
+        self.ask(&agent.connection, request).await.map(|_| ())
     }
 
-    async fn ask(&self, agent: &Agent, request: Request) -> Result<Ran, InsideError> {
-        match agent.connection.request(request).await {
+    async fn ask(&self, agent: &AgentConnection, request: Request) -> Result<Ran, InsideError> {
+        match agent.request(request).await {
             Ok(Response::Exited { code, output, .. }) => {
                 let output = String::from_utf8_lossy(&output).trim_end().to_owned();
                 Ok(Ran { code, output })
@@ -213,7 +208,7 @@ impl Inside for Hands {
             data: content.as_bytes().to_vec(),
             last: true,
         };
-        self.ask(agent, request).await.map(|_| ())
+        self.ask(agent.writer(), request).await.map(|_| ())
     }
 
     async fn remove(&self, path: &str) -> Result<(), InsideError> {
@@ -224,7 +219,7 @@ impl Inside for Hands {
         };
         let path = path.trim_start_matches('/').as_bytes().to_vec();
         self.ask(
-            agent,
+            agent.writer(),
             Request::Remove {
                 root: "/".to_owned(),
                 path,
@@ -239,12 +234,23 @@ impl Inside for Hands {
         self.command(&argv, timeout).await
     }
 
+    async fn arrange(&self, argv: &[&str], timeout: Duration) -> Result<Ran, InsideError> {
+        let Some(agent) = &self.agent else {
+            return self.run(argv, timeout).await;
+        };
+        let request = Request::Run {
+            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
+            timeout_ms: millis(timeout),
+        };
+        self.ask(agent.writer(), request).await
+    }
+
     async fn http(&self, url: &str, timeout: Duration) -> Result<Ran, InsideError> {
         match &self.agent {
             Some(agent) => {
                 let url = url.to_owned();
                 self.ask(
-                    agent,
+                    &agent.connection,
                     Request::Http {
                         url,
                         timeout_ms: millis(timeout),

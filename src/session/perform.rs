@@ -329,8 +329,18 @@ impl Driver {
         self.agents.remove(&container);
         let service = op.service.clone();
         let ahead = (self.ahead.end(&service), self.ahead.gate());
-        let task = trees::attach(self.engine.clone(), rules, (service, container), ahead);
-        self.spawn(op, task);
+        let engine = self.engine.clone();
+        let declared = self.stack.as_ref().and_then(|it| it.service(&service));
+        let is_proxy = declared.is_some_and(|service| service.proxy.is_some());
+        self.spawn(op, async move {
+            let attached = trees::attach(engine.clone(), rules, (service, container), ahead);
+            match attached.await {
+                (outcome, Some(agent)) if is_proxy => {
+                    (outcome, Some(agent.beside_nginx(&engine).await))
+                }
+                attached => attached,
+            }
+        });
     }
 
     fn push_all(&mut self, op: Op, container: String) {

@@ -13,7 +13,7 @@ use crate::kit::{Answer, Scratch, docker, free_port, http, identity, patience, s
 use crate::stage::{app, port};
 
 /// The stack with TLS at a port of its own, and a user whose data lie in the test's folder.
-fn app_with_tls(test: &str) -> (Scratch, u16) {
+pub fn app_with_tls(test: &str) -> (Scratch, u16) {
     let mut stack = app(test);
     let tls = free_port();
     let plain = format!("port {} to=80", port(&stack));
@@ -30,7 +30,7 @@ fn authority(stack: &Scratch) -> PathBuf {
 }
 
 /// As somebody asks who trusts it; `None` where the certificate is not believed.
-fn ask(stack: &Scratch, host: &str, tls: u16) -> Option<Answer> {
+pub fn ask(stack: &Scratch, host: &str, tls: u16) -> Option<Answer> {
     let file = authority(stack).display().to_string();
     let here = format!("{host}:{tls}:127.0.0.1");
     let url = format!("https://{host}:{tls}/api/word");

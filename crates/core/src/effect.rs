@@ -302,6 +302,8 @@ pub struct PutFile {
     pub content: Content,
     /// Permission bits.
     pub mode: u32,
+    /// It belongs to the container's user, and not to root.
+    pub for_user: bool,
     /// The folder that it is unpacked in: `/`, or the volume that it lies in where the root
     /// cannot be written.
     pub below: String,
@@ -315,6 +317,7 @@ impl PutFile {
             path,
             content: Content(text.into_bytes()),
             mode: 0o644,
+            for_user: false,
             below: "/".to_owned(),
         }
     }

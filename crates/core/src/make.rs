@@ -163,6 +163,7 @@ pub fn files(service: &Service) -> Vec<PutFile> {
         path: file.target.clone(),
         content: file.content.clone(),
         mode: file.mode,
+        for_user: false,
         below: folder(service, &file.target).unwrap_or_else(|| "/".to_owned()),
     };
     service.files.iter().map(put).collect()

@@ -242,8 +242,6 @@ pub struct Image {
     pub name: String,
     /// When it was made or got its name, RFC 3339; empty where that is not known.
     pub created: String,
-    /// `USER`; empty is root.
-    pub user: String,
     /// `WORKDIR`.
     pub working_dir: String,
     /// `EXPOSE`d TCP ports.

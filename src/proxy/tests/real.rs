@@ -48,6 +48,10 @@ impl Inside for Nginx {
         Ok(docker(&words, "").await)
     }
 
+    async fn arrange(&self, argv: &[&str], timeout: Duration) -> Result<Ran, InsideError> {
+        self.run(argv, timeout).await
+    }
+
     async fn http(&self, url: &str, timeout: Duration) -> Result<Ran, InsideError> {
         self.run(&["curl", "-sS", url], timeout).await
     }

@@ -58,25 +58,18 @@ impl Session {
         routes::render(stack, service, text, generation, version).map_err(|error| error.to_string())
     }
 
-    /// The certificate with its key, which nobody but nginx's own user reads where that is root.
+    /// The certificate with its key, which nobody but nginx's own user reads.
     fn certificate_file(&self, name: &str) -> Option<PutFile> {
         let Some(Ok(certificate)) = &self.certificate else {
             return None;
         };
         let service = self.service(name)?;
         service.proxy.as_ref()?.tls.as_ref()?;
-        let image = self.machines.get(name)?.last_image.as_ref();
-        let user = service.settings.user.as_deref();
-        let user = user.or(image.map(|image| image.user.as_str()));
-        let user = user.unwrap_or_default().split(':').next();
-        let mode = match user {
-            None | Some("" | "0" | "root") => 0o600,
-            Some(_) => 0o644,
-        };
         Some(PutFile {
             path: certificate::PATH.to_owned(),
             content: certificate.pem.clone(),
-            mode,
+            mode: 0o600,
+            for_user: true,
             below: "/".to_owned(),
         })
     }
