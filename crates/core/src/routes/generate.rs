@@ -26,6 +26,8 @@ pub(super) const LAST: u16 = 417;
 const SETTINGS: &[(&str, &str)] = &[
     ("resolver", "127.0.0.11 valid=1s ipv6=off"),
     ("client_max_body_size", "0"),
+    // One that becomes a file is written and read once more than one that stays in memory.
+    ("client_body_buffer_size", "64k"),
     ("proxy_http_version", "1.1"),
     ("proxy_request_buffering", "on"),
     ("proxy_intercept_errors", "off"),
