@@ -1,4 +1,7 @@
-"""Two small services in one: tells what it was asked, on each of the ports given."""
+"""Two small services in one: tells what it was asked, on each of the ports given.
+
+One that is given as `8443:CERTIFICATE` speaks TLS.
+"""
 
 import base64
 import hashlib
@@ -6,7 +9,9 @@ import json
 import os
 import re
 import socket
+import ssl
 import sys
+import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -100,6 +105,7 @@ class Handler(BaseHTTPRequestHandler):
             "size": size,
             "seen": Handler.seen,
             "sha256": digest.hexdigest(),
+            "asked_for": getattr(self.connection, "asked_for", None),
             "headers": {name.lower(): value for name, value in self.headers.items()},
         }
         self.answer(200, json.dumps(told).encode())
@@ -141,7 +147,24 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-for port in sys.argv[1:]:
+def by_tls(listener, certificate):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write(certificate)
+        file.flush()
+        context.load_cert_chain(file.name)
+
+    def asked(connection, name, _):
+        connection.asked_for = name
+
+    context.sni_callback = asked
+    return context.wrap_socket(listener, server_side=True, do_handshake_on_connect=False)
+
+
+for word in sys.argv[1:]:
+    port, _, certificate = word.partition(":")
     server = ThreadingHTTPServer(("", int(port)), Handler)
+    if certificate:
+        server.socket = by_tls(server.socket, certificate)
     threading.Thread(target=server.serve_forever).start()
 print("listening", flush=True)

@@ -14,6 +14,8 @@ mod logged;
 #[cfg(test)]
 mod passed;
 #[cfg(test)]
+mod secure;
+#[cfg(test)]
 mod settings;
 #[cfg(test)]
 mod smuggled;

@@ -25,8 +25,8 @@ proxy proxy {
 }
 "#;
 
-/// The stage with a certificate of the test's own, in that file.
-fn stage(test: &str, authority: &Path) -> Stage {
+/// A certificate of its own in that file, and with its key.
+pub(crate) fn certificate(authority: &Path) -> String {
     let key = authority.with_extension("key");
     let made = Command::new("openssl")
         .args(["req", "-x509", "-newkey", "ec", "-nodes", "-days", "2"])
@@ -39,8 +39,14 @@ fn stage(test: &str, authority: &Path) -> Stage {
         .unwrap();
     assert!(made.status.success(), "{made:?}");
     let pem = [authority, &key].map(|file| std::fs::read_to_string(file).unwrap());
+    pem.concat()
+}
+
+/// The stage with that certificate.
+fn stage(test: &str, authority: &Path) -> Stage {
+    let pem = certificate(authority);
     let more = More {
-        files: vec![PutFile::text(certificate::PATH.into(), pem.concat())],
+        files: vec![PutFile::text(certificate::PATH.into(), pem)],
         version: Some("1.26.3"),
         ..More::default()
     };

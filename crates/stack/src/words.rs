@@ -325,7 +325,7 @@ fn called_otherwise(word: &str, place: Place) -> Option<&'static str> {
         (Place::Route, "buffering" | "proxy_request_buffering") => {
             "buffering=#false beside the path"
         }
-        (Place::Route, "strip-prefix" | "redirect" | "host" | "port" | "status") => {
+        (Place::Route, "strip-prefix" | "redirect" | "host" | "port" | "scheme" | "status") => {
             "it stands beside the path: route \"/api/*\" strip-prefix=\"/api\""
         }
         (Place::Network, "aliases") => "alias \"other-name\"",

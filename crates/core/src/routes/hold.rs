@@ -5,6 +5,7 @@ use std::fmt::Write;
 
 use super::HOLD_SOCKET;
 use super::generate::{ALONE_PATH, WAIT_PATH};
+use super::location::scheme;
 use super::of_route::Extra;
 
 /// What the agent is told of a request. Nothing else of it goes there.
@@ -48,7 +49,8 @@ pub(super) fn locations(extra: &Extra) -> String {
         extra,
     ));
     let again = &format!("error_page 502 504 = @devrun-hold{suffix};");
-    let to = "set $devrun_upstream http://$upstream_http_x_devrun_to$devrun_path;";
+    let scheme = scheme(extra.secure);
+    let to = &format!("set $devrun_upstream {scheme}://$upstream_http_x_devrun_to$devrun_path;");
     let stays = "proxy_socket_keepalive on;";
     let pass = "proxy_pass $devrun_upstream;";
     for (name, comment, lines_of) in [

@@ -86,6 +86,7 @@ fn on(entry: &RouteEntry, port: u16, passing: &Passing, extra: &Extra, own: Own<
         None => String::new(),
     };
     let lines = extra.passed_on(1);
+    let scheme = scheme(passing.secure);
     let (found, path) = match (&passing.strip_prefix, &entry.host) {
         (Some(prefix), _) => (stripped(prefix), "$devrun_path"),
         (None, Some(_)) => (
@@ -98,7 +99,7 @@ fn on(entry: &RouteEntry, port: u16, passing: &Passing, extra: &Extra, own: Own<
         "{found}\
          \x20   set $devrun_service {service};\n\
          \x20   set $devrun_inside {port};\n\
-         \x20   set $devrun_upstream http://{service}:{port}{path};\n\
+         \x20   set $devrun_upstream {scheme}://{service}:{port}{path};\n\
          {numbered}\
          \x20   proxy_pass $devrun_upstream;\n\
          \x20   if (!-f {READY_DIR}/{service}) {{ return {WAITS}; }}\n\
@@ -111,6 +112,11 @@ fn on(entry: &RouteEntry, port: u16, passing: &Passing, extra: &Extra, own: Own<
          {streamed}\
          {lines}"
     )
+}
+
+/// By which a service is asked.
+pub(super) fn scheme(secure: bool) -> &'static str {
+    if secure { "https" } else { "http" }
 }
 
 /// A segment of a path as written that is `.` or `..`.

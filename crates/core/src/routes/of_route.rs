@@ -8,11 +8,21 @@ use super::generate::{HEADERS, Own};
 use super::nginx;
 use super::table::{Goes, RouteEntry};
 
+/// A service that can tell several hosts apart is told the one that the browser asked. Whose
+/// certificate it shows is not looked at, as it is its own or nobody's.
+const BY_TLS: [&str; 3] = [
+    "proxy_ssl_server_name on;",
+    "proxy_ssl_name $host;",
+    "proxy_ssl_verify off;",
+];
+
 /// Directives of one route.
 #[derive(Debug, Default)]
 pub(super) struct Extra {
     /// What the names of its locations end in; nothing where it has none of its own.
     pub(super) suffix: String,
+    /// Its service is asked by TLS.
+    pub(super) secure: bool,
     /// What counts wherever a body is read.
     read: Vec<String>,
     /// What counts wherever its service is asked.
@@ -30,6 +40,10 @@ impl Extra {
         };
         if let Some(bytes) = passing.max_body {
             extra.read.push(format!("client_max_body_size {bytes};"));
+        }
+        if passing.secure {
+            extra.secure = true;
+            extra.passed.extend(BY_TLS.map(str::to_owned));
         }
         if let Some(time) = passing.timeout {
             let time = time.as_millis().max(1);

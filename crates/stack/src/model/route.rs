@@ -29,6 +29,9 @@ pub struct Passing {
     /// What the service does not see of the path: `/api`, without a slash at its end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub strip_prefix: Option<String>,
+    /// The service itself speaks TLS on that port.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub secure: bool,
     /// How long the service may be silent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,

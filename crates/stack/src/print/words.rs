@@ -290,6 +290,7 @@ fn route(page: &Page<'_>, some: &[Route]) -> String {
     } = &some[0];
     let Passing {
         strip_prefix,
+        secure,
         timeout,
         max_body,
         streams,
@@ -297,6 +298,9 @@ fn route(page: &Page<'_>, some: &[Route]) -> String {
     } = passing;
     line += &of_host(page, host.as_deref());
     line += &format!(" port={port}");
+    if *secure {
+        line += " scheme=https";
+    }
     if let Some(prefix) = strip_prefix {
         line += &format!(" strip-prefix={}", page.quoted(prefix));
     }

@@ -19,6 +19,7 @@ const ROUTE: Shape = Shape {
     properties: &[
         "host",
         "port",
+        "scheme",
         "strip-prefix",
         "timeout",
         "max-body",
@@ -92,12 +93,19 @@ fn goes(cx: &mut Context<'_>, line: &Line<'_>) -> Option<Goes> {
     let buffering = line.property("buffering");
     let passing = Passing {
         strip_prefix,
+        secure: line.property("scheme").and_then(|text| secure(cx, text)) == Some(true),
         timeout: timeout.and_then(|text| cx.parsed(text, value::some_time)),
         max_body: max_body.and_then(|text| cx.parsed(text, value::size)),
         streams: buffering.and_then(|text| cx.flag(text)) == Some(false),
         nginx: lines::read(cx, line),
     };
     Some(Goes::On { port, passing })
+}
+
+/// Whether it is asked by TLS.
+fn secure(cx: &mut Context<'_>, text: &Text) -> Option<bool> {
+    let scheme = |text: &str| value::known(text, &["http", "https"], "a way to ask a service");
+    cx.parsed(text, scheme).map(|scheme| scheme == "https")
 }
 
 /// Without the slash at its end.

@@ -458,7 +458,7 @@ impl Making {
                 0 => format!("route \"/s{route}/*\" \"/s{route}\" port=80 strip-prefix=\"/s{route}\""),
                 1 => format!("route \"/o{route}/*\" redirect=\"/n{route}/*\" {host} status=308"),
                 2 => format!("route \"/o{route}\" redirect=\"https://x.test:8443/?a=%20b#c\""),
-                _ => format!("route \"/w{route}\" port=81"),
+                _ => format!("route \"/w{route}\" port=81 {}", dice.one_of(&["", "scheme=https", "scheme=http"])),
             });
         }
         if dice.once_in(4) {

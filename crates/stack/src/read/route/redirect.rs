@@ -9,7 +9,14 @@ use crate::value::Unfit;
 const FOUND: u16 = 302;
 
 /// What is about a service, to which nothing goes.
-const OF_SERVICES: [&str; 5] = ["port", "strip-prefix", "timeout", "max-body", "buffering"];
+const OF_SERVICES: [&str; 6] = [
+    "port",
+    "scheme",
+    "strip-prefix",
+    "timeout",
+    "max-body",
+    "buffering",
+];
 
 pub(super) fn read(cx: &mut Context<'_>, line: &Line<'_>, to: &Text) -> Option<Goes> {
     for name in OF_SERVICES {
