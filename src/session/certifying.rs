@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use devrun_core::certificate;
 use devrun_core::event::Stackfile;
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::driver::{Driver, Input};
@@ -44,15 +45,7 @@ impl Driver {
 
     /// Asks for it from time to time.
     pub(super) fn follow_certificate(&self) {
-        let inputs = self.inputs.clone();
-        tokio::spawn(async move {
-            loop {
-                sleep_until(Instant::now() + LOOK_AGAIN_AFTER).await;
-                if inputs.send(Input::Certificate).await.is_err() {
-                    return;
-                }
-            }
-        });
+        tokio::spawn(look_again(self.inputs.clone()));
     }
 
     /// Whether another one serves by now.
@@ -66,5 +59,37 @@ impl Driver {
         };
         let ready = tls::for_stack(stack, &root_hash(&stack.root));
         ready.is_ok_and(|ready| Some(ready.certificate.id) != self.certificate)
+    }
+}
+
+/// As long as somebody listens.
+async fn look_again(inputs: mpsc::Sender<Input>) {
+    loop {
+        sleep_until(Instant::now() + LOOK_AGAIN_AFTER).await;
+        if inputs.send(Input::Certificate).await.is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use devrun_core::certificate::RENEWED_BEFORE;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_is_there_for_months_looks_again_and_again_before_any_end() {
+        let (inputs, mut heard) = mpsc::channel(1);
+        let looking = tokio::spawn(look_again(inputs));
+        let days = u64::try_from(RENEWED_BEFORE).unwrap();
+        let left = Duration::from_secs(days * 24 * 60 * 60);
+        for _ in 0..3 {
+            let input = timeout(left, heard.recv()).await.unwrap();
+            assert!(matches!(input, Some(Input::Certificate)));
+        }
+        drop(heard);
+        looking.await.unwrap();
     }
 }

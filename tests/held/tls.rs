@@ -10,7 +10,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::kit::{Answer, Scratch, docker, free_port, http, identity, patience, shell};
-use crate::stage::{app, port};
+use crate::stage::{app, port, up};
 
 /// The stack with TLS at a port of its own, and a user whose data lie in the test's folder.
 pub fn app_with_tls(test: &str) -> (Scratch, u16) {
@@ -61,6 +61,11 @@ impl Socket {
         );
         socket.until("\r\n\r\n");
         socket
+    }
+
+    /// Which certificate it was begun with.
+    fn certificate(&self) -> Vec<u8> {
+        self.0.conn.peer_certificates().unwrap()[0].to_vec()
     }
 
     fn say(&mut self, text: &str) {
@@ -144,6 +149,43 @@ fn a_host_more_is_in_the_certificate_while_connections_go_on() {
     again.ready();
     assert!(!again.dump().contains("update-ca-certificates"));
     assert!(ask(&stack, "shop.localhost", tls).is_some());
+}
+
+#[test]
+fn one_that_is_near_its_end_is_followed_by_another_one_while_connections_go_on() {
+    const DAY: i64 = 24 * 60 * 60;
+    let (stack, tls) = app_with_tls("tls-end");
+    let mut session = up(&stack);
+    let file = authority(&stack);
+    let mut socket = Socket::open(&file, tls);
+    socket.echoes("first");
+    let containers = ["entry", "backend", "neighbour"].map(|name| stack.container(name));
+    let before = containers.each_ref().map(|container| identity(container));
+
+    let folder = stack.state.join("data/devrun/certificates");
+    let mut all = std::fs::read_dir(folder).unwrap();
+    let kept = all.next().unwrap().unwrap().path();
+    assert!(all.next().is_none());
+    let text = std::fs::read_to_string(&kept).unwrap();
+    let until = |text: &str| -> i64 {
+        let line = text.lines().find_map(|line| line.strip_prefix("until: "));
+        line.unwrap().parse().unwrap()
+    };
+    let end = until(&text);
+    let near = end - 61 * DAY;
+    std::fs::write(&kept, text.replace(&end.to_string(), &near.to_string())).unwrap();
+    let stackfile = stack.read("Stackfile.kdl");
+    stack.write("Stackfile.kdl", &format!("{stackfile}\n// saved again\n"));
+    session.wait("the other certificate", 60, |event| {
+        event["event"] == "routes-applied"
+    });
+
+    let other = Socket::open(&file, tls);
+    assert_ne!(other.certificate(), socket.certificate());
+    assert!(until(&std::fs::read_to_string(&kept).unwrap()) >= end);
+    socket.echoes("still here");
+    let after = containers.each_ref().map(|container| identity(container));
+    assert_eq!(after, before, "nginx was reloaded, and no more");
 }
 
 #[test]
