@@ -75,6 +75,19 @@ struct Told {
     making: Option<String>,
     /// It was said that a rebuild is on its way.
     rebuild: bool,
+    /// What was said of its image last.
+    image: Image,
+}
+
+/// Of an image, as far as it was told.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Image {
+    #[default]
+    Well,
+    /// That its build failed, and the version before serves.
+    Failed,
+    /// That, and it is there by now, which is to be said.
+    There,
 }
 
 impl Lines {
@@ -136,10 +149,7 @@ impl Lines {
             NoticeEvent::BuildStep { name, cached } => {
                 self.build_step(service, name, *cached, took)
             }
-            NoticeEvent::BuildDone { outcome, image } => {
-                self.entry(service).making = None;
-                self.if_verbose(service, "image", &format!("{outcome} {image}"))
-            }
+            NoticeEvent::BuildDone { outcome, image } => self.build_done(service, outcome, image),
             NoticeEvent::UpdatePlanned {
                 action,
                 reason,

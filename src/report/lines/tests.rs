@@ -165,6 +165,12 @@ impl Told {
         );
     }
 
+    fn built(&mut self, millis: i64, outcome: &str) {
+        let (outcome, image) = (outcome.to_owned(), String::new());
+        let event = NoticeEvent::BuildDone { outcome, image };
+        self.at(millis, "backend", None, event);
+    }
+
     fn step(&mut self, millis: i64, name: &str, cached: bool, took_ms: Option<f64>) {
         let name = name.to_owned();
         let event = NoticeEvent::BuildStep { name, cached };
@@ -334,6 +340,39 @@ fn a_day_of_saves() {
         "synced",
         &["`npm ci` ended with 1", "npm error"],
     );
+    insta::assert_snapshot!(told.printed);
+}
+
+#[test]
+fn that_a_failed_build_is_mended_by_taking_it_back_is_told() {
+    let mut told = Told::to_owner();
+    told.starts();
+    told.printed.clear();
+    let rule = "backend/Dockerfile: read by the build, Stackfile.kdl:5";
+    let wrong = ["its build failed at Dockerfile:9", "Dockerfile:9  RUN mak"];
+    told.planned(60_000, "rebuild", rule);
+    told.builds(60_060, "Dockerfile");
+    told.built(61_000, "failed");
+    told.update_fails(61_001, "Dockerfile", "build failed", &wrong);
+    // Another save is brought over, or equal: that is no better news of the build.
+    told.updated(62_000, "views.py", "synced", 3.0);
+    told.updated(63_000, "views.py", "unchanged", 2.0);
+    told.planned(64_000, "rebuild", rule);
+    told.builds(64_060, "Dockerfile");
+    told.built(64_200, "unchanged");
+    told.updated(64_201, "Dockerfile", "unchanged", 140.0);
+    // Once.
+    told.updated(65_000, "Dockerfile", "unchanged", 20.0);
+    // What is synced as well, and one that is built.
+    told.built(66_000, "failed");
+    told.update_fails(66_001, "requirements.txt", "synced, build failed", &wrong);
+    told.built(67_000, "unchanged");
+    told.updated(67_001, "requirements.txt", "synced", 150.0);
+    told.built(68_000, "failed");
+    told.update_fails(68_001, "Dockerfile", "build failed", &wrong);
+    told.built(70_000, "ok");
+    told.updated(71_000, "Dockerfile", "rebuilt, recreated", 3_000.0);
+    told.updated(72_000, "Dockerfile", "unchanged", 20.0);
     insta::assert_snapshot!(told.printed);
 }
 

@@ -3,7 +3,7 @@
 use devrun_core::notice::RuledOut;
 
 use super::words::{self, became_ready, done, large, seconds};
-use super::{BAD, DIM, Lines, Volume};
+use super::{BAD, DIM, GOOD, Image, Lines, Told, Volume};
 
 /// A step of a build is cut so that its line fits most terminals.
 const LINE: usize = 100;
@@ -49,6 +49,15 @@ impl Lines {
         let name = format!("{DIM}{name}{DIM:#}");
         lines.push(self.timed(service, DIM, "build", &took, &name));
         lines
+    }
+
+    pub(super) fn build_done(&mut self, service: &str, outcome: &str, image: &str) -> Vec<String> {
+        let told = self.entry(service);
+        told.making = None;
+        if told.image == Image::Failed && outcome != "failed" {
+            told.image = Image::There;
+        }
+        self.if_verbose(service, "image", &format!("{outcome} {image}"))
     }
 
     /// What a comparison found is a step on the way, unless the reader asked for it.
@@ -118,22 +127,37 @@ impl Lines {
         took: Option<f64>,
     ) -> Vec<String> {
         let now = self.time_of_day();
+        let verbose = self.volume == Volume::Verbose;
         let told = self.entry(service);
-        told.live = now;
         told.rebuild = false;
-        if action == "unchanged" && self.volume != Volume::Verbose {
+        let mended = told.image == Image::There;
+        if mended {
+            told.image = Image::Well;
+        }
+        let unchanged = action == "unchanged";
+        if unchanged && !mended && !verbose {
             return Vec::new();
         }
-        let told = self.entry(service);
+        let serving = told.serving();
+        if !unchanged {
+            told.live = now;
+        }
         let ready = if became_ready(action) {
             told.away = false;
             ", ready"
         } else {
             ""
         };
+        let again = match mended && ready.is_empty() {
+            true => format!(", {serving} is {GOOD}up to date again{GOOD:#}"),
+            false => String::new(),
+        };
         let took = took.map_or_else(String::new, |took| format!(" in {}", seconds(took)));
         let paths = arrow(paths);
-        vec![self.dated(service, &format!("{paths}{}{ready}{took}", done(action)))]
+        vec![self.dated(
+            service,
+            &format!("{paths}{}{ready}{took}{again}", done(action)),
+        )]
     }
 
     /// What could not be brought over was told before.
@@ -170,10 +194,9 @@ impl Lines {
             return Vec::new();
         }
         let (head, details) = if build {
-            let serving = match &self.entry(service).live {
-                Some(time) => format!("the version of {time}"),
-                None => "the version before".to_owned(),
-            };
+            let told = self.entry(service);
+            told.image = Image::Failed;
+            let serving = told.serving();
             let details = self.of_build(details);
             let head = format!("{BAD}build failed{BAD:#}, still serving {serving}");
             (head, details)
@@ -209,6 +232,15 @@ impl Lines {
         match said.len() {
             0 | 1 => details.to_vec(),
             _ => said,
+        }
+    }
+}
+
+impl Told {
+    fn serving(&self) -> String {
+        match &self.live {
+            Some(time) => format!("the version of {time}"),
+            None => "the version before".to_owned(),
         }
     }
 }
