@@ -23,6 +23,8 @@ mod stage;
 mod tls;
 #[path = "held/users.rs"]
 mod users;
+#[path = "held/written.rs"]
+mod written;
 
 use kit::{Scratch, get, http};
 use load::Load;

@@ -12,6 +12,7 @@ mod hold;
 mod hosts;
 mod location;
 mod log;
+mod lookup;
 mod nginx;
 mod of_route;
 mod states;
@@ -29,6 +30,7 @@ mod tests;
 use devrun_stack::{Location, Port, Service, Stack};
 
 pub use explain::explain;
+pub use lookup::looked_up_once;
 pub use states::{Change, state_changes, state_files};
 pub use table::{Goes, RouteEntry, find, route_table};
 pub use tidy::compared;

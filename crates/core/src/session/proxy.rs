@@ -1,11 +1,12 @@
 //! The proxy's configuration and what it has to know of the services.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Session;
 use super::machine::{Doing, ImageState, Machine, Wanted};
-use super::routing::Given;
+use super::routing::{Given, Heeded};
 use super::shown::Facts;
 use super::state::State;
 use crate::certificate;
@@ -31,11 +32,25 @@ impl Session {
             Some(Ok(certificate)) => certificate.id.as_str(),
             _ => "",
         };
+        let heeded = Heeded {
+            text: format!("{certificate}\n{}", without_comments(&config)),
+            looked_up: self.looked_up(stack, text),
+        };
         Ok(Given {
-            heeded: format!("{certificate}\n{}", without_comments(&config)),
+            heeded,
             stack: stack.clone(),
             text: text.to_owned(),
         })
+    }
+
+    /// Which start was ready last of each service whose name nginx would not look up again.
+    fn looked_up(&self, stack: &Stack, text: &str) -> BTreeMap<String, i128> {
+        let named = routes::looked_up_once(stack, text);
+        let served = named.into_iter().filter_map(|name| {
+            let served = self.machines.get(&name)?.served?;
+            Some((name, served))
+        });
+        served.collect()
     }
 
     /// The routes of that stack put into that text, with this number.

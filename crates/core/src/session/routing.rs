@@ -1,7 +1,7 @@
 //! What nginx of a proxy works with, what it is being given, and what becomes of what it does not
 //! take.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +12,20 @@ const TRIES: u32 = 2;
 /// The pause between two of them.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// What makes a configuration another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Heeded {
+    pub(super) text: String,
+    /// Which start of each service was ready last whose address nginx looks up once, when it reads
+    /// the text.
+    pub(super) looked_up: BTreeMap<String, i128>,
+}
+
 /// What a configuration is made of.
 #[derive(Debug, Clone)]
 pub(crate) struct Given {
     /// What nginx heeds of it.
-    pub(super) heeded: String,
+    pub(super) heeded: Heeded,
     pub(super) stack: Arc<Stack>,
     /// The person's own part.
     pub(super) text: String,
@@ -27,13 +36,13 @@ pub(crate) struct Given {
 pub(crate) struct Routing {
     /// What nginx heeds of the last one: it works with it, or did not take it. Nothing where an end
     /// was not heard of, because then it may have either.
-    last: Option<String>,
+    last: Option<Heeded>,
     under_way: Option<Given>,
     /// What its process was begun with, until it has proved that it works.
     begun: Option<Given>,
     /// The last one of which that is known.
     good: Option<Given>,
-    /// Those that nginx found a mistake in.
+    /// The texts that nginx found a mistake in.
     refused: BTreeSet<String>,
     /// When what did not take effect is tried again.
     again: Option<Duration>,
@@ -45,8 +54,8 @@ pub(crate) struct Routing {
 }
 
 impl Routing {
-    pub(super) fn is_last(&self, heeded: &str) -> bool {
-        self.last.as_deref() == Some(heeded)
+    pub(super) fn is_last(&self, heeded: &Heeded) -> bool {
+        self.last.as_ref() == Some(heeded)
     }
 
     /// What it is being given is remembered now: by the time it has it, something else may be wanted.
@@ -70,6 +79,9 @@ impl Routing {
 
     pub(super) fn taken(&mut self) {
         let taken = self.under_way.take();
+        if let Some(taken) = &taken {
+            self.refused.remove(&taken.heeded.text);
+        }
         self.last = taken.as_ref().map(|taken| taken.heeded.clone());
         self.good = taken.or(self.good.take());
         self.begun = None;
@@ -79,7 +91,8 @@ impl Routing {
     /// nginx found a mistake in it, and goes on with the one before.
     pub(super) fn refused(&mut self, why: String) {
         self.gives_up(why);
-        self.refused.extend(self.last.clone());
+        self.refused
+            .extend(self.last.iter().map(|it| it.text.clone()));
     }
 
     /// It did not take effect; whether it is tried again.
@@ -143,7 +156,7 @@ impl Routing {
     /// What it is to begin with where nginx has found a mistake in what is wanted.
     pub(super) fn instead_of(&self, wanted: Option<&Given>) -> Option<&Given> {
         let good = self.good.as_ref()?;
-        let mistaken = wanted.is_none_or(|it| self.refused.contains(&it.heeded));
+        let mistaken = wanted.is_none_or(|it| self.refused.contains(&it.heeded.text));
         mistaken.then_some(good)
     }
 
