@@ -305,6 +305,7 @@ impl Session {
         });
         machine.engine_restarts = false;
         machine.forget_process();
+        machine.begins_after_all();
         if doing == Doing::Create {
             machine.is_made_anew();
             machine.pushed = false;

@@ -265,6 +265,7 @@ impl Session {
                 };
                 machine.engine_restarts = false;
                 machine.forget_process();
+                machine.begins_after_all();
                 machine.process_begins();
                 machine.process_is_new(self.now);
                 machine.restarts += 1;

@@ -55,6 +55,11 @@ impl Machine {
         self.recreate.take_if(only_to_start);
     }
 
+    /// Its process has begun anew, whatever the engine refused before: that needs no other container.
+    pub(super) fn begins_after_all(&mut self) {
+        self.recreate.take_if(|reason| reason.starts_with(REFUSES));
+    }
+
     fn leave_undone(&mut self, follow: Vec<Follow>, why: String, now: Duration) {
         let update = self.update.clone().unwrap_or_default();
         self.undone = (!follow.is_empty()).then_some(Undone {

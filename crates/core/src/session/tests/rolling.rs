@@ -246,3 +246,12 @@ fn it_is_foreseen() {
     bench.finish();
     assert_eq!(bench.service("backend").container.unwrap(), "backend-2");
 }
+
+#[test]
+fn a_save_that_asks_for_another_container_takes_no_command_from_the_one_on_its_way() {
+    let mut bench = ready();
+    bench.save(&["backend/deploy.ini"]);
+    bench.finish_until("probe backend-2");
+    bench.save(&["backend/deploy.ini", "backend/package.json"]);
+    bench.finish_until("exec backend-2 npm ci");
+}

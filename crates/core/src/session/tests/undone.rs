@@ -160,6 +160,23 @@ fn a_restart_that_the_engine_refuses_is_a_new_container_once() {
 }
 
 #[test]
+fn a_refused_restart_that_came_about_all_the_same_needs_no_new_container() {
+    let mut bench = Bench::ready();
+    bench.stop(&["db"]);
+    bench.finish();
+    bench.save(&["backend/app.py"]);
+    bench.finish_until("restart backend-1");
+    bench.refused("restart backend-1");
+    bench.happens("backend-1", Happened::Exited { code: 143 });
+    bench.happens("backend-1", Happened::Started);
+    bench.up(&["db"]);
+    let lines = bench.finish();
+    let made = lines.iter().find(|line| line.starts_with("create"));
+    assert_eq!(made, None, "{lines:?}");
+    assert_eq!(bench.state("backend"), "ready");
+}
+
+#[test]
 fn a_start_that_the_engine_refuses_is_a_new_container() {
     let mut bench = Bench::ready();
     bench.stop(&["entry"]);
