@@ -9,6 +9,8 @@
 
 mod kit;
 
+#[path = "held/begins.rs"]
+mod begins;
 #[path = "held/load.rs"]
 mod load;
 #[path = "held/mistakes.rs"]

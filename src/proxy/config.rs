@@ -21,7 +21,7 @@ const COMMAND_PATIENCE: Duration = Duration::from_secs(20);
 const TAKEN_WITHIN: Duration = Duration::from_secs(5);
 /// Then it is asked for once more: nginx may have been about to do something else.
 const TOLD_AGAIN_AFTER: Duration = Duration::from_secs(1);
-const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
+pub(super) const ASK_AGAIN_AFTER: Duration = Duration::from_millis(20);
 /// nginx tells its old workers to take no connections 100 ms after it has started new ones; until
 /// then either may answer.
 const OLD_ONES_ANSWER: Duration = Duration::from_millis(120);
@@ -149,7 +149,7 @@ async fn read_back(
     port: u16,
     within: Duration,
 ) -> Result<Answer, ProxyError> {
-    let url = format!("http://127.0.0.1:{port}{GENERATION_PATH}");
+    let url = url(port);
     let give_up = Instant::now() + within;
     let mut answer = String::from("no answer");
     let mut since = None;
@@ -158,9 +158,7 @@ async fn read_back(
             break;
         };
         let ran = ran?;
-        // What was answered may have a status line before it.
-        let last_line = ran.output.trim().lines().next_back().map(str::trim);
-        if ran.code == 0 && last_line == Some(generation.to_string().as_str()) {
+        if is_number(&ran, generation) {
             let first = *since.get_or_insert_with(Instant::now);
             if first.elapsed() >= OLD_ONES_ANSWER {
                 return Ok(Answer::Taken);
@@ -172,4 +170,15 @@ async fn read_back(
         sleep_until(Instant::now() + ASK_AGAIN_AFTER).await;
     }
     Ok(Answer::Other(answer))
+}
+
+/// Where nginx is asked for its number.
+pub(super) fn url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}{GENERATION_PATH}")
+}
+
+pub(super) fn is_number(ran: &Ran, generation: u64) -> bool {
+    // What was answered may have a status line before it.
+    let last_line = ran.output.trim().lines().next_back().map(str::trim);
+    ran.code == 0 && last_line == Some(generation.to_string().as_str())
 }

@@ -23,6 +23,9 @@ struct Fake {
     refuses: Option<&'static str>,
     /// So many times it does not reload when it is told.
     ignores: Mutex<u32>,
+    /// So many questions come before it listens.
+    silent: Mutex<u32>,
+    asked: Mutex<u32>,
 }
 
 impl Fake {
@@ -33,6 +36,8 @@ impl Fake {
             steps: Mutex::new(Vec::new()),
             refuses: None,
             ignores: Mutex::new(0),
+            silent: Mutex::new(0),
+            asked: Mutex::new(0),
         }
     }
 
@@ -111,6 +116,13 @@ impl Inside for Fake {
 
     async fn http(&self, url: &str, _: Duration) -> Result<Ran, InsideError> {
         assert_eq!(url, "http://127.0.0.1:8080/.devrun/generation");
+        *self.asked.lock().unwrap() += 1;
+        let mut silent = self.silent.lock().unwrap();
+        if *silent > 0 {
+            *silent -= 1;
+            let output = format!("{url}: Connection refused");
+            return Ok(Ran { code: 1, output });
+        }
         let running = self.running.lock().unwrap();
         let output = running.replace("answers ", "HTTP/1.1 200 OK\n");
         Ok(Ran { code: 0, output })
@@ -185,6 +197,34 @@ async fn a_reload_that_did_not_take_is_asked_for_again() {
     assert_eq!(apply_config(&inside, NEW, None, 2, 8080).await, Ok(2));
     assert_eq!(inside.names(), [CONFIG_PATH]);
     assert_eq!(*inside.running.lock().unwrap(), NEW);
+}
+
+#[tokio::test]
+async fn a_process_that_has_begun_with_it_is_asked_once() {
+    let inside = Fake::new();
+    assert_eq!(begun_otherwise(&inside, 1, 8080).await, Ok(None));
+    assert_eq!(*inside.asked.lock().unwrap(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_has_begun_with_another_one_is_told_by_its_answer() {
+    let inside = Fake::new();
+    let said = begun_otherwise(&inside, 2, 8080).await;
+    assert_eq!(said, Ok(Some("HTTP/1.1 200 OK 1".to_owned())));
+    assert!(
+        *inside.asked.lock().unwrap() < 6,
+        "it may log each question"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_does_not_listen_yet_is_waited_for() {
+    let inside = Fake::new();
+    *inside.silent.lock().unwrap() = 200;
+    assert_eq!(begun_otherwise(&inside, 1, 8080).await, Ok(None));
+    *inside.silent.lock().unwrap() = 2_000;
+    let said = begun_otherwise(&inside, 1, 8080).await.unwrap().unwrap();
+    assert!(said.ends_with("Connection refused"), "{said}");
 }
 
 fn state(ready: bool) -> RouteState {

@@ -17,7 +17,7 @@ use super::replacing::Replacing;
 use super::tidying::mark;
 use super::{containers, hooks, images, large, looking, owed, pushing, reading, trees};
 use crate::probe::{Answer, Probed, until_ready};
-use crate::proxy::apply_config;
+use crate::proxy::{apply_config, begun_otherwise};
 
 /// How long a command of an `on` rule may take.
 pub(super) const COMMAND_PATIENCE: Duration = Duration::from_secs(15 * 60);
@@ -198,6 +198,12 @@ impl Driver {
             } => {
                 self.apply_proxy(op, container, (config, certificate), generation);
             }
+            Effect::ProxyRead {
+                op,
+                container,
+                generation,
+                port,
+            } => self.work(op, read_proxy(self.hands(&container), generation, port)),
             // Those without a container were taken by `perform`.
             _ => {}
         }
@@ -473,6 +479,14 @@ impl Driver {
         self.stack
             .as_ref()
             .map_or_else(String::new, |stack| stack.name.clone())
+    }
+}
+
+async fn read_proxy(hands: Hands, generation: u64, port: u16) -> Outcome {
+    match begun_otherwise(&hands, generation, port).await {
+        Ok(None) => Outcome::ProxyApplied { generation },
+        Ok(Some(answer)) => Outcome::ProxyOther { answer },
+        Err(error) => Outcome::Failed(error.into()),
     }
 }
 

@@ -175,6 +175,17 @@ pub enum Effect {
         /// The number that it answers with.
         generation: u64,
     },
+    /// Ask a proxy whose process has just begun which configuration it works with.
+    ProxyRead {
+        /// Which.
+        op: Op,
+        /// Its id.
+        container: String,
+        /// The number that it is to answer with.
+        generation: u64,
+        /// Where it is asked, inside.
+        port: u16,
+    },
     /// The commands of this start have ended well. Has no `Done`.
     HooksOver {
         /// The container.
@@ -268,6 +279,7 @@ impl Effect {
             | Effect::Exec { op, .. }
             | Effect::Signal { op, .. }
             | Effect::ProxyApply { op, .. }
+            | Effect::ProxyRead { op, .. }
             | Effect::Explain { op, .. }
             | Effect::Stop { op, .. }
             | Effect::Rename { op, .. }

@@ -227,6 +227,11 @@ pub enum Outcome {
         /// Its number, read back from nginx.
         generation: u64,
     },
+    /// The proxy's process has begun with another configuration than was put into its container.
+    ProxyOther {
+        /// What it said when it was asked for its number.
+        answer: String,
+    },
     /// The last lines of its log.
     Explained {
         /// Oldest first.

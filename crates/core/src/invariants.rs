@@ -117,7 +117,6 @@ impl Invariants {
         let was_over = self.exited;
         self.note_event(event);
         let view = session.view();
-        self.note_proved(&view);
         if was_over && !effects.is_empty() {
             return Err(format!("after its end the session asks for {effects:?}"));
         }

@@ -7,15 +7,12 @@ use super::Invariants;
 use crate::effect::{Effect, PutFile};
 use crate::event::Outcome;
 use crate::routes::CONFIG_PATH;
-use crate::session::{State, View};
 
 /// What is known of configurations.
 #[derive(Debug, Default)]
 pub(super) struct Configs {
     refused: BTreeSet<String>,
-    /// One was given to it.
-    given: bool,
-    /// It worked with one.
+    /// It said that it works with one.
     proved: bool,
 }
 
@@ -38,31 +35,19 @@ fn without_number(line: &str) -> String {
 
 impl Invariants {
     pub(super) fn note_config(&mut self, effect: &Effect, outcome: &Outcome) {
-        let Effect::ProxyApply { config, .. } = effect else {
-            return;
-        };
-        match outcome {
-            Outcome::ProxyApplied { .. } => self.configs.proved = true,
-            Outcome::Failed(failure) if failure.impossible => {
+        match (effect, outcome) {
+            (_, Outcome::ProxyApplied { .. }) => self.configs.proved = true,
+            (Effect::ProxyApply { config, .. }, Outcome::Failed(failure)) if failure.impossible => {
                 self.configs.refused.insert(heeded(config));
             }
             _ => {}
         }
     }
 
-    pub(super) fn note_proved(&mut self, view: &View) {
-        let Some(stack) = &self.stack else { return };
-        let proxy = stack.services.iter().find(|it| it.proxy.is_some());
-        let proxy = proxy.and_then(|proxy| view.services.iter().find(|it| it.name == proxy.name));
-        let ready = proxy.is_some_and(|it| it.state == State::Ready);
-        self.configs.proved |= ready && self.configs.given;
-    }
-
     pub(super) fn check_files(&mut self, files: &[PutFile]) -> Result<(), String> {
         let Some(config) = files.iter().find(|file| file.path == CONFIG_PATH) else {
             return Ok(());
         };
-        self.configs.given = true;
         let text = String::from_utf8_lossy(&config.content.0);
         match self.configs.proved && self.configs.refused.contains(&heeded(&text)) {
             true => Err("it is to begin with what nginx has refused".to_owned()),

@@ -29,6 +29,7 @@ pub(super) fn container_of(effect: &Effect) -> Option<&str> {
         | Effect::Exec { container, .. }
         | Effect::Signal { container, .. }
         | Effect::ProxyApply { container, .. }
+        | Effect::ProxyRead { container, .. }
         | Effect::ProxyStates { container, .. }
         | Effect::HooksOver { container }
         | Effect::FollowsOver { container }
@@ -65,6 +66,7 @@ pub(crate) fn target(effect: &Effect) -> Option<(&Op, Target<'_>)> {
         | Effect::Exec { op, container, .. }
         | Effect::Signal { op, container, .. }
         | Effect::ProxyApply { op, container, .. }
+        | Effect::ProxyRead { op, container, .. }
         | Effect::Explain { op, container, .. }
         | Effect::Remove { op, container, .. }
         | Effect::Rename { op, container, .. }

@@ -228,7 +228,7 @@ impl Session {
             Outcome::Executed => self.step_over(name, "ran its command"),
             Outcome::Signalled => self.step_over(name, "signalled"),
             Outcome::Updated => self.on_limited(name),
-            Outcome::Ready => self.becomes_ready(name),
+            Outcome::Ready => self.is_well(name),
             Outcome::Completed { code } => self.on_process_ended(name, code),
             Outcome::NotReady { output } => self.explain(
                 name,
@@ -238,7 +238,12 @@ impl Session {
                     ..Failure::default()
                 },
             ),
+            Outcome::ProxyApplied { generation } if doing == Doing::ProxyRead => {
+                self.on_proxy_read(name, generation);
+                self.becomes_ready(name);
+            }
             Outcome::ProxyApplied { generation } => self.on_proxy_applied(name, generation),
+            Outcome::ProxyOther { answer } => self.on_proxy_other(name, &answer),
             Outcome::Explained { lines } => self.on_explained(name, lines),
             Outcome::Stopped { deaf } => self.on_stopped(name, deaf),
             Outcome::Removed => self.on_removed(name),
@@ -388,8 +393,9 @@ impl Session {
                 self.warn(Some(name), failure.message);
             }
             Doing::Update => self.on_limits_refused(name, failure),
-            Doing::Attach | Doing::Probe => {
-                machine.attach_tries += u32::from(doing == Doing::Attach);
+            Doing::Attach | Doing::Probe | Doing::ProxyRead => {
+                let counts = doing != Doing::Probe || machine.attach_tries > 0;
+                machine.attach_tries += u32::from(counts);
                 machine.suspect = Some((now + TOGETHER, failure));
             }
             Doing::Create | Doing::Start | Doing::Restart | Doing::Hook => {

@@ -332,7 +332,7 @@ impl Session {
             && machine.failure().is_some()
             && machine.running();
         if late {
-            self.becomes_ready(name);
+            self.is_well(name);
         }
     }
 

@@ -355,9 +355,11 @@ pub(super) fn plain_end(effect: &Effect) -> Option<Outcome> {
         }
         Effect::Exec { .. } => Outcome::Executed,
         Effect::Signal { .. } => Outcome::Signalled,
-        Effect::ProxyApply { generation, .. } => Outcome::ProxyApplied {
-            generation: *generation,
-        },
+        Effect::ProxyApply { generation, .. } | Effect::ProxyRead { generation, .. } => {
+            Outcome::ProxyApplied {
+                generation: *generation,
+            }
+        }
         Effect::Explain { .. } => Outcome::Explained { lines: Vec::new() },
         Effect::Stop { .. } => Outcome::Stopped { deaf: false },
         Effect::Remove { .. } => Outcome::Removed,

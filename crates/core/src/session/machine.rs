@@ -78,6 +78,8 @@ pub(crate) enum Doing {
     Hook,
     Signal,
     ProxyApply,
+    /// A proxy's process has begun, and is asked with what.
+    ProxyRead,
     /// The one that it was made beside is gone: its container gets the name that it left.
     Rename,
     Stop,
@@ -444,7 +446,7 @@ impl Machine {
         self.health = None;
         self.last_probe = None;
         self.suspect = None;
-        self.routing.try_again();
+        self.routing.process_is_over();
     }
 
     /// A new reason to try: what failed before does not hold it back.

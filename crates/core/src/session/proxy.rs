@@ -6,15 +6,20 @@ use std::time::Duration;
 
 use super::Session;
 use super::machine::{Doing, ImageState, Machine, Wanted};
-use super::routing::{Given, Heeded};
+use super::routing::{Given, Heeded, Number};
 use super::shown::Facts;
 use super::state::State;
 use crate::certificate;
 use crate::effect::{Effect, PutFile, RouteState};
-use crate::event::Failure;
+use crate::event::{Failure, Transport};
 use crate::notice::NoticeEvent;
 use crate::routes;
 use devrun_stack::{Route, Service, Stack};
+
+/// What to do where nginx never works with what lies in its container.
+const READS_ANOTHER: &str = "let it read /etc/nginx/nginx.conf: without `-c` in `command`, without an \
+                             entrypoint that writes that file; a server block that does not answer \
+                             at 127.0.0.1 looks the same";
 
 impl Session {
     /// The configuration as it should be.
@@ -108,7 +113,7 @@ impl Session {
             Ok((given, content)) => {
                 files.push(PutFile::text(routes::CONFIG_PATH.to_owned(), content));
                 files.extend(self.certificate_file(name));
-                Some(given)
+                Some(self.numbered(name, given))
             }
             Err(message) => {
                 self.warn(Some(name), message);
@@ -147,8 +152,70 @@ impl Session {
         if let Some(machine) = self.machines.get_mut(name) {
             machine.routing.started();
         }
-        let generation = self.generation;
-        self.notice(Some(name), None, NoticeEvent::RoutesApplied { generation });
+    }
+
+    /// With the number that it was just given.
+    fn numbered(&self, name: &str, given: Given) -> (Given, Number) {
+        let number = Number {
+            generation: self.generation,
+            port: given.stack.service(name).map_or(80, routes::proxy_port),
+        };
+        (given, number)
+    }
+
+    /// What its process has begun with counts once it has said so itself; whether it is being asked.
+    pub(super) fn reads_back(&mut self, name: &str) -> bool {
+        let Some(machine) = self.machines.get(name) else {
+            return false;
+        };
+        let asked = machine.routing.unread().zip(machine.container_id());
+        let Some((Number { generation, port }, container)) = asked else {
+            return false;
+        };
+        if machine.attached == Some(Transport::Archive) {
+            // There is nobody inside who could ask.
+            self.on_proxy_read(name, generation);
+            return false;
+        }
+        self.drop_busy(name);
+        let Some(machine) = self.machines.get_mut(name) else {
+            return false;
+        };
+        // It is well, whatever it failed of before.
+        machine.failed = None;
+        machine.crashed = None;
+        if machine.attached.is_none() {
+            // Whoever could ask has just gone; it is probed again once there is another one.
+            return true;
+        }
+        let op = self.begin(name, Doing::ProxyRead);
+        self.emit(Effect::ProxyRead {
+            op,
+            container,
+            generation,
+            port,
+        });
+        true
+    }
+
+    pub(super) fn on_proxy_read(&mut self, name: &str, generation: u64) {
+        let machine = self.machines.get_mut(name);
+        if machine.is_some_and(|machine| machine.routing.read()) {
+            self.notice(Some(name), None, NoticeEvent::RoutesApplied { generation });
+        }
+    }
+
+    /// It serves, though not as it was to: nobody is to lose what runs for that.
+    pub(super) fn on_proxy_other(&mut self, name: &str, answer: &str) {
+        if let Some(machine) = self.machines.get_mut(name) {
+            machine.routing.other();
+        }
+        let file = routes::CONFIG_PATH;
+        let message = format!(
+            "nginx has not begun with the {file} of devrun: asked for its number, it said              \"{answer}\"; it is given it again"
+        );
+        self.warn(Some(name), message);
+        self.becomes_ready(name);
     }
 
     pub(super) fn proxy_config_differs(&self, name: &str) -> bool {
@@ -182,6 +249,7 @@ impl Session {
             return;
         };
         let certificate = self.certificate_file(name);
+        let given = self.numbered(name, given);
         if let Some(machine) = self.machines.get_mut(name) {
             machine.routing.begins(Some(given));
         }
@@ -217,6 +285,12 @@ impl Session {
             machine.routing.refused(why);
         } else if machine.routing.not_taken(why, now) {
             message.push_str("; it is tried again");
+        } else if machine.routing.is_other() {
+            message.push_str("; ");
+            message.push_str(READS_ANOTHER);
+        } else if let Some(hint) = failure.hint {
+            message.push_str("; ");
+            message.push_str(&hint);
         }
         for line in failure.details {
             message.push('\n');

@@ -31,6 +31,14 @@ pub(crate) struct Given {
     pub(super) text: String,
 }
 
+/// By what a process tells which configuration it works with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Number {
+    pub(super) generation: u64,
+    /// Where it is asked, inside.
+    pub(super) port: u16,
+}
+
 /// What is known of one proxy.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Routing {
@@ -38,7 +46,17 @@ pub(crate) struct Routing {
     /// was not heard of, because then it may have either.
     last: Option<Heeded>,
     under_way: Option<Given>,
-    /// What its process was begun with, until it has proved that it works.
+    /// The number of that.
+    coming: Option<Number>,
+    /// What lies in its container, as far as is known, and what lay there before another one was
+    /// under way.
+    lies: Option<Number>,
+    lay: Option<Number>,
+    /// Its present process has said that it works with what it was given last.
+    is_read: bool,
+    /// Its process has begun with another one than lay there.
+    is_other: bool,
+    /// What its process was begun with, until it has said that it works with that.
     begun: Option<Given>,
     /// The last one of which that is known.
     good: Option<Given>,
@@ -59,25 +77,48 @@ impl Routing {
     }
 
     /// What it is being given is remembered now: by the time it has it, something else may be wanted.
-    pub(super) fn begins(&mut self, given: Option<Given>) {
+    pub(super) fn begins(&mut self, given: Option<(Given, Number)>) {
         self.last = None;
         self.again = None;
         self.why = None;
-        self.under_way = given;
+        self.lay = self.lies.take();
+        (self.under_way, self.coming) = given.unzip();
     }
 
-    /// Its process has begun with what lay there.
+    /// Its process has begun, and was to do so with what lies there now.
     pub(super) fn started(&mut self) {
         self.begun = self.under_way.take();
         self.last = self.begun.as_ref().map(|begun| begun.heeded.clone());
+        self.lies = self.coming.take();
+        self.is_read = false;
+        self.is_other = false;
     }
 
-    /// Its process serves.
-    pub(super) fn proved(&mut self) {
-        self.good = self.begun.take().or(self.good.take());
+    /// What its process has yet to say.
+    pub(super) fn unread(&self) -> Option<Number> {
+        self.lies.filter(|_| !self.is_read)
+    }
+
+    /// Its process has said so; whether that is anything new.
+    pub(super) fn read(&mut self) -> bool {
+        self.is_read = true;
+        let begun = self.begun.take();
+        let is_new = begun.is_some();
+        self.good = begun.or(self.good.take());
+        is_new
+    }
+
+    /// Its process works with something else: it is given what is wanted.
+    pub(super) fn other(&mut self) {
+        self.is_unknown();
+        self.begun = None;
+        self.is_other = true;
     }
 
     pub(super) fn taken(&mut self) {
+        self.lies = self.coming.take();
+        self.is_read = true;
+        self.is_other = false;
         let taken = self.under_way.take();
         if let Some(taken) = &taken {
             self.refused.remove(&taken.heeded.text);
@@ -91,6 +132,7 @@ impl Routing {
     /// nginx found a mistake in it, and goes on with the one before.
     pub(super) fn refused(&mut self, why: String) {
         self.gives_up(why);
+        self.lies = self.lay.take();
         self.refused
             .extend(self.last.iter().map(|it| it.text.clone()));
     }
@@ -123,10 +165,19 @@ impl Routing {
         }
     }
 
+    /// The next one has said nothing yet.
+    pub(super) fn process_is_over(&mut self) {
+        self.is_read = false;
+        self.try_again();
+    }
+
     /// Nobody knows any more what it works with.
     pub(super) fn is_unknown(&mut self) {
         self.last = None;
         self.under_way = None;
+        self.coming = None;
+        self.lies = None;
+        self.lay = None;
         self.try_again();
     }
 
@@ -139,10 +190,18 @@ impl Routing {
         self.in_vain
     }
 
+    /// Its process has begun with another one than lay there, and nothing has helped yet.
+    pub(super) fn is_other(&self) -> bool {
+        self.is_other
+    }
+
     /// Why a proxy that serves does not pass on as it is declared.
     pub(super) fn why(&self) -> Option<String> {
         let why = self.why.as_ref()?;
-        Some(format!("its routes are those of before: {why}"))
+        Some(match self.is_other {
+            true => format!("nginx does not say that it has its routes: {why}"),
+            false => format!("its routes are those of before: {why}"),
+        })
     }
 
     pub(super) fn is_retried(&self) -> bool {

@@ -257,6 +257,7 @@ impl Session {
             Some(Doing::Stop) => facts(State::Updating, "being stopped"),
             Some(Doing::Attach) => facts(state, "its files are being compared"),
             Some(Doing::Sync | Doing::Push) => facts(state, "its files are being brought over"),
+            Some(Doing::ProxyRead) => facts(state, "nginx is asked whether it has its routes"),
             Some(Doing::Probe) => match &machine.last_probe {
                 Some(output) => facts(
                     state,

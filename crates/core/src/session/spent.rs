@@ -205,7 +205,7 @@ impl Doing {
             Doing::Exec => "ran",
             Doing::Hook => "post-start",
             Doing::Signal => "signalled",
-            Doing::ProxyApply => "routed",
+            Doing::ProxyApply | Doing::ProxyRead => "routed",
             Doing::Rename => "renamed",
             Doing::Stop => "stopped",
             Doing::Explain => "explained",

@@ -318,7 +318,7 @@ impl Session {
                         give_up: give_up.min(service.ready_timeout),
                     });
                 }
-                None => self.becomes_ready(name),
+                None => self.is_well(name),
             }
         }
     }
@@ -447,6 +447,13 @@ impl Session {
         }
     }
 
+    /// Its probe was answered well, or there is none.
+    pub(super) fn is_well(&mut self, name: &str) {
+        if !self.reads_back(name) {
+            self.becomes_ready(name);
+        }
+    }
+
     pub(super) fn becomes_ready(&mut self, name: &str) {
         let now = self.now;
         if let Some(machine) = self.machines.get_mut(name) {
@@ -454,7 +461,6 @@ impl Session {
             machine.failed = None;
             machine.crashed = None;
             machine.stronger = false;
-            machine.routing.proved();
             machine.start_took = machine.start_began.take().map(|began| now - began);
             if machine.beside.is_some() {
                 // It does not serve before it has the place.

@@ -22,6 +22,7 @@ mod limits;
 mod newest;
 mod nginx;
 mod proxy;
+mod proxy_begins;
 mod random;
 mod rerun;
 mod rolling;

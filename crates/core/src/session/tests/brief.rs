@@ -54,6 +54,11 @@ pub(crate) fn brief(effect: &Effect) -> Option<String> {
             generation,
             ..
         } => format!("apply {container} {generation}"),
+        Effect::ProxyRead {
+            container,
+            generation,
+            ..
+        } => format!("read {container} {generation}"),
         Effect::ProxyStates { container, states } => {
             let states = states.iter().map(|state| {
                 let word = if state.ready { "ready" } else { state.state };

@@ -31,7 +31,8 @@ fn services_start_in_the_order_in_which_they_need_each_other() {
             "attach entry-1",
             &["probe entry-1", "tell entry-1 backend=ready"],
         ),
-        ("probe entry-1", &[]),
+        ("probe entry-1", &["read entry-1 1"]),
+        ("read entry-1 1", &[]),
     ];
     for (end, begins) in steps {
         assert_eq!(bench.ok(end), *begins, "after {end}");

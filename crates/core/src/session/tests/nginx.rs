@@ -16,6 +16,9 @@ use crate::session::State;
 /// What nginx does not know.
 pub(super) const MISTAKE: &str = "gzzip";
 
+/// What an entrypoint of the person's image writes over whatever lies there.
+const OF_AN_IMAGE: &str = "http { }";
+
 /// The configurations of one container.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Nginx {
@@ -29,6 +32,14 @@ impl Nginx {
     /// It ends at once.
     pub(super) fn is_mistaken(&self) -> bool {
         self.lies.contains(MISTAKE)
+    }
+
+    /// Its process begins; with what lies there, unless the entrypoint writes something else.
+    pub(super) fn begin(&mut self, written_over: bool) {
+        if written_over && !self.lies.is_empty() && !self.is_mistaken() {
+            OF_AN_IMAGE.clone_into(&mut self.lies);
+        }
+        self.at_work.clone_from(&self.lies);
     }
 
     /// The services that requests may be passed to.
@@ -63,6 +74,21 @@ impl World {
             config.clone_into(&mut body.nginx.at_work);
         }
         Outcome::ProxyApplied { generation }
+    }
+
+    /// Asked for its number.
+    pub(super) fn read(&mut self, nginx: &Nginx, generation: u64) -> Outcome {
+        let number = format!("return 200 \"{generation}\";");
+        if nginx.at_work.contains(&number) {
+            return Outcome::ProxyApplied { generation };
+        }
+        // Its process may have begun just before the file came.
+        if nginx.at_work != OF_AN_IMAGE && !nginx.lies.contains(&number) {
+            self.collision = Some(format!("number {generation} is asked for, and lay nowhere"));
+        }
+        Outcome::ProxyOther {
+            answer: "HTTP/1.1 404 Not Found".to_owned(),
+        }
     }
 }
 

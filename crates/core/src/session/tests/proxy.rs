@@ -38,12 +38,17 @@ fn it_starts_with_its_configuration_and_with_what_is_ready() {
     );
     bench.ok("create entry");
     assert_eq!(bench.session.view().generation, 1);
-    assert!(bench.heard().contains(&"entry routes 1".to_owned()));
     assert_eq!(
         bench.ok("attach entry-1"),
         ["probe entry-1", "tell entry-1 backend=ready"],
         "what it was made with is not given to it again"
     );
+    assert_eq!(bench.ok("probe entry-1"), ["read entry-1 1"]);
+    let counted = "entry routes 1".to_owned();
+    assert!(!bench.heard().contains(&counted), "it may not have it");
+    assert_eq!(bench.ok("read entry-1 1"), NOTHING);
+    assert!(bench.heard().contains(&counted));
+    assert_eq!(bench.state("entry"), "ready");
 }
 
 #[test]

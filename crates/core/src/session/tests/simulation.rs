@@ -280,6 +280,14 @@ impl Simulation {
         self.feed(Event::Request(Request::Trigger { services: vec![] }));
     }
 
+    fn bring_over_what_waited(&mut self) {
+        // The second time for who follows another one, and does so when somebody says so.
+        for _ in 0..2 {
+            self.trigger();
+            self.settle_down("bringing over what waited");
+        }
+    }
+
     /// Somebody looks at a process for a while, and leaves.
     fn terminal(&mut self) {
         let services = ["db", "backend", "frontend", "entry", "worker"];
@@ -372,8 +380,7 @@ fn what_heals_by_itself_heals_without_anybody() {
         while simulation.world.now < TROUBLE && simulation.step() {}
         simulation.world.faults = 0;
         simulation.settle_down("healing");
-        simulation.trigger();
-        simulation.settle_down("bringing over what waited");
+        simulation.bring_over_what_waited();
         simulation.check_live();
         simulation.feed(Event::Signal);
         simulation.settle_down("going down");
@@ -404,8 +411,7 @@ fn after_any_trouble_saving_and_asking_again_brings_all_up() {
         simulation.settle_down("saving again");
         simulation.up(false);
         simulation.settle_down("asking again");
-        simulation.trigger();
-        simulation.settle_down("bringing over what waited");
+        simulation.bring_over_what_waited();
         simulation.check_live();
         simulation.feed(Event::Signal);
         simulation.settle_down("going down");
@@ -455,11 +461,7 @@ fn what_is_written_by_what_it_triggers_comes_to_rest_with_all_else_live() {
         simulation.world.faults = 0;
         simulation.settle_down("the loop");
         simulation.world.writer = None;
-        // The second time for who follows another one, and does so when somebody says so.
-        for _ in 0..2 {
-            simulation.trigger();
-            simulation.settle_down("bringing over what waited");
-        }
+        simulation.bring_over_what_waited();
         simulation.check_live();
     }
 }
@@ -486,8 +488,7 @@ fn a_hundred_saves_a_second_end_in_the_last_with_one_build_after_it() {
         }
         let last = simulation.world.now;
         simulation.settle_down("after the last save");
-        simulation.trigger();
-        simulation.settle_down("bringing over what waited");
+        simulation.bring_over_what_waited();
         simulation.check_live();
         for service in ["backend", "frontend"] {
             let after = simulation.builds.iter();

@@ -320,6 +320,7 @@ impl World {
         | Effect::Exec { container: id, .. }
         | Effect::Signal { container: id, .. }
         | Effect::ProxyApply { container: id, .. }
+        | Effect::ProxyRead { container: id, .. }
         | Effect::Stop { container: id, .. }) = effect
         else {
             panic!("{effect:?} is not to be carried out");
@@ -342,9 +343,11 @@ impl World {
                 // To the engine, one that it is about to start again runs.
                 let restarts = matches!(effect, Effect::Restart { .. });
                 let mut brought = Vec::new();
+                if let Effect::Start { files, .. } = effect {
+                    self.put(id, files);
+                }
                 if !container.running && (restarts || !container.restarting) {
-                    if let Effect::Start { files, .. } = effect {
-                        self.put(id, files);
+                    if !restarts {
                         brought = self.bring_early(id);
                     }
                     self.begin(id);
@@ -448,6 +451,7 @@ impl World {
             Effect::ProxyApply {
                 config, generation, ..
             } => self.apply(&container.id, config, *generation),
+            Effect::ProxyRead { generation, .. } => self.read(&container.nginx, *generation),
             other => panic!("{other:?} is not done in a process"),
         }
     }

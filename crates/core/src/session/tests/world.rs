@@ -295,6 +295,7 @@ impl World {
     /// Its process begins.
     pub(super) fn begin(&mut self, id: &str) {
         let warm_up = self.random.millis(5, 600);
+        let written_over = self.random.percent(self.faults);
         let (now, nanoseconds) = (self.now, self.nanoseconds());
         let task = |stack: &Stack, name: &str| {
             let service = stack.service(name);
@@ -316,7 +317,7 @@ impl World {
             |path: &PathBuf| is_task || rules.asks_for_command(&container.spec.service, path);
         container.owed.retain(still);
         container.around = host;
-        container.nginx.at_work.clone_from(&container.nginx.lies);
+        container.nginx.begin(written_over);
         let mistaken = container.nginx.is_mistaken();
         if mistaken {
             container.well_from = now + NEVER;
