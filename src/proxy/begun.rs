@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use super::config::{ASK_AGAIN_AFTER, is_number, url};
+use super::config::{ASK_AGAIN_AFTER, is_number};
 use super::error::ProxyError;
 use super::inside::{Inside, Ran};
 
@@ -19,11 +19,11 @@ const ASK_OTHERS_AFTER: Duration = Duration::from_millis(250);
 pub(crate) async fn begun_otherwise(
     inside: &impl Inside,
     generation: u64,
-    port: u16,
+    url: &str,
 ) -> Result<Option<String>, ProxyError> {
     let mut give_up = Instant::now() + BEGUN_WITHIN;
     let mut said = String::from("nothing");
-    while let Ok(ran) = timeout_at(give_up, inside.http(&url(port), BEGUN_WITHIN)).await {
+    while let Ok(ran) = timeout_at(give_up, inside.http(url, BEGUN_WITHIN)).await {
         let ran = ran?;
         if is_number(&ran, generation) {
             return Ok(None);

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use devrun_core::effect::PutFile;
-use devrun_core::routes::{CLOSING_PATH, CONFIG_PATH, GENERATION_PATH, explain};
+use devrun_core::routes::{CLOSING_PATH, CONFIG_PATH, explain};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use super::error::ProxyError;
@@ -30,14 +30,14 @@ const OLD_ONES_ANSWER: Duration = Duration::from_millis(120);
 /// its connection ends.
 const CLOSING: Duration = Duration::from_millis(50);
 
-/// Puts `config` to work, and answers with its number once nginx does. `port` is where nginx
-/// listens inside.
+/// Puts `config` to work, and answers with its number once nginx does. It is asked at `url`,
+/// inside.
 pub(crate) async fn apply_config(
     inside: &impl Inside,
     config: &str,
     certificate: Option<PutFile>,
     generation: u64,
-    port: u16,
+    url: &str,
 ) -> Result<u64, ProxyError> {
     if let Some(file) = certificate {
         // nginx has the one from before in memory, and the one from before this configuration
@@ -48,7 +48,7 @@ pub(crate) async fn apply_config(
     // A reload ends connections between two requests, and a request may be on its way.
     inside.write(CLOSING_PATH, "", READABLE).await?;
     let closed = Instant::now() + CLOSING;
-    let applied = put_to_work(inside, config, closed, (generation, port)).await;
+    let applied = put_to_work(inside, config, closed, (generation, url)).await;
     inside.remove(CLOSING_PATH).await?;
     applied.map(|()| generation)
 }
@@ -57,14 +57,14 @@ async fn put_to_work(
     inside: &impl Inside,
     config: &str,
     closed: Instant,
-    (generation, port): (u64, u16),
+    (generation, url): (u64, &str),
 ) -> Result<(), ProxyError> {
     test(inside, config).await?;
     arrange(inside, &["cp", "-p", CONFIG_PATH, LAST]).await?;
     let taken = async {
         arrange(inside, &["mv", "-f", NEXT, CONFIG_PATH]).await?;
         sleep_until(closed).await;
-        taken(inside, generation, port).await
+        taken(inside, generation, url).await
     };
     if let Err(error) = taken.await {
         // Best effort: what went wrong first is what people have to know.
@@ -90,13 +90,13 @@ async fn test(inside: &impl Inside, config: &str) -> Result<(), ProxyError> {
 }
 
 /// Reloads until the configuration of that number is at work.
-async fn taken(inside: &impl Inside, generation: u64, port: u16) -> Result<(), ProxyError> {
+async fn taken(inside: &impl Inside, generation: u64, url: &str) -> Result<(), ProxyError> {
     reload(inside).await?;
-    let answer = match read_back(inside, generation, port, TOLD_AGAIN_AFTER).await? {
+    let answer = match read_back(inside, generation, url, TOLD_AGAIN_AFTER).await? {
         Answer::Taken => return Ok(()),
         Answer::Other(_) => {
             reload(inside).await?;
-            read_back(inside, generation, port, TAKEN_WITHIN).await?
+            read_back(inside, generation, url, TAKEN_WITHIN).await?
         }
     };
     match answer {
@@ -146,15 +146,14 @@ enum Answer {
 async fn read_back(
     inside: &impl Inside,
     generation: u64,
-    port: u16,
+    url: &str,
     within: Duration,
 ) -> Result<Answer, ProxyError> {
-    let url = url(port);
     let give_up = Instant::now() + within;
     let mut answer = String::from("no answer");
     let mut since = None;
     while Instant::now() < give_up {
-        let Ok(ran) = timeout_at(give_up, inside.http(&url, within)).await else {
+        let Ok(ran) = timeout_at(give_up, inside.http(url, within)).await else {
             break;
         };
         let ran = ran?;
@@ -170,11 +169,6 @@ async fn read_back(
         sleep_until(Instant::now() + ASK_AGAIN_AFTER).await;
     }
     Ok(Answer::Other(answer))
-}
-
-/// Where nginx is asked for its number.
-pub(super) fn url(port: u16) -> String {
-    format!("http://127.0.0.1:{port}{GENERATION_PATH}")
 }
 
 pub(super) fn is_number(ran: &Ran, generation: u64) -> bool {

@@ -14,6 +14,7 @@ use super::*;
 
 const OLD: &str = "answers 1";
 const NEW: &str = "answers 2";
+const URL: &str = "http://127.0.0.1:8080/.devrun/generation";
 
 /// A container with an nginx that answers what its file says at the last reload.
 struct Fake {
@@ -115,7 +116,7 @@ impl Inside for Fake {
     }
 
     async fn http(&self, url: &str, _: Duration) -> Result<Ran, InsideError> {
-        assert_eq!(url, "http://127.0.0.1:8080/.devrun/generation");
+        assert_eq!(url, URL);
         *self.asked.lock().unwrap() += 1;
         let mut silent = self.silent.lock().unwrap();
         if *silent > 0 {
@@ -132,7 +133,7 @@ impl Inside for Fake {
 #[tokio::test]
 async fn a_new_configuration_is_tested_before_it_replaces_the_old_one_and_leaves_nothing_beside() {
     let inside = Fake::new();
-    assert_eq!(apply_config(&inside, NEW, None, 2, 8080).await, Ok(2));
+    assert_eq!(apply_config(&inside, NEW, None, 2, URL).await, Ok(2));
     assert_eq!(inside.file(CONFIG_PATH).as_deref(), Some(NEW));
     assert_eq!(inside.names(), [CONFIG_PATH]);
     let steps = inside.steps();
@@ -151,7 +152,7 @@ async fn a_certificate_is_there_when_its_configuration_is_tested() {
         for_user: true,
         below: "/".into(),
     };
-    let applied = apply_config(&inside, NEW, Some(certificate), 2, 8080).await;
+    let applied = apply_config(&inside, NEW, Some(certificate), 2, URL).await;
     assert_eq!(applied, Ok(2));
     assert_eq!(inside.file("/run/devrun/tls.pem").as_deref(), Some("key"));
     assert_eq!(inside.steps()[0], "write /run/devrun/tls.pem");
@@ -161,7 +162,7 @@ async fn a_certificate_is_there_when_its_configuration_is_tested() {
 async fn what_nginx_refuses_is_never_in_place() {
     let mut inside = Fake::new();
     inside.refuses = Some("nginx: [emerg] host not found in upstream \"nowhere\"");
-    let refused = apply_config(&inside, NEW, None, 2, 8080).await.unwrap_err();
+    let refused = apply_config(&inside, NEW, None, 2, URL).await.unwrap_err();
     assert!(!inside.steps().iter().any(|step| step.contains("reload")));
     assert_eq!(inside.names(), [CONFIG_PATH]);
     assert_eq!(inside.file(CONFIG_PATH).as_deref(), Some(OLD));
@@ -177,7 +178,7 @@ async fn what_nginx_refuses_is_never_in_place() {
 async fn where_nginx_does_not_take_it_the_old_configuration_comes_back() {
     let inside = Fake::new();
     *inside.ignores.lock().unwrap() = 2;
-    let error = apply_config(&inside, NEW, None, 2, 8080).await.unwrap_err();
+    let error = apply_config(&inside, NEW, None, 2, URL).await.unwrap_err();
     assert_eq!(
         error,
         ProxyError::NotTaken {
@@ -194,7 +195,7 @@ async fn where_nginx_does_not_take_it_the_old_configuration_comes_back() {
 async fn a_reload_that_did_not_take_is_asked_for_again() {
     let inside = Fake::new();
     *inside.ignores.lock().unwrap() = 1;
-    assert_eq!(apply_config(&inside, NEW, None, 2, 8080).await, Ok(2));
+    assert_eq!(apply_config(&inside, NEW, None, 2, URL).await, Ok(2));
     assert_eq!(inside.names(), [CONFIG_PATH]);
     assert_eq!(*inside.running.lock().unwrap(), NEW);
 }
@@ -202,14 +203,14 @@ async fn a_reload_that_did_not_take_is_asked_for_again() {
 #[tokio::test]
 async fn a_process_that_has_begun_with_it_is_asked_once() {
     let inside = Fake::new();
-    assert_eq!(begun_otherwise(&inside, 1, 8080).await, Ok(None));
+    assert_eq!(begun_otherwise(&inside, 1, URL).await, Ok(None));
     assert_eq!(*inside.asked.lock().unwrap(), 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn one_that_has_begun_with_another_one_is_told_by_its_answer() {
     let inside = Fake::new();
-    let said = begun_otherwise(&inside, 2, 8080).await;
+    let said = begun_otherwise(&inside, 2, URL).await;
     assert_eq!(said, Ok(Some("HTTP/1.1 200 OK 1".to_owned())));
     assert!(
         *inside.asked.lock().unwrap() < 6,
@@ -221,9 +222,9 @@ async fn one_that_has_begun_with_another_one_is_told_by_its_answer() {
 async fn one_that_does_not_listen_yet_is_waited_for() {
     let inside = Fake::new();
     *inside.silent.lock().unwrap() = 200;
-    assert_eq!(begun_otherwise(&inside, 1, 8080).await, Ok(None));
+    assert_eq!(begun_otherwise(&inside, 1, URL).await, Ok(None));
     *inside.silent.lock().unwrap() = 2_000;
-    let said = begun_otherwise(&inside, 1, 8080).await.unwrap().unwrap();
+    let said = begun_otherwise(&inside, 1, URL).await.unwrap().unwrap();
     assert!(said.ends_with("Connection refused"), "{said}");
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use devrun_core::event::Transport;
 use devrun_core::make::AGENT;
+use devrun_core::spec::ContainerState;
 use devrun_wire::frames::{Request, Response, VERSION};
 use devrun_wire::process::catches;
 use tokio::sync::Mutex;
@@ -62,6 +63,20 @@ impl Drop for Helpers {
         for task in tasks.drain(..) {
             task.abort();
         }
+    }
+}
+
+/// Which start of a container runs.
+async fn running(engine: &Engine, container: &str) -> Result<i128, EngineError> {
+    let found = engine.inspect(container).await?;
+    let runs = |state| matches!(state, ContainerState::Running | ContainerState::Paused);
+    let found = found.filter(|found| runs(found.state));
+    found.map(|found| found.started_ns).ok_or_else(not_running)
+}
+
+fn not_running() -> EngineError {
+    EngineError::NotRunning {
+        doing: "starting an agent".to_owned(),
     }
 }
 
@@ -134,17 +149,26 @@ impl Agent {
 
     /// Starts one, or a deputy where none can run. A container that is gone has neither.
     pub(super) async fn begin(engine: &Engine, container: &str) -> Result<Agent, AgentError> {
-        if !archive_wanted() {
-            let mut started = Agent::start(engine, container).await;
-            if matches!(started, Err(AgentError::NotGreeted { .. })) {
-                // It may have been killed while it started, which says nothing of the image.
-                started = Agent::start(engine, container).await;
-            }
-            match started {
-                Err(AgentError::Engine(error)) if is_over(&error) => return Err(error.into()),
+        if archive_wanted() {
+            return Agent::deputy(engine, container).await;
+        }
+        let error = match Agent::start(engine, container).await {
+            Err(AgentError::Engine(error)) if is_over(&error) => return Err(error.into()),
+            Err(error) => error,
+            started => return started,
+        };
+        tracing::debug!(%error, "no agent");
+        let process = running(engine, container).await?;
+        if !matches!(error, AgentError::Silent { .. }) {
+            // It may have been killed while it started, which says nothing of the image.
+            match Agent::start(engine, container).await {
                 Err(error) => tracing::debug!(%error, "no agent"),
                 started => return started,
             }
+        }
+        // The process may have ended, as it does again and again, and taken the agent along.
+        if running(engine, container).await? != process {
+            return Err(not_running().into());
         }
         Agent::deputy(engine, container).await
     }

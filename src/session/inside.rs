@@ -259,10 +259,23 @@ impl Inside for Hands {
                 .await
             }
             None => {
-                let argv = ["wget", "-qO-", url].map(str::to_owned);
+                let (host, url) = of_host(url);
+                let header = host.map(|host| format!("--header=Host: {host}"));
+                let argv = ["wget".to_owned(), "-qO-".to_owned()].into_iter();
+                let argv: Vec<String> = argv.chain(header).chain([url]).collect();
                 self.command(&argv, timeout).await
             }
         }
+    }
+}
+
+/// `http://HOST@PLACE/…` asks at that place for the host, as the agent does.
+fn of_host(url: &str) -> (Option<&str>, String) {
+    let place = url.strip_prefix("http://");
+    let asked = place.and_then(|place| place.split_once('@'));
+    match asked.filter(|(host, _)| !host.contains('/')) {
+        Some((host, rest)) => (Some(host), format!("http://{rest}")),
+        None => (None, url.to_owned()),
     }
 }
 

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use devrun_core::effect::{Effect, Old, PutFile};
 use devrun_core::event::{Failure, MakingPart, Op, Outcome, Progress, Synced};
-use devrun_core::routes::proxy_port;
 use devrun_core::spec::ContainerSpec;
 use devrun_stack::{Command, Mount, MountSource, Probe};
 
@@ -195,15 +194,16 @@ impl Driver {
                 config,
                 certificate,
                 generation,
+                url,
             } => {
-                self.apply_proxy(op, container, (config, certificate), generation);
+                self.apply_proxy(op, &container, (config, certificate), (generation, url));
             }
             Effect::ProxyRead {
                 op,
                 container,
                 generation,
-                port,
-            } => self.work(op, read_proxy(self.hands(&container), generation, port)),
+                url,
+            } => self.work(op, read_proxy(self.hands(&container), generation, url)),
             // Those without a container were taken by `perform`.
             _ => {}
         }
@@ -457,18 +457,13 @@ impl Driver {
     fn apply_proxy(
         &mut self,
         op: Op,
-        container: String,
+        container: &str,
         (config, certificate): (String, Option<PutFile>),
-        generation: u64,
+        (generation, url): (u64, String),
     ) {
-        let hands = self.hands(&container);
-        let port = self
-            .stack
-            .as_ref()
-            .and_then(|stack| stack.service(&op.service))
-            .map_or(80, proxy_port);
+        let hands = self.hands(container);
         self.work(op, async move {
-            match apply_config(&hands, &config, certificate, generation, port).await {
+            match apply_config(&hands, &config, certificate, generation, &url).await {
                 Ok(generation) => Outcome::ProxyApplied { generation },
                 Err(error) => Outcome::Failed(error.into()),
             }
@@ -482,8 +477,8 @@ impl Driver {
     }
 }
 
-async fn read_proxy(hands: Hands, generation: u64, port: u16) -> Outcome {
-    match begun_otherwise(&hands, generation, port).await {
+async fn read_proxy(hands: Hands, generation: u64, url: String) -> Outcome {
+    match begun_otherwise(&hands, generation, &url).await {
         Ok(None) => Outcome::ProxyApplied { generation },
         Ok(Some(answer)) => Outcome::ProxyOther { answer },
         Err(error) => Outcome::Failed(error.into()),

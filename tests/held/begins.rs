@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::kit::{Scratch, Session, free_port, get, said};
+use crate::kit::{Scratch, Session, free_port, get, http, said};
 
 const STACKFILE: &str = r#"stack app
 service web { image "redis:7"; init #true; route "/web/*" port=6379 }
@@ -163,4 +163,30 @@ fn a_mistake_in_nginx_conf_fails_the_first_up_until_it_is_mended() {
     stack.ok(&["wait"]);
     assert_eq!(stage.why(), "");
     assert_eq!(stage.says("/health").as_deref(), Some("200 ok\n"));
+}
+
+#[test]
+fn a_block_for_some_hosts_beside_one_for_all_others_is_asked_by_its_name() {
+    let stage = Stage::set("some-hosts");
+    let stack = &stage.stack;
+    stack.edit("Stackfile.kdl", "    health \"/health\"\n", "");
+    let hosts = "server { listen 80 default_server; return 404; }
+    server {
+        server_name *.app.test app.localhost;
+        location = /word { return 200 theirs; }";
+    stack.edit("nginx.conf", "server {", hosts);
+    let mut session = stack.up(&[]);
+    session.ready();
+    assert!(session.seen.iter().any(routed), "{}", session.dump());
+    let word = || {
+        let port = format!("http://127.0.0.1:{}/word", stage.port);
+        http(&["-H", "Host: app.localhost", &port]).unwrap().body
+    };
+    assert_eq!(word(), "theirs");
+    stack.edit("nginx.conf", "theirs", "another");
+    session.wait("its routes", 60, routed);
+    assert_eq!(word(), "another");
+    let warned = |event: &Value| event["event"] == "warning";
+    assert!(!session.seen.iter().any(warned), "{}", session.dump());
+    assert!(stage.says("/word").unwrap().starts_with("404"));
 }

@@ -60,7 +60,9 @@ impl<'a> Target<'a> {
         }
         let rest = rest.split('#').next().unwrap_or_default();
         let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
+        let (place, path) = rest.split_at(end);
+        // Instead of a user, whom no probe has: whom the one at that place is asked for.
+        let (named, authority) = place.split_once('@').unwrap_or((place, place));
         let (host, port) = match authority.strip_prefix('[') {
             Some(v6) => {
                 let (host, after) = v6.split_once(']')?;
@@ -75,7 +77,7 @@ impl<'a> Target<'a> {
         (!host.is_empty()).then_some(Target {
             host,
             port,
-            authority,
+            authority: named,
             path,
         })
     }

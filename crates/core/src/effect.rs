@@ -174,6 +174,8 @@ pub enum Effect {
         certificate: Option<PutFile>,
         /// The number that it answers with.
         generation: u64,
+        /// Where it is asked, inside; see [`crate::routes::number_url`].
+        url: String,
     },
     /// Ask a proxy whose process has just begun which configuration it works with.
     ProxyRead {
@@ -183,8 +185,8 @@ pub enum Effect {
         container: String,
         /// The number that it is to answer with.
         generation: u64,
-        /// Where it is asked, inside.
-        port: u16,
+        /// Where it is asked, inside; see [`crate::routes::number_url`].
+        url: String,
     },
     /// The commands of this start have ended well. Has no `Done`.
     HooksOver {

@@ -10,6 +10,8 @@ use tokio::process::Command;
 use super::super::error::ProxyError;
 use super::super::{Inside, InsideError, Ran, apply_config};
 
+const URL: &str = "http://127.0.0.1:80/.devrun/generation";
+
 struct Nginx(String);
 
 impl Nginx {
@@ -92,15 +94,15 @@ async fn live(nginx: &Nginx) -> String {
 async fn nginx_takes_a_good_configuration_and_keeps_it_when_worse_ones_come() {
     let nginx = Nginx::start().await;
     assert_eq!(
-        apply_config(&nginx, &config(1, ""), None, 1, 80).await,
+        apply_config(&nginx, &config(1, ""), None, 1, URL).await,
         Ok(1)
     );
     assert_eq!(
-        apply_config(&nginx, &config(2, ""), None, 2, 80).await,
+        apply_config(&nginx, &config(2, ""), None, 2, URL).await,
         Ok(2)
     );
 
-    let refused = apply_config(&nginx, &config(3, "lisen 81;"), None, 3, 80).await;
+    let refused = apply_config(&nginx, &config(3, "lisen 81;"), None, 3, URL).await;
     let Err(ProxyError::Rejected { output }) = refused else {
         panic!("{refused:?}");
     };
@@ -111,13 +113,13 @@ async fn nginx_takes_a_good_configuration_and_keeps_it_when_worse_ones_come() {
     );
 
     let elsewhere = config(3, "listen 192.0.2.1:81;");
-    let refused = apply_config(&nginx, &elsewhere, None, 3, 80).await;
+    let refused = apply_config(&nginx, &elsewhere, None, 3, URL).await;
     assert!(
         matches!(refused, Err(ProxyError::Rejected { .. })),
         "{refused:?}"
     );
 
-    let other_number = apply_config(&nginx, &config(3, ""), None, 4, 80).await;
+    let other_number = apply_config(&nginx, &config(3, ""), None, 4, URL).await;
     assert!(
         matches!(other_number, Err(ProxyError::NotTaken { .. })),
         "{other_number:?}"
@@ -128,7 +130,7 @@ async fn nginx_takes_a_good_configuration_and_keeps_it_when_worse_ones_come() {
         .await;
     assert_eq!(left.unwrap().output, "");
     assert_eq!(
-        apply_config(&nginx, &config(5, ""), None, 5, 80).await,
+        apply_config(&nginx, &config(5, ""), None, 5, URL).await,
         Ok(5)
     );
 }

@@ -125,3 +125,12 @@ fn broken_chunks_do_no_harm() {
         let _ = join_chunks(bytes);
     }
 }
+
+#[test]
+fn one_may_be_asked_for_another_host() {
+    let target = Target::parse("http://app.test@127.0.0.1:8080/x@y").unwrap();
+    assert_eq!(
+        (target.host, target.port, target.authority, target.path),
+        ("127.0.0.1", 8080, "app.test", "/x@y")
+    );
+}

@@ -40,7 +40,7 @@ pub use wait::{wait_json, wait_page};
 pub const CONFIG_PATH: &str = "/etc/nginx/nginx.conf";
 
 /// The path at which the running configuration tells its number, to the container itself only.
-pub const GENERATION_PATH: &str = "/.devrun/generation";
+const GENERATION_PATH: &str = "/.devrun/generation";
 
 /// While a file is here, connections end with the answer that is under way: nginx is about to reload.
 pub const CLOSING_PATH: &str = "/run/devrun/closing";
@@ -164,6 +164,22 @@ pub fn proxy_port(proxy: &Service) -> u16 {
         |port: &&Port| port.protocol == "tcp" && tls.is_none_or(|tls| tls.port != port.container);
     let first = proxy.ports.iter().find(plain);
     first.map_or(80, |port| port.container)
+}
+
+/// Where nginx is asked for its number, inside its container: in `HOST@ADDRESS` stands which of its
+/// hosts is asked for, where the block of the routes in `config_text` is not there for all.
+#[must_use]
+pub fn number_url(proxy: &Service, config_text: &str) -> String {
+    let directives = nginx::directives(config_text);
+    let marker = directives.iter().find(|it| it.is_marker());
+    let hosts = marker.map(|marker| nginx::server_names(&directives, marker));
+    let host = hosts.into_iter().flatten().find(|host| host != "_");
+    let host = host.map(|host| {
+        let one = host.trim_start_matches('.').replacen('*', "devrun", 1);
+        format!("{one}@")
+    });
+    let (host, port) = (host.unwrap_or_default(), proxy_port(proxy));
+    format!("http://{host}127.0.0.1:{port}{GENERATION_PATH}")
 }
 
 /// The person's configuration as a person would name it, relative to the Stackfile.

@@ -363,3 +363,22 @@ fn a_path_goes_to_the_exact_route_then_to_the_longest() {
     let alone = samples::stack(vec![samples::service("web", 3000, 9, &["/x/*"])]);
     assert_eq!(find(&alone, "localhost", "/y"), None);
 }
+
+#[test]
+fn its_number_is_asked_of_the_block_that_has_the_routes() {
+    let block = |names: &str| {
+        let text = format!("http {{ server {{ {names} include devrun-routes; }} }}");
+        number_url(&samples::proxy(None), &text)
+    };
+    for (names, host) in [
+        ("", ""),
+        ("server_name _;", ""),
+        ("server_name ~^a;", ""),
+        ("server_name App.test b.test;", "app.test@"),
+        ("server_name *.a.test;", "devrun.a.test@"),
+        ("server_name .a.test;", "a.test@"),
+    ] {
+        let url = format!("http://{host}127.0.0.1:80/.devrun/generation");
+        assert_eq!(block(names), url, "{names}");
+    }
+}

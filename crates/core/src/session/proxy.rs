@@ -156,9 +156,10 @@ impl Session {
 
     /// With the number that it was just given.
     fn numbered(&self, name: &str, given: Given) -> (Given, Number) {
+        let proxy = given.stack.service(name);
         let number = Number {
             generation: self.generation,
-            port: given.stack.service(name).map_or(80, routes::proxy_port),
+            url: proxy.map_or_else(String::new, |proxy| routes::number_url(proxy, &given.text)),
         };
         (given, number)
     }
@@ -169,7 +170,7 @@ impl Session {
             return false;
         };
         let asked = machine.routing.unread().zip(machine.container_id());
-        let Some((Number { generation, port }, container)) = asked else {
+        let Some((Number { generation, url }, container)) = asked else {
             return false;
         };
         if machine.attached == Some(Transport::Archive) {
@@ -193,7 +194,7 @@ impl Session {
             op,
             container,
             generation,
-            port,
+            url,
         });
         true
     }
@@ -249,9 +250,10 @@ impl Session {
             return;
         };
         let certificate = self.certificate_file(name);
-        let given = self.numbered(name, given);
+        let (given, number) = self.numbered(name, given);
+        let url = number.url.clone();
         if let Some(machine) = self.machines.get_mut(name) {
-            machine.routing.begins(Some(given));
+            machine.routing.begins(Some((given, number)));
         }
         let op = self.begin(name, Doing::ProxyApply);
         self.emit(Effect::ProxyApply {
@@ -260,6 +262,7 @@ impl Session {
             config,
             certificate,
             generation,
+            url,
         });
     }
 

@@ -32,11 +32,11 @@ pub(crate) struct Given {
 }
 
 /// By what a process tells which configuration it works with.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Number {
     pub(super) generation: u64,
     /// Where it is asked, inside.
-    pub(super) port: u16,
+    pub(super) url: String,
 }
 
 /// What is known of one proxy.
@@ -96,7 +96,7 @@ impl Routing {
 
     /// What its process has yet to say.
     pub(super) fn unread(&self) -> Option<Number> {
-        self.lies.filter(|_| !self.is_read)
+        self.lies.clone().filter(|_| !self.is_read)
     }
 
     /// Its process has said so; whether that is anything new.

@@ -26,10 +26,10 @@ fn other() -> Outcome {
 #[test]
 fn it_is_asked_where_nginx_listens() {
     let bench = answers();
-    let Effect::ProxyRead { port, .. } = bench.effect("read entry-1 1") else {
+    let Effect::ProxyRead { url, .. } = bench.effect("read entry-1 1") else {
         panic!("nothing is read");
     };
-    assert_eq!(*port, 80);
+    assert_eq!(url, "http://127.0.0.1:80/.devrun/generation");
     assert_eq!(
         bench.state("entry"),
         "starting: nginx is asked whether it has its routes"
