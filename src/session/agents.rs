@@ -66,6 +66,9 @@ impl Drop for Helpers {
     }
 }
 
+/// One may have been killed while it started, which says nothing of the image.
+const TRIES: u32 = 2;
+
 /// Which start of a container runs.
 async fn running(engine: &Engine, container: &str) -> Result<i128, EngineError> {
     let found = engine.inspect(container).await?;
@@ -152,23 +155,22 @@ impl Agent {
         if archive_wanted() {
             return Agent::deputy(engine, container).await;
         }
-        let error = match Agent::start(engine, container).await {
-            Err(AgentError::Engine(error)) if is_over(&error) => return Err(error.into()),
-            Err(error) => error,
-            started => return started,
-        };
-        tracing::debug!(%error, "no agent");
-        let process = running(engine, container).await?;
-        if !matches!(error, AgentError::Silent { .. }) {
-            // It may have been killed while it started, which says nothing of the image.
-            match Agent::start(engine, container).await {
-                Err(error) => tracing::debug!(%error, "no agent"),
+        let mut process = None;
+        for _ in 0..TRIES {
+            let error = match Agent::start(engine, container).await {
+                Err(AgentError::Engine(error)) if is_over(&error) => return Err(error.into()),
+                Err(error) => error,
                 started => return started,
+            };
+            tracing::debug!(%error, "no agent");
+            let now = running(engine, container).await?;
+            // It may have ended, as it does again and again, and taken the agent along.
+            if process.replace(now).is_some_and(|before| before != now) {
+                return Err(not_running().into());
             }
-        }
-        // The process may have ended, as it does again and again, and taken the agent along.
-        if running(engine, container).await? != process {
-            return Err(not_running().into());
+            if matches!(error, AgentError::Silent { .. }) {
+                break;
+            }
         }
         Agent::deputy(engine, container).await
     }

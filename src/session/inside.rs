@@ -45,9 +45,7 @@ impl Hands {
     ) -> Result<Ran, InsideError> {
         match &self.agent {
             Some(agent) => {
-                let argv = argv.to_vec();
-                let timeout_ms = millis(timeout);
-                let request = Request::Run { argv, timeout_ms };
+                let request = run(argv.to_vec(), timeout);
                 self.ask(&agent.connection, request).await
             }
             None => {
@@ -238,11 +236,8 @@ impl Inside for Hands {
         let Some(agent) = &self.agent else {
             return self.run(argv, timeout).await;
         };
-        let request = Request::Run {
-            argv: argv.iter().map(|word| (*word).to_owned()).collect(),
-            timeout_ms: millis(timeout),
-        };
-        self.ask(agent.writer(), request).await
+        let argv = argv.iter().map(|word| (*word).to_owned()).collect();
+        self.ask(agent.writer(), run(argv, timeout)).await
     }
 
     async fn http(&self, url: &str, timeout: Duration) -> Result<Ran, InsideError> {
@@ -267,6 +262,11 @@ impl Inside for Hands {
             }
         }
     }
+}
+
+fn run(argv: Vec<String>, timeout: Duration) -> Request {
+    let timeout_ms = millis(timeout);
+    Request::Run { argv, timeout_ms }
 }
 
 /// `http://HOST@PLACE/…` asks at that place for the host, as the agent does.

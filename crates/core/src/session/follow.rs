@@ -52,12 +52,11 @@ impl Session {
         all.retain(|follow| matches!(follow, Follow::Run(_)));
         all.extend(rebuild);
         let is_beside = |machine: &Machine| machine.beside.is_some();
-        if !self.machines.get(name).is_some_and(is_beside) {
-            all.extend(self.follows(name, &others));
-            return all;
-        }
-        // It is the new container that some of them ask for, which makes nothing of the rest pointless.
-        let (_, others) = self.those_that_ask_for(&Follow::Recreate, name, &others);
+        let others = match self.machines.get(name).is_some_and(is_beside) {
+            // It is the new container that some ask for, which makes nothing of the rest pointless.
+            true => self.those_that_ask_for(&Follow::Recreate, name, &others).1,
+            false => others,
+        };
         all.extend(self.follows(name, &others));
         all
     }

@@ -213,7 +213,7 @@ impl Session {
         }
         let file = routes::CONFIG_PATH;
         let message = format!(
-            "nginx has not begun with the {file} of devrun: asked for its number, it said              \"{answer}\"; it is given it again"
+            "nginx has not begun with the {file} of devrun: asked for its number, it said \"{answer}\"; it is given it again"
         );
         self.warn(Some(name), message);
         self.becomes_ready(name);

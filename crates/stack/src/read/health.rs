@@ -127,11 +127,10 @@ fn probe(cx: &mut Context<'_>, line: &Line<'_>) -> Option<DraftProbe> {
     if text.value.starts_with('/') {
         return Some(DraftProbe::Path(text.value.clone()));
     }
-    if text
-        .value
-        .strip_prefix("http://")
-        .is_some_and(|rest| !rest.is_empty())
-    {
+    // Nobody is named to a probe: `@` means something else to whoever asks.
+    let names_nobody = |rest: &str| !rest.split('/').next().unwrap_or_default().contains('@');
+    let rest = text.value.strip_prefix("http://");
+    if rest.is_some_and(|rest| !rest.is_empty() && names_nobody(rest)) {
         return Some(DraftProbe::Url(text.value.clone()));
     }
     let problem = cx
