@@ -69,6 +69,9 @@ impl Drop for Helpers {
 /// One may have been killed while it started, which says nothing of the image.
 const TRIES: u32 = 2;
 
+/// So long after a process has ended the engine has said so.
+const END_IS_TOLD: Duration = Duration::from_millis(200);
+
 /// Which start of a container runs.
 async fn running(engine: &Engine, container: &str) -> Result<i128, EngineError> {
     let found = engine.inspect(container).await?;
@@ -163,6 +166,11 @@ impl Agent {
                 started => return started,
             };
             tracing::debug!(%error, "no agent");
+            // Its end is seen by an agent before the engine tells it.
+            let end = tokio::time::timeout(END_IS_TOLD, engine.next_exit(container)).await;
+            if matches!(end, Ok(Ok(_))) {
+                return Err(not_running().into());
+            }
             let now = running(engine, container).await?;
             // It may have ended, as it does again and again, and taken the agent along.
             if process.replace(now).is_some_and(|before| before != now) {
